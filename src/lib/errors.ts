@@ -1,0 +1,66 @@
+/**
+ * The one registry of errors that a client or operator can see. `status` is the HTTP status it maps to,
+ * `source` says whose fault it is, `retry` whether asking again can help: never, on the same upstream, or on another.
+ * docs/ERRORS.md lists every code, and a test holds the two together.
+ */
+const REGISTRY = {
+  invalid_request: { status: 422, source: 'client', retry: 'never' },
+  malformed_body: { status: 400, source: 'client', retry: 'never' },
+  body_too_large: { status: 413, source: 'client', retry: 'never' },
+  unauthorized: { status: 401, source: 'client', retry: 'never' },
+  forbidden: { status: 403, source: 'client', retry: 'never' },
+  host_not_allowed: { status: 403, source: 'client', retry: 'never' },
+  stream_not_found: { status: 404, source: 'client', retry: 'never' },
+  client_not_found: { status: 404, source: 'client', retry: 'never' },
+  webhook_not_found: { status: 404, source: 'client', retry: 'never' },
+  route_not_found: { status: 404, source: 'client', retry: 'never' },
+  no_failover_configured: { status: 400, source: 'client', retry: 'never' },
+  failover_target_unknown: { status: 400, source: 'client', retry: 'never' },
+  range_not_satisfiable: { status: 416, source: 'client', retry: 'never' },
+  too_many_viewers: { status: 503, source: 'client', retry: 'same' },
+  too_many_streams: { status: 503, source: 'client', retry: 'same' },
+  not_implemented_yet: { status: 501, source: 'client', retry: 'never' },
+  upstream_unreachable: { status: 502, source: 'upstream', retry: 'other' },
+  upstream_refused: { status: 502, source: 'upstream', retry: 'other' },
+  upstream_not_media: { status: 502, source: 'upstream', retry: 'other' },
+  upstream_ended: { status: 502, source: 'upstream', retry: 'other' },
+  upstream_timeout: { status: 504, source: 'upstream', retry: 'other' },
+  upstream_address_forbidden: { status: 502, source: 'upstream', retry: 'never' },
+  failover_failed: { status: 500, source: 'upstream', retry: 'same' },
+  store_unavailable: { status: 503, source: 'internal', retry: 'same' },
+  invalid_configuration: { status: 500, source: 'config', retry: 'never' },
+  internal_error: { status: 500, source: 'internal', retry: 'never' },
+} as const satisfies Record<string, ErrorClass>
+
+interface ErrorClass {
+  readonly status: number
+  readonly source: 'upstream' | 'client' | 'internal' | 'config'
+  readonly retry: 'never' | 'same' | 'other'
+}
+
+export type ErrorCode = keyof typeof REGISTRY
+
+export const errorCodes = Object.keys(REGISTRY) as readonly ErrorCode[]
+
+/** An error with a code from the registry; its message names the value, where it stood, and what is allowed. */
+export class HoldfastError extends Error {
+  readonly code: ErrorCode
+  readonly status: number
+  readonly source: ErrorClass['source']
+  readonly retry: ErrorClass['retry']
+
+  constructor(code: ErrorCode, message: string, options: { readonly cause?: unknown } = {}) {
+    super(message, options)
+    this.name = 'HoldfastError'
+    this.code = code
+    const entry = REGISTRY[code]
+    this.status = entry.status
+    this.source = entry.source
+    this.retry = entry.retry
+  }
+}
+
+/** The message of whatever was thrown. */
+export function errorMessage(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

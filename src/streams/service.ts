@@ -1,0 +1,136 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** How a stream is delivered: one shared live reader, or one upstream per viewer with byte ranges, or HLS playlists. */
+export type StreamKind = 'live' | 'vod' | 'hls'
+
+/** What an operator asks for. URLs are http(s), validated and at most 8,192 characters each. */
+export interface StreamRequest {
+  readonly url: string
+  readonly failoverUrls: readonly string[]
+  readonly failoverResolverUrl?: string
+  readonly userAgent?: string
+  /** Sent with every request to a source. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly metadata: Readonly<Record<string, string>>
+  readonly strictLiveTs: boolean
+  readonly useStickySession: boolean
+  /** Keep the upstream open when nobody watches. */
+  readonly keepOpen: boolean
+  /** Compatible silence detection fields, kept for the detectors and echoed back. */
+  readonly silence: Readonly<Record<string, boolean | number>>
+}
+
+/** The state of one source of a stream, in the order of the request: the primary first. */
+export interface SourceSnapshot {
+  readonly url: string
+  readonly index: number
+  readonly onAir: boolean
+  readonly health: 'healthy' | 'unhealthy' | 'unknown'
+  readonly failures: number
+  readonly lastFailureReason: string | undefined
+  readonly lastFailureWallMs: number | undefined
+}
+
+/** What is true of a stream now. Times are milliseconds since 1970-01-01 UTC. */
+export interface StreamSnapshot {
+  readonly streamId: string
+  readonly kind: StreamKind
+  readonly request: StreamRequest
+  readonly currentUrl: string
+  /** 0 is the primary, 1 the first failover URL. A URL that came from a resolver counts as the last index + 1. */
+  readonly failoverIndex: number
+  readonly failoverAttempts: number
+  readonly lastFailoverWallMs: number | undefined
+  readonly epoch: number
+  /** `idle`: no upstream; `starting`: an upstream is being opened; `live`: media flows; `recovering`: it stopped and a
+   * switch or retry is under way. */
+  readonly phase: 'idle' | 'starting' | 'live' | 'recovering'
+  readonly isActive: boolean
+  readonly clientCount: number
+  readonly totalBytesServed: number
+  readonly bytesReceived: number
+  readonly errorCount: number
+  readonly createdWallMs: number
+  readonly lastAccessWallMs: number
+  readonly sources: readonly SourceSnapshot[]
+  readonly upstreamConnections: number
+}
+
+export interface ClientSnapshot {
+  readonly clientId: string
+  readonly streamId: string
+  readonly userAgent: string
+  readonly ipAddress: string
+  readonly username: string | undefined
+  readonly bytesServed: number
+  readonly createdWallMs: number
+  readonly lastAccessWallMs: number
+  readonly isConnected: boolean
+  /** Times this viewer fell off the buffer and jumped forward to a keyframe. */
+  readonly skips: number
+}
+
+export interface FailoverResult {
+  readonly newUrl: string
+  /** 0 is the primary, 1 the first failover URL. */
+  readonly failoverIndex: number
+  readonly failoverAttempts: number
+  readonly activeClients: number
+  readonly kind: StreamKind
+}
+
+export interface ViewRequest {
+  readonly streamId: string
+  readonly clientId: string | undefined
+  readonly userAgent: string
+  readonly ipAddress: string
+  readonly username: string | undefined
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+export type StopReason =
+  | 'manual_deletion'
+  | 'metadata_filter_deletion'
+  | 'oldest_stream_deletion'
+  | 'last_client_disconnected'
+  | 'inactive_timeout'
+
+/** The streams hall as its API sees it. */
+export interface StreamService {
+  /**
+   * Creates a stream, or updates the one of the same URL in place without disturbing its viewers. The id is the same for
+   * the same URL and cannot be computed without this gateway's secret.
+   */
+  create(request: StreamRequest): Promise<StreamSnapshot>
+  get(streamId: string): StreamSnapshot | undefined
+  list(): readonly StreamSnapshot[]
+  /** Ends a stream and its viewers. False if there was none. */
+  delete(streamId: string, reason: StopReason): Promise<boolean>
+  /**
+   * Moves exactly one step (after the last, back to the primary), or to `target`: an index (0 the primary) or one of the
+   * stream's URLs. Throws stream_not_found, no_failover_configured, failover_target_unknown.
+   */
+  failover(
+    streamId: string,
+    options: { readonly target?: number | string; readonly reason?: string },
+  ): Promise<FailoverResult>
+  clients(): readonly ClientSnapshot[]
+  /** Ends one viewer's connections. False if there was none. */
+  disconnectClient(streamId: string, clientId: string): boolean
+  /**
+   * Serves a viewer. Resolves when the response's head has been written (the body goes on by itself until either side
+   * ends), and throws a HoldfastError before anything was written: stream_not_found, too_many_viewers, upstream_*.
+   * Handles GET and HEAD, and byte ranges where the stream is VOD.
+   */
+  view(request: ViewRequest): Promise<void>
+  readonly totals: ServiceTotals
+}
+
+export interface ServiceTotals {
+  readonly bytesServed: number
+  readonly bytesReceived: number
+  readonly switches: number
+  readonly upstreamConnections: number
+  readonly clientsEver: number
+}
