@@ -1,0 +1,135 @@
+/**
+ * The media of one stream that viewers can still read: a bounded run of slices, each a piece of contiguous memory that
+ * every viewer is given as it is, so that fan-out neither copies nor allocates per viewer. A slice that begins at a join
+ * point (a keyframe) carries the preamble that a decoder needs before it.
+ */
+export interface Slice {
+  /** Rises by one from slice to slice, for ever. */
+  readonly sequence: number
+  readonly data: Buffer
+  /** Present when a viewer may begin here: what it must be given first (PAT and PMT, a container's header, or nothing). */
+  readonly preamble: Buffer | undefined
+}
+
+interface RingOptions {
+  /** Published bytes that are kept; the oldest slices go first. */
+  readonly bytesMax: number
+}
+
+/** Slices are cut from blocks of this size, so no slice is larger. */
+export const SLICE_BYTES_MAX = 262_144
+/** Containers in which every frame is a join point (audio) are not cut into slices smaller than this. */
+const JOIN_SLICE_BYTES_MIN = 4_096
+
+export class StreamRing {
+  readonly #bytesMax: number
+  #slices: Slice[] = []
+  #bytes = 0
+  #nextSequence = 0
+  #latestJoin: Slice | undefined
+  #block = Buffer.allocUnsafeSlow(0)
+  #sliceStart = 0
+  #blockEnd = 0
+  #pendingPreamble: Buffer | undefined
+
+  constructor({ bytesMax }: RingOptions) {
+    this.#bytesMax = bytesMax
+  }
+
+  /** Sequence of the oldest slice that can still be read (`nextSequence` when there is none). */
+  get oldestSequence(): number {
+    return this.#nextSequence - this.#slices.length
+  }
+
+  /** Sequence that the next published slice will get. */
+  get nextSequence(): number {
+    return this.#nextSequence
+  }
+
+  /** Bytes appended and not yet published. */
+  get pendingBytes(): number {
+    return this.#blockEnd - this.#sliceStart
+  }
+
+  get publishedBytes(): number {
+    return this.#bytes
+  }
+
+  /** The latest slice at which a viewer may begin, while it is still kept. */
+  get latestJoin(): Slice | undefined {
+    const join = this.#latestJoin
+    return join !== undefined && join.sequence >= this.oldestSequence ? join : undefined
+  }
+
+  at(sequence: number): Slice | undefined {
+    return this.#slices[sequence - this.oldestSequence]
+  }
+
+  /**
+   * Copies media in (the only copy on its way to the viewers). `joinOffsets` are offsets in `data`, ascending, at which
+   * a viewer may begin behind `preamble`. Full slices are published at once; the rest waits for `publish`.
+   */
+  append(data: Buffer, joinOffsets: readonly number[], preamble: () => Buffer): void {
+    let from = 0
+    for (const join of joinOffsets) {
+      this.#copy(data, from, join)
+      this.#beginJoin(preamble)
+      from = join
+    }
+    this.#copy(data, from, data.length)
+  }
+
+  /** Makes what was appended readable; true if there was anything. */
+  publish(): boolean {
+    const length = this.pendingBytes
+    if (length === 0) return false
+    const slice: Slice = {
+      sequence: this.#nextSequence,
+      data: this.#block.subarray(this.#sliceStart, this.#blockEnd),
+      preamble: this.#pendingPreamble,
+    }
+    this.#nextSequence += 1
+    this.#sliceStart = this.#blockEnd
+    this.#pendingPreamble = undefined
+    this.#slices.push(slice)
+    this.#bytes += length
+    if (slice.preamble !== undefined) this.#latestJoin = slice
+    while (this.#bytes > this.#bytesMax && this.#slices.length > 1) {
+      this.#bytes -= this.#slices.shift()?.data.length ?? 0
+    }
+    return true
+  }
+
+  /** Forgets everything; sequences go on rising, so a viewer's old cursor can never read newer media by mistake. */
+  clear(): void {
+    this.#slices = []
+    this.#bytes = 0
+    this.#latestJoin = undefined
+    this.#block = Buffer.allocUnsafeSlow(0)
+    this.#sliceStart = 0
+    this.#blockEnd = 0
+    this.#pendingPreamble = undefined
+  }
+
+  #beginJoin(preamble: () => Buffer): void {
+    const pending = this.pendingBytes
+    if (pending > 0 && pending < JOIN_SLICE_BYTES_MIN && this.#pendingPreamble !== undefined) return
+    this.publish()
+    this.#pendingPreamble = preamble()
+  }
+
+  #copy(data: Buffer, start: number, end: number): void {
+    let from = start
+    while (from < end) {
+      if (this.#blockEnd === this.#block.length) {
+        this.publish()
+        this.#block = Buffer.allocUnsafeSlow(SLICE_BYTES_MAX)
+        this.#sliceStart = 0
+        this.#blockEnd = 0
+      }
+      const copied = data.copy(this.#block, this.#blockEnd, from, end)
+      this.#blockEnd += copied
+      from += copied
+    }
+  }
+}

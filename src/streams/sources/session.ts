@@ -1,0 +1,246 @@
+import type { Dispatcher } from 'undici'
+import type { Clock, Timer } from '../../lib/clock.ts'
+import type { Json } from '../../store/store.ts'
+import { StallWatch } from '../detect/stall.ts'
+import type { StallPolicy } from '../detect/stall.ts'
+import { createFramer } from '../framing/framing.ts'
+import type { Container, Framer } from '../framing/framing.ts'
+import { sniff } from '../framing/sniff.ts'
+import { openHttpSource } from './http-client.ts'
+import type { SourceFailure, SourceHead, SourceReader } from './http-client.ts'
+
+/**
+ * One attempt at one live source: connects, makes sure that what comes is media, cuts it into whole units, and notices
+ * when it stops. Ends exactly once, with a failure (a live source that ends has failed) or because it was closed.
+ */
+export interface SessionOptions {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly userAgent: string
+  /** Hosts that may be private or loopback addresses, because the operator named them. */
+  readonly operatorHosts: ReadonlySet<string>
+  readonly connectTimeoutMs: number
+  /** Until the first media, connecting included. */
+  readonly firstMediaTimeoutMs: number
+  readonly stall: StallPolicy
+  /** What viewers of this stream already read; anything else would be noise to them. */
+  readonly expectedContainer: Container | undefined
+  readonly mpegtsOnly: boolean
+  readonly dispatcher: Dispatcher
+  readonly clock: Clock
+  readonly listener: SessionListener
+}
+
+export interface SessionListener {
+  /** Whole units; `joinOffsets` are offsets in `data` at which a decoder can begin. Valid during the call only. */
+  media(data: Buffer, joinOffsets: readonly number[]): void
+  failed(failure: SessionFailure): void
+}
+
+/** Why a source counts as failed: a stable reason, words for people, and what was measured. */
+export interface SessionFailure {
+  readonly reason: string
+  readonly message: string
+  readonly status: number | undefined
+  /** From the last sign of life to the decision, in milliseconds. */
+  readonly detectionMs: number
+  readonly evidence: { readonly [key: string]: Json }
+}
+
+/** A body is judged by its first bytes, at most this many. */
+const SNIFF_BYTES_MAX = 65_536
+/** Too few bytes to judge are held until there are this many. */
+const SNIFF_BYTES_MIN = 376
+
+export class SourceSession {
+  readonly #options: SessionOptions
+  readonly #watch: StallWatch
+  readonly #openedAtMs: number
+  readonly #abort = new AbortController()
+  #reader: SourceReader | undefined
+  #framer: Framer | undefined
+  #held: Buffer = Buffer.alloc(0)
+  #contentType = ''
+  #status: number | undefined
+  #timer: Timer | undefined
+  #lastSignMs: number
+  #paused = false
+  #ended = false
+  bytesReceived = 0
+  /** Milliseconds from opening to the response's head and to the first media; undefined until then. */
+  connectMs: number | undefined
+  firstMediaMs: number | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#watch = new StallWatch(options.stall)
+    this.#openedAtMs = options.clock.nowMs()
+    this.#lastSignMs = this.#openedAtMs
+  }
+
+  get framer(): Framer | undefined {
+    return this.#framer
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  get contentType(): string {
+    return this.#contentType
+  }
+
+  open(): void {
+    const { clock, url, headers, userAgent, operatorHosts, connectTimeoutMs, firstMediaTimeoutMs } = this.#options
+    this.#timer = clock.schedule(firstMediaTimeoutMs, () => this.#firstMediaIsLate())
+    this.#reader = openHttpSource(
+      {
+        url,
+        method: 'GET',
+        headers,
+        userAgent,
+        connectTimeoutMs: Math.min(connectTimeoutMs, firstMediaTimeoutMs),
+        answerTimeoutMs: firstMediaTimeoutMs,
+        operatorHosts,
+        signal: this.#abort.signal,
+      },
+      {
+        onHead: (head) => this.#judgeHead(head),
+        onData: (chunk) => this.#take(chunk),
+        onEnd: () => this.#bodyEnded(),
+        onFailure: (failure) => this.#connectionFailed(failure),
+      },
+      { clock, dispatcher: this.#options.dispatcher },
+    )
+  }
+
+  close(): void {
+    this.#ended = true
+    this.#timer?.cancel()
+    this.#reader?.close()
+    this.#abort.abort()
+  }
+
+  /** Stops reading from the source until `resume`; silence meanwhile is not counted. */
+  pause(): void {
+    if (this.#paused || this.#ended) return
+    this.#paused = true
+    this.#reader?.pause()
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#ended) return
+    this.#paused = false
+    this.#watch.resumed(this.#options.clock.nowMs())
+    this.#reader?.resume()
+  }
+
+  #judgeHead(head: SourceHead): 'accept' | 'reject' {
+    this.connectMs = this.#sign() - this.#openedAtMs
+    this.#status = head.status
+    this.#contentType = head.headers['content-type'] ?? ''
+    if (head.status >= 200 && head.status < 300 && head.status !== 204) return 'accept'
+    this.#fail(`http_${head.status}`, `answered ${head.status}`, {})
+    return 'reject'
+  }
+
+  #take(chunk: Buffer): boolean {
+    this.bytesReceived += chunk.length
+    if (this.#framer !== undefined) this.#frame(this.#framer, chunk)
+    else this.#sniff(chunk, false)
+    return !this.#paused
+  }
+
+  #sniff(chunk: Buffer, isAll: boolean): void {
+    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
+    if (this.#held.length < SNIFF_BYTES_MIN && !isAll) return
+    const held = this.#held.subarray(0, SNIFF_BYTES_MAX)
+    const { verdict, container, evidence } = sniff(held, this.#contentType)
+    if (verdict === 'more' && this.#held.length < SNIFF_BYTES_MAX && !isAll) return
+    if (verdict !== 'media' || container === undefined) {
+      this.#fail('not_media', `sent something that is not media (${evidence})`, { found: evidence })
+      return
+    }
+    const { expectedContainer, mpegtsOnly } = this.#options
+    const wanted = mpegtsOnly ? 'mpegts' : expectedContainer
+    if (wanted !== undefined && container !== wanted) {
+      this.#fail('container_mismatch', `sends ${container} where viewers read ${wanted}`, { found: container, wanted })
+      return
+    }
+    const framer = createFramer(container)
+    this.#framer = framer
+    const all = this.#held
+    this.#held = Buffer.alloc(0)
+    this.#frame(framer, all)
+  }
+
+  #frame(framer: Framer, chunk: Buffer): void {
+    const hadMedia = framer.mediaSeen
+    framer.push(chunk, {
+      packets: (data, joinOffsets) => {
+        if (this.#ended) return
+        this.#watch.arrived(this.#sign(), framer.mediaMs)
+        this.#options.listener.media(data, joinOffsets)
+      },
+    })
+    if (!hadMedia && framer.mediaSeen && !this.#ended) this.#firstMediaArrived()
+  }
+
+  #firstMediaArrived(): void {
+    this.firstMediaMs = this.#options.clock.nowMs() - this.#openedAtMs
+    this.#timer?.cancel()
+    this.#armStallTimer()
+  }
+
+  #armStallTimer(): void {
+    const { clock } = this.#options
+    const dueInMs = this.#watch.limitMs() - this.#watch.silenceMs(clock.nowMs())
+    this.#timer = clock.schedule(Math.max(dueInMs, 10), () => this.#checkSilence())
+  }
+
+  #checkSilence(): void {
+    const silenceMs = this.#watch.silenceMs(this.#options.clock.nowMs())
+    const limitMs = this.#watch.limitMs()
+    if (this.#paused || silenceMs < limitMs) {
+      this.#armStallTimer()
+      return
+    }
+    this.#fail('stalled', `sent nothing for ${Math.round(silenceMs)} ms with the connection open`, {
+      silenceMs: Math.round(silenceMs),
+      limitMs: Math.round(limitMs),
+    })
+  }
+
+  #firstMediaIsLate(): void {
+    const waitedMs = Math.round(this.#options.clock.nowMs() - this.#openedAtMs)
+    const reason = this.#status === undefined ? 'answer_timeout' : 'no_media'
+    const message = this.#status === undefined ? `no answer within ${waitedMs} ms` : `no media within ${waitedMs} ms`
+    this.#fail(reason, message, { waitedMs, bytesReceived: this.bytesReceived })
+  }
+
+  #bodyEnded(): void {
+    if (this.#ended) return
+    if (this.#framer === undefined && this.bytesReceived > 0) this.#sniff(Buffer.alloc(0), true)
+    if (this.#ended) return
+    if (this.bytesReceived === 0) this.#fail('empty_body', 'answered with an empty body', {})
+    else this.#fail('ended', 'ended the stream', { bytesReceived: this.bytesReceived })
+  }
+
+  #connectionFailed(failure: SourceFailure): void {
+    const reason = failure.kind === 'http_status' ? `http_${failure.status ?? 0}` : failure.kind
+    this.#fail(reason, failure.message, { bytesReceived: this.bytesReceived })
+  }
+
+  /** Something came: the moment from which silence is measured. */
+  #sign(): number {
+    this.#lastSignMs = this.#options.clock.nowMs()
+    return this.#lastSignMs
+  }
+
+  #fail(reason: string, message: string, evidence: SessionFailure['evidence']): void {
+    if (this.#ended) return
+    const detectionMs = this.#options.clock.nowMs() - this.#lastSignMs
+    this.close()
+    this.#options.listener.failed({ reason, message, status: this.#status, detectionMs, evidence })
+  }
+}
