@@ -6,6 +6,8 @@
 export interface Slice {
   /** Rises by one from slice to slice, for ever. */
   readonly sequence: number
+  /** Bytes published before this slice. */
+  readonly offset: number
   readonly data: Buffer
   /** Present when a viewer may begin here: what it must be given first (PAT and PMT, a container's header, or nothing). */
   readonly preamble: Buffer | undefined
@@ -22,10 +24,11 @@ export const SLICE_BYTES_MAX = 262_144
 const JOIN_SLICE_BYTES_MIN = 4_096
 
 export class StreamRing {
-  readonly #bytesMax: number
+  readonly bytesMax: number
   #slices: Slice[] = []
   #bytes = 0
   #nextSequence = 0
+  #nextOffset = 0
   #latestJoin: Slice | undefined
   #block = Buffer.allocUnsafeSlow(0)
   #sliceStart = 0
@@ -33,7 +36,7 @@ export class StreamRing {
   #pendingPreamble: Buffer | undefined
 
   constructor({ bytesMax }: RingOptions) {
-    this.#bytesMax = bytesMax
+    this.bytesMax = bytesMax
   }
 
   /** Sequence of the oldest slice that can still be read (`nextSequence` when there is none). */
@@ -61,6 +64,12 @@ export class StreamRing {
     return join !== undefined && join.sequence >= this.oldestSequence ? join : undefined
   }
 
+  /** Published bytes from this slice on; everything that is kept when it is older than that. */
+  bytesFrom(sequence: number): number {
+    if (sequence >= this.#nextSequence) return 0
+    return this.#nextOffset - (this.at(sequence)?.offset ?? this.#nextOffset - this.#bytes)
+  }
+
   at(sequence: number): Slice | undefined {
     return this.#slices[sequence - this.oldestSequence]
   }
@@ -85,16 +94,18 @@ export class StreamRing {
     if (length === 0) return false
     const slice: Slice = {
       sequence: this.#nextSequence,
+      offset: this.#nextOffset,
       data: this.#block.subarray(this.#sliceStart, this.#blockEnd),
       preamble: this.#pendingPreamble,
     }
     this.#nextSequence += 1
+    this.#nextOffset += length
     this.#sliceStart = this.#blockEnd
     this.#pendingPreamble = undefined
     this.#slices.push(slice)
     this.#bytes += length
     if (slice.preamble !== undefined) this.#latestJoin = slice
-    while (this.#bytes > this.#bytesMax && this.#slices.length > 1) {
+    while (this.#bytes > this.bytesMax && this.#slices.length > 1) {
       this.#bytes -= this.#slices.shift()?.data.length ?? 0
     }
     return true

@@ -66,9 +66,9 @@ export class Viewer {
     return this.#ring !== undefined
   }
 
-  /** How many slices the viewer is behind the newest. */
-  get lag(): number {
-    return this.#ring === undefined ? 0 : this.#ring.nextSequence - this.#cursor
+  /** Published bytes that this viewer has not been given yet. */
+  get lagBytes(): number {
+    return this.#ring?.bytesFrom(this.#cursor) ?? 0
   }
 
   get blocked(): boolean {
@@ -97,11 +97,6 @@ export class Viewer {
     this.pump()
   }
 
-  /** Sends bytes that are not part of the ring, in order, to a viewer that waits for the next slice. */
-  sendAside(data: Buffer): void {
-    if (this.#ring !== undefined && data.length > 0) this.#write(data)
-  }
-
   /** Gives the socket what has been published, until it is full. */
   pump(): void {
     const ring = this.#ring
@@ -117,7 +112,6 @@ export class Viewer {
   /** Ends the connection cleanly once the socket has taken what it was given. */
   end(): void {
     this.#response.end()
-    this.#socket?.end()
   }
 
   /** Cuts the connection with a reset, so that the client knows that the body is not complete. */

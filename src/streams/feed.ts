@@ -1,0 +1,198 @@
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { StreamRing } from './ring.ts'
+import type { SessionFailure, SessionListener, SourceSession } from './sources/session.ts'
+import type { Splice } from './splice.ts'
+
+/**
+ * Brings sources on air: opens the one that the engine chose, keeps the present one going until the new one has reached
+ * a point where a decoder can begin (when the switch allows that), and writes whoever is on air into the ring.
+ */
+export interface FeedOptions {
+  readonly ring: StreamRing
+  readonly splice: Splice
+  readonly clock: Clock
+  /** How long a new source may deliver media without a keyframe before it goes on air without one. */
+  readonly keyframeWaitMs: number
+  readonly openSession: (candidateId: string, listener: SessionListener) => SourceSession
+  readonly listener: FeedListener
+}
+
+export interface FeedListener {
+  /** The first media of a source is in the ring. */
+  onAir(candidateId: string, epoch: number, session: SourceSession): void
+  /** The source that the engine has put on air failed, before or after its first media. */
+  failed(candidateId: string, epoch: number, failure: SessionFailure): void
+  /** Something readable was appended; urgent at the first media of a source. */
+  appended(isUrgent: boolean): void
+  /** Whether reading should pause until viewers have caught up. */
+  shouldHoldBack(isHeldBack: boolean): boolean
+}
+
+interface Track {
+  readonly candidateId: string
+  epoch: number
+  readonly session: SourceSession
+  /** Monotonic time of the first media, from which the wait for a keyframe counts. */
+  firstMediaMs: number | undefined
+  /** The tables that viewers have been given already. */
+  introducedWith: Buffer | undefined
+}
+
+const HOLD_BACK_CHECK_MS = 20
+
+export class Feed {
+  readonly #options: FeedOptions
+  #current: Track | undefined
+  #incoming: Track | undefined
+  #openTimer: Timer | undefined
+  #holdBackTimer: Timer | undefined
+  /** Whether any source has delivered since the stream was last idle. */
+  #hasDelivered = false
+  bytesReceived = 0
+
+  constructor(options: FeedOptions) {
+    this.#options = options
+  }
+
+  /** The session whose media viewers read now. */
+  get session(): SourceSession | undefined {
+    return this.#current?.session
+  }
+
+  get upstreamConnections(): number {
+    return (this.#current === undefined ? 0 : 1) + (this.#incoming === undefined ? 0 : 1)
+  }
+
+  /**
+   * Puts a candidate on air after `delayMs`. With `keepCurrent` the present source goes on until the new one is ready;
+   * otherwise it is closed first.
+   */
+  putOnAir(candidateId: string, epoch: number, delayMs: number, keepCurrent: boolean): void {
+    this.#openTimer?.cancel()
+    this.#incoming?.session.close()
+    this.#incoming = undefined
+    if (this.#current?.candidateId === candidateId && !this.#current.session.ended) {
+      this.#current.epoch = epoch
+      this.#options.listener.onAir(candidateId, epoch, this.#current.session)
+      return
+    }
+    if (!keepCurrent) this.#closeCurrent()
+    if (delayMs <= 0) this.#open(candidateId, epoch)
+    else this.#openTimer = this.#options.clock.schedule(delayMs, () => this.#open(candidateId, epoch))
+  }
+
+  /** Closes every source; the next one starts the stream anew. */
+  stop(): void {
+    this.#openTimer?.cancel()
+    this.#incoming?.session.close()
+    this.#incoming = undefined
+    this.#closeCurrent()
+    this.#hasDelivered = false
+  }
+
+  #open(candidateId: string, epoch: number): void {
+    let track: Track | undefined
+    const session = this.#options.openSession(candidateId, {
+      media: (data, joinOffsets) => {
+        if (track !== undefined) this.#media(track, data, joinOffsets)
+      },
+      failed: (failure) => {
+        if (track !== undefined) this.#failed(track, failure)
+      },
+    })
+    track = { candidateId, epoch, session, firstMediaMs: undefined, introducedWith: undefined }
+    this.#incoming = track
+    session.open()
+  }
+
+  #media(track: Track, data: Buffer, joinOffsets: readonly number[]): void {
+    this.bytesReceived += data.length
+    if (track === this.#current) this.#append(track, data, joinOffsets, false)
+    else if (track === this.#incoming) this.#tryJoin(track, data, joinOffsets)
+  }
+
+  #tryJoin(track: Track, data: Buffer, joinOffsets: readonly number[]): void {
+    const { clock, keyframeWaitMs } = this.#options
+    const framer = track.session.framer
+    if (framer === undefined) return
+    const join = joinOffsets[0]
+    if (join !== undefined) {
+      this.#takeOver(track, data.subarray(join), shifted(joinOffsets, join))
+      return
+    }
+    if (!framer.mediaSeen) return
+    const nowMs = clock.nowMs()
+    track.firstMediaMs ??= nowMs
+    if (nowMs - track.firstMediaMs >= keyframeWaitMs) this.#takeOver(track, data, [])
+    else if (!this.#hasDelivered && track.introducedWith === undefined) this.#introduce(track, framer.preamble())
+  }
+
+  /** At the very start the tables go out as soon as they are known, so that a player can prepare. */
+  #introduce(track: Track, preamble: Buffer): void {
+    if (preamble.length === 0) return
+    track.introducedWith = preamble
+    const { ring, splice, listener } = this.#options
+    ring.append(splice.begin(preamble), [], () => preamble)
+    listener.appended(true)
+  }
+
+  #takeOver(track: Track, data: Buffer, joinOffsets: readonly number[]): void {
+    const { ring, splice, listener } = this.#options
+    this.#closeCurrent()
+    this.#current = track
+    this.#incoming = undefined
+    this.#hasDelivered = true
+    const preamble = track.session.framer?.preamble() ?? Buffer.alloc(0)
+    if (track.introducedWith?.equals(preamble) !== true && preamble.length > 0) {
+      ring.append(splice.begin(preamble), [], () => preamble)
+    }
+    this.#append(track, data, joinOffsets, true)
+    listener.onAir(track.candidateId, track.epoch, track.session)
+  }
+
+  #append(track: Track, data: Buffer, joinOffsets: readonly number[], isUrgent: boolean): void {
+    const { ring, splice, listener } = this.#options
+    const framer = track.session.framer
+    if (framer === undefined) return
+    ring.append(splice.pass(data), joinOffsets, () => framer.preamble())
+    listener.appended(isUrgent)
+    if (listener.shouldHoldBack(false)) this.#holdBack(track)
+  }
+
+  #holdBack(track: Track): void {
+    if (this.#holdBackTimer !== undefined) return
+    track.session.pause()
+    const check = () => {
+      this.#holdBackTimer = undefined
+      if (track !== this.#current) return
+      if (this.#options.listener.shouldHoldBack(true)) this.#holdBackTimer = this.#schedule(check)
+      else track.session.resume()
+    }
+    this.#holdBackTimer = this.#schedule(check)
+  }
+
+  #schedule(task: () => void): Timer {
+    return this.#options.clock.schedule(HOLD_BACK_CHECK_MS, task)
+  }
+
+  #failed(track: Track, failure: SessionFailure): void {
+    if (track === this.#incoming) this.#incoming = undefined
+    else if (track === this.#current) {
+      this.#current = undefined
+      // While another source is on its way in, the engine has already left this one.
+      if (this.#incoming !== undefined) return
+    } else return
+    this.#options.listener.failed(track.candidateId, track.epoch, failure)
+  }
+
+  #closeCurrent(): void {
+    this.#holdBackTimer?.cancel()
+    this.#holdBackTimer = undefined
+    this.#current?.session.close()
+    this.#current = undefined
+  }
+}
+
+function shifted(offsets: readonly number[], by: number): readonly number[] {
+  return offsets.map((offset) => offset - by)
+}
