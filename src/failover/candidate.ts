@@ -1,0 +1,68 @@
+import { closedBreaker, type BreakerState } from './circuit-breaker.ts'
+import { unknownHealth, type HealthState } from './health.ts'
+
+/** Names a candidate inside its group. Any non-empty text of at most `CANDIDATE_ID_CHARS_MAX` characters. */
+export type CandidateId = string & { readonly __brand: 'CandidateId' }
+
+export const CANDIDATE_ID_CHARS_MAX = 512
+/** More than this many candidates in one group are refused: every decision walks the whole list. */
+export const CANDIDATES_MAX = 1_024
+
+/** What the engine ranks: a source or an endpoint, as the configuration describes it. */
+export interface CandidateSpec {
+  readonly id: CandidateId
+  /** Any finite number; higher is better. Ordered groups use the position in the list instead. */
+  readonly priority: number
+  /** Share of the traffic inside one priority, 0 or more; 0 drains (used only when nothing else is usable). */
+  readonly weight: number
+  readonly region?: string
+}
+
+/** A candidate and all that is known of it. Plain JSON data. */
+export interface CandidateState {
+  readonly spec: CandidateSpec
+  readonly health: HealthState
+  readonly breaker: BreakerState
+  /** The running credit of smooth weighted round robin. */
+  readonly smoothWeight: number
+  /** Requests that were handed out and not yet answered; request-style groups only. */
+  readonly inFlight: number
+  /** Set while the adapter has been asked to probe this candidate. */
+  readonly probing: Probing | null
+}
+
+export interface Probing {
+  readonly sinceMs: number
+  /** When the present unbroken run of good probes began. */
+  readonly goodSinceMs: number | null
+}
+
+/** Brands text as a candidate's id. Throws a RangeError when it is empty or too long. */
+export function candidateId(text: string): CandidateId {
+  if (text.length === 0 || text.length > CANDIDATE_ID_CHARS_MAX) {
+    throw new RangeError(`a candidate id has 1 to ${CANDIDATE_ID_CHARS_MAX} characters, this one has ${text.length}`)
+  }
+  return text as CandidateId
+}
+
+export function newCandidate(spec: CandidateSpec): CandidateState {
+  return { spec, health: unknownHealth, breaker: closedBreaker, smoothWeight: 0, inFlight: 0, probing: null }
+}
+
+/** Throws a RangeError that names the candidate and the value when a list cannot be ranked. */
+export function checkCandidates(specs: readonly CandidateSpec[]): void {
+  if (specs.length > CANDIDATES_MAX) {
+    throw new RangeError(`a group has at most ${CANDIDATES_MAX} candidates, this one has ${specs.length}`)
+  }
+  const seen = new Set<CandidateId>()
+  for (const { id, priority, weight } of specs) {
+    candidateId(id)
+    if (seen.has(id)) throw new RangeError(`candidate "${id}" is listed twice; ids must be unique in a group`)
+    seen.add(id)
+    if (!Number.isFinite(priority))
+      throw new RangeError(`candidate "${id}": priority ${priority} is not a finite number`)
+    if (!Number.isFinite(weight) || weight < 0) {
+      throw new RangeError(`candidate "${id}": weight ${weight} is not a finite number of 0 or more`)
+    }
+  }
+}
