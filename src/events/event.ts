@@ -11,6 +11,7 @@ export const EVENT_TYPES = [
   'client_connected',
   'client_disconnected',
   'failover_triggered',
+  'switch_completed',
   'source_health_changed',
   'stream_created',
   'stream_updated',

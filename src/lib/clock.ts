@@ -5,7 +5,10 @@ import { setTimeout as sleepFor } from 'node:timers/promises'
  * (milliseconds since 1970-01-01 UTC). Tests pass a simulated clock.
  */
 export interface Clock {
-  /** Monotonic milliseconds with a fraction; only differences mean something. */
+  /**
+   * Monotonic milliseconds with a fraction. They begin at the wall time of the process's start, so that a time kept in
+   * the store still means about the same after a restart; for anything shown to people use `wallMs`.
+   */
   nowMs(): number
   /** Milliseconds since 1970-01-01 UTC. */
   wallMs(): number
@@ -20,7 +23,7 @@ export interface Timer {
 }
 
 export const systemClock: Clock = {
-  nowMs: () => performance.now(),
+  nowMs: () => performance.timeOrigin + performance.now(),
   wallMs: () => Date.now(),
   sleep: async (ms, signal) => {
     await sleepFor(ms, undefined, signal === undefined ? {} : { signal })

@@ -87,6 +87,7 @@ export class Audience {
   open(head: Readonly<Record<string, string>>): void {
     if (this.#head !== undefined) return
     this.#head = head
+    this.#options.ring.publish()
     for (const { viewer, resolve } of this.#waiting.values()) {
       this.#waiting.delete(viewer)
       this.#admit(viewer, head)

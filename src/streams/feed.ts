@@ -1,5 +1,7 @@
+import type { CandidateId } from '../failover/candidate.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { StreamRing } from './ring.ts'
+import type { Container } from './framing/framing.ts'
 import type { SessionFailure, SessionListener, SourceSession } from './sources/session.ts'
 import type { Splice } from './splice.ts'
 
@@ -13,23 +15,23 @@ export interface FeedOptions {
   readonly clock: Clock
   /** How long a new source may deliver media without a keyframe before it goes on air without one. */
   readonly keyframeWaitMs: number
-  readonly openSession: (candidateId: string, listener: SessionListener) => SourceSession
+  readonly openSession: (candidateId: CandidateId, listener: SessionListener) => SourceSession
   readonly listener: FeedListener
 }
 
 export interface FeedListener {
   /** The first media of a source is in the ring. */
-  onAir(candidateId: string, epoch: number, session: SourceSession): void
+  onAir(candidateId: CandidateId, epoch: number, session: SourceSession): void
   /** The source that the engine has put on air failed, before or after its first media. */
-  failed(candidateId: string, epoch: number, failure: SessionFailure): void
+  failed(candidateId: CandidateId, epoch: number, failure: SessionFailure): void
   /** Something readable was appended; urgent at the first media of a source. */
-  appended(isUrgent: boolean): void
+  appended(session: SourceSession, isUrgent: boolean): void
   /** Whether reading should pause until viewers have caught up. */
   shouldHoldBack(isHeldBack: boolean): boolean
 }
 
 interface Track {
-  readonly candidateId: string
+  readonly candidateId: CandidateId
   epoch: number
   readonly session: SourceSession
   /** Monotonic time of the first media, from which the wait for a keyframe counts. */
@@ -48,6 +50,7 @@ export class Feed {
   #holdBackTimer: Timer | undefined
   /** Whether any source has delivered since the stream was last idle. */
   #hasDelivered = false
+  #container: Container | undefined
   bytesReceived = 0
 
   constructor(options: FeedOptions) {
@@ -59,6 +62,11 @@ export class Feed {
     return this.#current?.session
   }
 
+  /** What viewers have been reading since the stream was last idle. */
+  get container(): Container | undefined {
+    return this.#container
+  }
+
   get upstreamConnections(): number {
     return (this.#current === undefined ? 0 : 1) + (this.#incoming === undefined ? 0 : 1)
   }
@@ -67,7 +75,7 @@ export class Feed {
    * Puts a candidate on air after `delayMs`. With `keepCurrent` the present source goes on until the new one is ready;
    * otherwise it is closed first.
    */
-  putOnAir(candidateId: string, epoch: number, delayMs: number, keepCurrent: boolean): void {
+  putOnAir(candidateId: CandidateId, epoch: number, delayMs: number, keepCurrent: boolean): void {
     this.#openTimer?.cancel()
     this.#incoming?.session.close()
     this.#incoming = undefined
@@ -88,9 +96,10 @@ export class Feed {
     this.#incoming = undefined
     this.#closeCurrent()
     this.#hasDelivered = false
+    this.#container = undefined
   }
 
-  #open(candidateId: string, epoch: number): void {
+  #open(candidateId: CandidateId, epoch: number): void {
     let track: Track | undefined
     const session = this.#options.openSession(candidateId, {
       media: (data, joinOffsets) => {
@@ -131,9 +140,10 @@ export class Feed {
   #introduce(track: Track, preamble: Buffer): void {
     if (preamble.length === 0) return
     track.introducedWith = preamble
+    this.#container = track.session.framer?.container
     const { ring, splice, listener } = this.#options
     ring.append(splice.begin(preamble), [], () => preamble)
-    listener.appended(true)
+    listener.appended(track.session, true)
   }
 
   #takeOver(track: Track, data: Buffer, joinOffsets: readonly number[]): void {
@@ -142,6 +152,7 @@ export class Feed {
     this.#current = track
     this.#incoming = undefined
     this.#hasDelivered = true
+    this.#container = track.session.framer?.container
     const preamble = track.session.framer?.preamble() ?? Buffer.alloc(0)
     if (track.introducedWith?.equals(preamble) !== true && preamble.length > 0) {
       ring.append(splice.begin(preamble), [], () => preamble)
@@ -155,7 +166,7 @@ export class Feed {
     const framer = track.session.framer
     if (framer === undefined) return
     ring.append(splice.pass(data), joinOffsets, () => framer.preamble())
-    listener.appended(isUrgent)
+    listener.appended(track.session, isUrgent)
     if (listener.shouldHoldBack(false)) this.#holdBack(track)
   }
 

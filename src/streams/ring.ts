@@ -22,6 +22,8 @@ interface RingOptions {
 export const SLICE_BYTES_MAX = 262_144
 /** Containers in which every frame is a join point (audio) are not cut into slices smaller than this. */
 const JOIN_SLICE_BYTES_MIN = 4_096
+/** What a viewer is given at first of a stream that has no join points. */
+const BACKLOG_BYTES_MAX = 1_048_576
 
 export class StreamRing {
   readonly bytesMax: number
@@ -68,6 +70,15 @@ export class StreamRing {
   bytesFrom(sequence: number): number {
     if (sequence >= this.#nextSequence) return 0
     return this.#nextOffset - (this.at(sequence)?.offset ?? this.#nextOffset - this.#bytes)
+  }
+
+  /** Where a viewer begins: the latest join point, or without one a little before the newest media. */
+  get startSequence(): number {
+    const join = this.latestJoin
+    if (join !== undefined) return join.sequence
+    let sequence = this.#nextSequence
+    while (sequence > this.oldestSequence && this.bytesFrom(sequence - 1) <= BACKLOG_BYTES_MAX) sequence -= 1
+    return sequence
   }
 
   at(sequence: number): Slice | undefined {

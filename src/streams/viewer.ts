@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Slice, StreamRing } from './ring.ts'
+import type { StreamRing } from './ring.ts'
 
 /**
  * One client reading one stream: a cursor into the ring and a socket. A viewer that reads slower than the stream keeps
@@ -91,9 +91,7 @@ export class Viewer {
     this.#socket = response.socket ?? undefined
     this.#socket?.setNoDelay(true)
     this.#socket?.on('drain', () => this.#drained())
-    const join = ring.latestJoin
-    this.#cursor = join?.sequence ?? ring.nextSequence
-    if (join?.preamble !== undefined && join.preamble.length > 0) this.#write(join.preamble)
+    this.#begin(ring)
     this.pump()
   }
 
@@ -102,7 +100,12 @@ export class Viewer {
     const ring = this.#ring
     if (ring === undefined || this.#closed) return
     while (!this.#waitingForDrain && this.#cursor < ring.nextSequence) {
-      const slice = ring.at(this.#cursor) ?? this.#skip(ring)
+      if (this.#cursor < ring.oldestSequence) {
+        this.skips += 1
+        this.#begin(ring)
+        continue
+      }
+      const slice = ring.at(this.#cursor)
       if (slice === undefined) return
       this.#cursor = slice.sequence + 1
       this.#write(slice.data)
@@ -120,13 +123,11 @@ export class Viewer {
     this.#response.destroy()
   }
 
-  #skip(ring: StreamRing): Slice | undefined {
-    this.skips += 1
-    const join = ring.latestJoin
-    const slice = join ?? ring.at(ring.oldestSequence)
-    if (join?.preamble !== undefined && join.preamble.length > 0) this.#write(join.preamble)
-    if (slice === undefined) this.#cursor = ring.nextSequence
-    return slice
+  /** Moves to where a viewer may begin and sends what a decoder needs before it. */
+  #begin(ring: StreamRing): void {
+    this.#cursor = ring.startSequence
+    const preamble = ring.at(this.#cursor)?.preamble
+    if (preamble !== undefined && preamble.length > 0) this.#write(preamble)
   }
 
   #write(data: Buffer): void {

@@ -1,0 +1,43 @@
+import { HoldfastError } from '../lib/errors.ts'
+import type { ErrorCode } from '../lib/errors.ts'
+import type { SessionFailure } from './sources/session.ts'
+
+/** What a waiting viewer is told when the last source failed for this reason. */
+const CODE_OF_REASON: Readonly<Record<string, ErrorCode>> = {
+  refused: 'upstream_unreachable',
+  dns: 'upstream_unreachable',
+  tls: 'upstream_unreachable',
+  reset: 'upstream_unreachable',
+  connect_timeout: 'upstream_timeout',
+  answer_timeout: 'upstream_timeout',
+  no_media: 'upstream_timeout',
+  stalled: 'upstream_timeout',
+  not_media: 'upstream_not_media',
+  empty_body: 'upstream_not_media',
+  container_mismatch: 'upstream_not_media',
+  ended: 'upstream_ended',
+  incomplete_body: 'upstream_ended',
+  address_forbidden: 'upstream_address_forbidden',
+}
+
+/** The error for viewers of a stream that cannot start; names each source by its place, never by its URL. */
+export function cannotStart(failures: ReadonlyMap<number, SessionFailure>): HoldfastError {
+  const last = [...failures.values()].at(-1)
+  if (last === undefined) return new HoldfastError('upstream_timeout', 'The stream did not start in time')
+  const tried = [...failures]
+    .sort(([left], [right]) => left - right)
+    .map(([index, failure]) => `${index === 0 ? 'primary' : `failover ${index}`}: ${failure.message}`)
+    .join('; ')
+  return new HoldfastError(
+    CODE_OF_REASON[last.reason] ?? 'upstream_refused',
+    `The stream cannot start, no source delivers (${tried})`,
+  )
+}
+
+/** Words for the failure as m3u-proxy's logs have them, so that searches for them still find something. */
+export function logNameOf(failure: SessionFailure): string {
+  if (/timeout|stalled|no_media/.test(failure.reason)) return 'TimeoutException'
+  if (failure.status !== undefined && failure.status >= 400) return 'HTTPStatusError'
+  if (/refused|dns|tls/.test(failure.reason)) return 'ConnectError'
+  return /reset|incomplete/.test(failure.reason) ? 'ReadError' : 'StreamError'
+}

@@ -1,0 +1,435 @@
+import type { Dispatcher } from 'undici'
+import type { EventSink } from '../events/event.ts'
+import type { CandidateId, GroupEffect, GroupPolicy, Receipt } from '../failover/group.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import { HoldfastError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
+import { Audience } from './audience.ts'
+import { cannotStart } from './failures.ts'
+import { Feed } from './feed.ts'
+import { StreamRing } from './ring.ts'
+import type { FailoverResult, StopReason, StreamRequest, StreamSnapshot } from './service.ts'
+import { SourceSession } from './sources/session.ts'
+import type { SessionFailure, SessionListener } from './sources/session.ts'
+import { operatorHostsOf } from './sources/source-list.ts'
+import { unitAlignedSplice } from './splice.ts'
+import { StreamGroup } from './stream-group.ts'
+import type { GroupMemory } from './stream-group.ts'
+import { StreamReporter } from './stream-reporter.ts'
+import type { StreamMetrics } from './stream-reporter.ts'
+import type { Viewer } from './viewer.ts'
+
+/** Limits and waits of a live stream; durations in milliseconds. */
+export interface LiveStreamLimits {
+  readonly connectTimeoutMs: number
+  readonly readTimeoutMs: number
+  readonly firstByteTimeoutMs: number
+  readonly stallFloorMs: number
+  readonly stallCeilingMs: number
+  readonly keyframeWaitMs: number
+  readonly startTimeoutMs: number
+  readonly viewerHoldMs: number
+  readonly viewerStallMs: number
+  readonly graceMs: number
+  readonly bufferBytesMax: number
+  readonly userAgent: string
+}
+
+export interface LiveStreamOptions {
+  readonly streamId: string
+  readonly request: StreamRequest
+  readonly memory: StreamMemory | undefined
+  readonly createdWallMs: number
+  readonly policy: GroupPolicy
+  readonly limits: LiveStreamLimits
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly events: EventSink
+  readonly metrics: StreamMetrics
+  readonly dispatcher: Dispatcher
+  /** Media bytes handed to viewers. */
+  readonly countBytes: (bytes: number) => void
+  /** Something that has to survive a restart changed. */
+  readonly onMemoryChanged: () => void
+}
+
+/** What a stream remembers across restarts. Plain JSON data. */
+export interface StreamMemory {
+  readonly group: GroupMemory
+  readonly failoverAttempts: number
+  readonly lastFailoverWallMs: number | null
+  readonly errorCount: number
+  readonly bytesServed: number
+}
+
+const CONTENT_TYPE_OF_CONTAINER: Readonly<Record<string, string>> = {
+  mpegts: 'video/mp2t',
+  flv: 'video/x-flv',
+  matroska: 'video/x-matroska',
+  adts: 'audio/aac',
+  mp3: 'audio/mpeg',
+}
+
+/**
+ * One live stream: a failover group, the feed that acts on what the group decides, the ring, and the audience.
+ */
+export class LiveStream {
+  readonly #options: LiveStreamOptions
+  readonly #group: StreamGroup
+  readonly #ring: StreamRing
+  readonly #audience: Audience
+  readonly #feed: Feed
+  readonly #reporter: StreamReporter
+  readonly #abort = new AbortController()
+  #request: StreamRequest
+  #graceTimer: Timer | undefined
+  #holdTimer: Timer | undefined
+  #startTimer: Timer | undefined
+  #phase: StreamSnapshot['phase'] = 'idle'
+  #failoverAttempts: number
+  #lastFailoverWallMs: number | undefined
+  #errorCount: number
+  #bytesServed: number
+  #lastAccessWallMs: number
+  /** Monotonic time of the last media that viewers were given. */
+  #lastMediaMs: number | undefined
+  /** How long viewers were without media at the present or latest switch. */
+  #gapMs: number | undefined
+  /** The failure that the present incident began with. */
+  #incidentFailure: SessionFailure | undefined
+
+  constructor(options: LiveStreamOptions) {
+    const { request, memory, limits, clock } = options
+    this.#options = options
+    this.#request = request
+    this.#failoverAttempts = memory?.failoverAttempts ?? 0
+    this.#lastFailoverWallMs = memory?.lastFailoverWallMs ?? undefined
+    this.#errorCount = memory?.errorCount ?? 0
+    this.#bytesServed = memory?.bytesServed ?? 0
+    this.#lastAccessWallMs = options.createdWallMs
+    this.#reporter = new StreamReporter({ ...options, metadata: () => this.#request.metadata })
+    this.#ring = new StreamRing({ bytesMax: limits.bufferBytesMax })
+    this.#audience = new Audience({
+      ring: this.#ring,
+      clock,
+      viewerStallMs: limits.viewerStallMs,
+      countBytes: (bytes) => {
+        this.#bytesServed += bytes
+        options.countBytes(bytes)
+      },
+      onDropped: (viewer, reason) => this.#reporter.viewerDropped(viewer, reason),
+    })
+    this.#feed = new Feed({
+      ring: this.#ring,
+      splice: unitAlignedSplice,
+      clock,
+      keyframeWaitMs: limits.keyframeWaitMs,
+      openSession: (id, listener) => this.#openSession(id, listener),
+      listener: {
+        onAir: (id, epoch, session) => this.#sourceOnAir(id, epoch, session),
+        failed: (id, epoch, failure) => this.#sourceFailed(id, epoch, failure),
+        appended: (session, isUrgent) => this.#mediaAppended(session, isUrgent),
+        shouldHoldBack: (isHeldBack) => this.#audience.shouldHoldBack(isHeldBack),
+      },
+    })
+    this.#group = new StreamGroup({
+      ...options,
+      memory: memory?.group,
+      signal: this.#abort.signal,
+      act: (effect) => this.#act(effect),
+    })
+  }
+
+  get request(): StreamRequest {
+    return this.#request
+  }
+
+  get viewers(): Iterable<Viewer> {
+    return this.#audience.all()
+  }
+
+  get viewerCount(): number {
+    return this.#audience.size
+  }
+
+  get memory(): StreamMemory {
+    return {
+      group: this.#group.memory,
+      failoverAttempts: this.#failoverAttempts,
+      lastFailoverWallMs: this.#lastFailoverWallMs ?? null,
+      errorCount: this.#errorCount,
+      bytesServed: this.#bytesServed,
+    }
+  }
+
+  /** Takes the stream on air without a viewer, for one that is kept open. */
+  start(): void {
+    if (this.#phase === 'idle') this.#begin()
+  }
+
+  /** Takes a viewer in. Resolves when its head is sent; rejects when no source delivers (upstream_*). */
+  async admit(viewer: Viewer): Promise<void> {
+    this.#lastAccessWallMs = this.#options.clock.wallMs()
+    this.#graceTimer?.cancel()
+    this.#graceTimer = undefined
+    const added = this.#audience.add(viewer)
+    this.#reporter.clientConnected(viewer, this.#audience.size)
+    this.start()
+    await added
+  }
+
+  /** A viewer's connection is gone. */
+  viewerClosed(viewer: Viewer): void {
+    this.#audience.remove(viewer)
+    this.#lastAccessWallMs = this.#options.clock.wallMs()
+    this.#reporter.clientDisconnected(viewer, this.#audience.size)
+    this.#leaveWhenEmpty()
+  }
+
+  /** Edits the stream in place: viewers stay, and the source on air stays if it is still in the list. */
+  update(request: StreamRequest): void {
+    this.#request = request
+    this.#group.update(request)
+    if (request.keepOpen) this.start()
+    else this.#leaveWhenEmpty()
+    this.#options.onMemoryChanged()
+  }
+
+  /** One step, or to `target` (index or URL). Throws no_failover_configured, failover_target_unknown, failover_failed. */
+  async failover(target: number | string | undefined, by: string): Promise<FailoverResult> {
+    if (!this.#group.hasAlternative) {
+      throw new HoldfastError('no_failover_configured', 'No failover URLs configured for this stream')
+    }
+    const source = target === undefined ? await this.#group.resolve('manual', undefined) : this.#group.target(target)
+    if (source === undefined && this.#group.sources.length < 2) {
+      throw new HoldfastError('failover_failed', 'Failover failed - no working failover URLs available')
+    }
+    const named = source === undefined ? {} : { target: source.candidateId }
+    this.#group.dispatch({ kind: 'switch_requested', by, reason: 'manual', ...named })
+    const current = this.#group.current
+    return {
+      newUrl: current.url,
+      failoverIndex: current.index,
+      failoverAttempts: this.#failoverAttempts,
+      activeClients: this.#audience.size,
+      kind: 'live',
+    }
+  }
+
+  /** Ends the stream: viewers' connections end cleanly, sources are closed. */
+  close(reason: StopReason): void {
+    this.#abort.abort()
+    this.#audience.refuse(new HoldfastError('stream_not_found', 'Stream not found'))
+    this.#audience.endAll()
+    this.#stop(reason)
+  }
+
+  snapshot(): StreamSnapshot {
+    const current = this.#group.current
+    return {
+      streamId: this.#options.streamId,
+      kind: 'live',
+      request: this.#request,
+      currentUrl: current.url,
+      failoverIndex: current.index,
+      failoverAttempts: this.#failoverAttempts,
+      lastFailoverWallMs: this.#lastFailoverWallMs,
+      epoch: this.#group.epoch,
+      phase: this.#phase,
+      isActive: this.#phase !== 'idle',
+      clientCount: this.#audience.size,
+      totalBytesServed: this.#bytesServed,
+      bytesReceived: this.#feed.bytesReceived,
+      errorCount: this.#errorCount,
+      createdWallMs: this.#options.createdWallMs,
+      lastAccessWallMs: this.#lastAccessWallMs,
+      sources: this.#group.sourceSnapshots(this.#phase !== 'idle'),
+      upstreamConnections: this.#feed.upstreamConnections,
+    }
+  }
+
+  #begin(): void {
+    const { clock, limits } = this.#options
+    this.#phase = 'starting'
+    this.#group.forgetFailures()
+    this.#startTimer = clock.schedule(limits.startTimeoutMs, () => this.#giveUpStarting('start_timeout'))
+    this.#group.dispatch({ kind: 'started' })
+  }
+
+  #stop(reason: StopReason): void {
+    if (this.#phase === 'idle') return
+    this.#phase = 'idle'
+    for (const timer of [this.#graceTimer, this.#holdTimer, this.#startTimer]) timer?.cancel()
+    this.#graceTimer = undefined
+    this.#holdTimer = undefined
+    this.#startTimer = undefined
+    this.#group.dispatch({ kind: 'stopped' })
+    this.#feed.stop()
+    this.#audience.close()
+    this.#ring.clear()
+    this.#lastMediaMs = undefined
+    this.#incidentFailure = undefined
+    this.#reporter.stopped(reason, this.#bytesServed)
+    this.#options.onMemoryChanged()
+  }
+
+  #leaveWhenEmpty(): void {
+    if (this.#audience.size > 0 || this.#request.keepOpen || this.#phase === 'idle') return
+    const { clock, limits } = this.#options
+    this.#graceTimer ??= clock.schedule(limits.graceMs, () => this.#stop('last_client_disconnected'))
+  }
+
+  #openSession(id: CandidateId, listener: SessionListener): SourceSession {
+    const { clock, limits, dispatcher } = this.#options
+    const patienceMs = limits.connectTimeoutMs + limits.readTimeoutMs
+    return new SourceSession({
+      url: this.#group.source(id).url,
+      headers: this.#request.headers,
+      userAgent: this.#request.userAgent ?? limits.userAgent,
+      operatorHosts: operatorHostsOf(this.#request, this.#group.resolvedUrls),
+      connectTimeoutMs: limits.connectTimeoutMs,
+      firstMediaTimeoutMs: this.#group.hasAlternative ? Math.min(limits.firstByteTimeoutMs, patienceMs) : patienceMs,
+      stall: { floorMs: limits.stallFloorMs, ceilingMs: limits.stallCeilingMs },
+      expectedContainer: this.#audience.isOpen ? this.#feed.container : undefined,
+      mpegtsOnly: this.#request.strictLiveTs,
+      dispatcher,
+      clock,
+      listener,
+    })
+  }
+
+  #act(effect: GroupEffect): void {
+    switch (effect.kind) {
+      case 'put_on_air':
+        this.#feed.putOnAir(effect.id, effect.epoch, effect.delayMs, effect.previous !== undefined)
+        return
+      case 'take_off_air':
+        this.#feed.stop()
+        return
+      case 'failover_triggered':
+        this.#failoverTriggered(effect)
+        return
+      case 'write_receipt':
+        this.#switchSettled(effect.receipt)
+        return
+      case 'health_changed':
+        this.#reporter.healthChanged(this.#group.source(effect.id), effect.from, effect.to, effect.reason)
+        return
+      case 'exhausted':
+        if (this.#audience.isWaiting) this.#giveUpStarting('all_sources_failed')
+        return
+      case 'request_refused':
+        throw new HoldfastError('failover_failed', `Failover failed - ${effect.reason.replaceAll('_', ' ')}`)
+      case 'start_probing':
+      case 'stop_probing':
+      case 'arm_timer':
+      case 'cancel_timer':
+        return
+      default:
+        effect satisfies never
+    }
+  }
+
+  #failoverTriggered(effect: Extract<GroupEffect, { kind: 'failover_triggered' }>): void {
+    const { clock, policy } = this.#options
+    this.#failoverAttempts += 1
+    this.#lastFailoverWallMs = clock.wallMs()
+    const move = { from: this.#group.source(effect.from), to: this.#group.source(effect.to), reason: effect.reason }
+    const [viewer] = this.#audience.all()
+    this.#reporter.failoverTriggered(
+      { ...move, attempt: effect.attempt },
+      {
+        epoch: effect.epoch,
+        attemptsMax: policy.immediateAttempts,
+        clientCount: this.#audience.size,
+        viewer,
+      },
+    )
+    this.#options.onMemoryChanged()
+  }
+
+  #switchSettled(receipt: Receipt): void {
+    this.#reporter.switched({
+      from: this.#group.source(receipt.from),
+      to: this.#group.source(receipt.to),
+      cause: receipt.trigger,
+      reason: receipt.reason,
+      epoch: receipt.epoch,
+      attempts: receipt.attempts,
+      failure: this.#incidentFailure,
+      connectMs: this.#feed.session?.connectMs,
+      gapMs: this.#audience.size > 0 ? this.#gapMs : undefined,
+      by: receipt.by ?? undefined,
+    })
+    this.#options.onMemoryChanged()
+  }
+
+  #mediaAppended(session: SourceSession, isUrgent: boolean): void {
+    const nowMs = this.#options.clock.nowMs()
+    if (isUrgent) {
+      this.#gapMs = this.#lastMediaMs === undefined ? undefined : nowMs - this.#lastMediaMs
+      this.#audience.open(this.#head(session))
+    }
+    this.#lastMediaMs = nowMs
+    this.#audience.appended(isUrgent)
+  }
+
+  #sourceOnAir(id: CandidateId, epoch: number, session: SourceSession): void {
+    this.#holdTimer?.cancel()
+    this.#holdTimer = undefined
+    this.#startTimer?.cancel()
+    this.#startTimer = undefined
+    if (this.#phase === 'starting') this.#reporter.started(this.#group.source(id), this.#audience.size)
+    this.#phase = 'live'
+    this.#audience.open(this.#head(session))
+    this.#group.dispatch({ kind: 'candidate_succeeded', id, epoch })
+    this.#incidentFailure = undefined
+  }
+
+  #sourceFailed(id: CandidateId, epoch: number, failure: SessionFailure): void {
+    const { clock, limits } = this.#options
+    this.#errorCount += 1
+    this.#incidentFailure ??= failure
+    const [viewer] = this.#audience.all()
+    this.#reporter.sourceFailed(this.#group.source(id), failure, viewer)
+    if (this.#phase === 'live') {
+      this.#phase = 'recovering'
+      this.#audience.handOut()
+      this.#holdTimer = clock.schedule(limits.viewerHoldMs, () => this.#letViewersGo())
+    }
+    this.#group.failed(id, epoch, failure)
+  }
+
+  /** Nobody has had a byte yet and no source delivers: tells those who wait, and rests when nobody is left. */
+  #giveUpStarting(reason: string): void {
+    if (!this.#audience.isWaiting) return
+    const failures = this.#group.failures()
+    this.#reporter.failed([...failures.values()].at(-1), this.#audience.size, reason, this.#group.hasAlternative)
+    this.#audience.refuse(cannotStart(failures))
+    if (this.#audience.size === 0 && !this.#request.keepOpen) this.#stop('inactive_timeout')
+  }
+
+  /** The viewers have been without media for as long as they are held: their connections end cleanly. */
+  #letViewersGo(): void {
+    const failures = this.#group.failures()
+    this.#reporter.failed(
+      [...failures.values()].at(-1),
+      this.#audience.size,
+      'hold_expired',
+      this.#group.hasAlternative,
+    )
+    this.#audience.endAll()
+  }
+
+  #head(session: SourceSession): Readonly<Record<string, string>> {
+    const container = session.framer?.container ?? ''
+    return {
+      'content-type': CONTENT_TYPE_OF_CONTAINER[container] ?? session.contentType,
+      'cache-control': 'no-store',
+      'accept-ranges': 'none',
+      'x-stream-id': this.#options.streamId,
+    }
+  }
+}

@@ -1,0 +1,238 @@
+import type { Dispatcher } from 'undici'
+import { createGroup, healthOf, restoreGroup, step } from '../failover/group.ts'
+import type { CandidateId, CandidateSpec, GroupEffect, GroupEvent, GroupPolicy, GroupState } from '../failover/group.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import { HoldfastError } from '../lib/errors.ts'
+import type { Random } from '../lib/random.ts'
+import { askResolver } from './resolver.ts'
+import type { SourceSnapshot, StreamRequest } from './service.ts'
+import type { SessionFailure } from './sources/session.ts'
+import { sourcesOf } from './sources/source-list.ts'
+import type { Source } from './sources/source-list.ts'
+
+/**
+ * The failover group of one stream: the engine's state, its timer, and the list of sources behind its candidates,
+ * including those that a resolver names. Events go through one queue, so no effect is acted on in the middle of a step.
+ */
+export interface StreamGroupOptions {
+  readonly request: StreamRequest
+  readonly memory: GroupMemory | undefined
+  readonly policy: GroupPolicy
+  readonly clock: Clock
+  readonly random: Random
+  readonly dispatcher: Dispatcher
+  readonly signal: AbortSignal
+  /** Acts on what the engine decided; the engine's own timer is already taken care of. */
+  readonly act: (effect: GroupEffect) => void
+}
+
+/** Plain JSON data. */
+export interface GroupMemory {
+  readonly state: GroupState
+  readonly savedAtMs: number
+  readonly resolvedUrls: readonly string[]
+}
+
+const RESOLVER_TIMEOUT_MS = 10_000
+/** With static failover URLs to fall back on, the resolver has to be quicker. */
+const RESOLVER_TIMEOUT_WITH_FALLBACK_MS = 2_000
+
+export class StreamGroup {
+  readonly #options: StreamGroupOptions
+  readonly #queue: GroupEvent[] = []
+  readonly #lastFailures = new Map<CandidateId, { readonly failure: SessionFailure; readonly wallMs: number }>()
+  #isStepping = false
+  #request: StreamRequest
+  #resolvedUrls: readonly string[]
+  #sources: readonly Source[]
+  #state: GroupState
+  #timer: Timer | undefined
+
+  constructor(options: StreamGroupOptions) {
+    const { request, memory, clock } = options
+    this.#options = options
+    this.#request = request
+    this.#resolvedUrls = memory?.resolvedUrls ?? []
+    this.#sources = sourcesOf(request, this.#resolvedUrls)
+    const specs = specsOf(this.#sources)
+    if (memory === undefined) this.#state = createGroup(specs)
+    else {
+      this.#state = restoreGroup(memory.state, clock.nowMs() - memory.savedAtMs)
+      this.dispatch({ kind: 'stopped' })
+      this.dispatch({ kind: 'candidates_changed', candidates: specs })
+    }
+  }
+
+  get sources(): readonly Source[] {
+    return this.#sources
+  }
+
+  get resolvedUrls(): readonly string[] {
+    return this.#resolvedUrls
+  }
+
+  get epoch(): number {
+    return this.#state.epoch
+  }
+
+  get hasAlternative(): boolean {
+    return this.#sources.length > 1 || this.#request.failoverResolverUrl !== undefined
+  }
+
+  get memory(): GroupMemory {
+    return { state: this.#state, savedAtMs: this.#options.clock.nowMs(), resolvedUrls: this.#resolvedUrls }
+  }
+
+  /** The source on air, or the one that would be if somebody watched. */
+  get current(): Source {
+    const id = this.#state.onAir?.id ?? this.#state.resume?.id
+    return this.#sources.find((source) => source.candidateId === id) ?? this.#primary()
+  }
+
+  source(id: CandidateId): Source {
+    return this.#sources.find((source) => source.candidateId === id) ?? this.#primary()
+  }
+
+  dispatch(event: GroupEvent): void {
+    this.#queue.push(event)
+    if (this.#isStepping) return
+    this.#isStepping = true
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next)
+    } finally {
+      this.#isStepping = false
+    }
+  }
+
+  /** Remembers why a source failed, then tells the engine; a resolver, where there is one, is asked first. */
+  failed(id: CandidateId, epoch: number, failure: SessionFailure): void {
+    this.#lastFailures.set(id, { failure, wallMs: this.#options.clock.wallMs() })
+    const event: GroupEvent = {
+      kind: 'candidate_failed',
+      id,
+      epoch,
+      reason: failure.reason,
+      evidence: failure.evidence,
+    }
+    if (this.#request.failoverResolverUrl === undefined) {
+      this.dispatch(event)
+      return
+    }
+    void this.resolve(failure.reason, failure.status).then(() => this.dispatch(event))
+  }
+
+  /** The latest failure of each source that has failed, by its index. */
+  failures(): ReadonlyMap<number, SessionFailure> {
+    return new Map(
+      this.#sources.flatMap((source) => {
+        const last = this.#lastFailures.get(source.candidateId)
+        return last === undefined ? [] : [[source.index, last.failure] as const]
+      }),
+    )
+  }
+
+  forgetFailures(): void {
+    this.#lastFailures.clear()
+  }
+
+  update(request: StreamRequest): void {
+    this.#request = request
+    this.#setSources(this.#resolvedUrls, undefined)
+  }
+
+  /** The source that an operator names by index (0 the primary) or URL. Throws failover_target_unknown. */
+  target(named: number | string): Source {
+    const found = this.#sources.find(({ index, url }) => index === named || url === named)
+    if (found !== undefined) return found
+    throw new HoldfastError(
+      'failover_target_unknown',
+      `target ${JSON.stringify(named)} is not a source of this stream; allowed are an index from 0 to ${this.#sources.length - 1} or one of its URLs`,
+    )
+  }
+
+  /** Asks the resolver for the next URL and makes it the next in order. Undefined when it has none. */
+  async resolve(reason: string, statusCode: number | undefined): Promise<Source | undefined> {
+    const resolverUrl = this.#request.failoverResolverUrl
+    if (resolverUrl === undefined) return undefined
+    const { signal, dispatcher } = this.#options
+    const current = this.current
+    const timeoutMs = this.#request.failoverUrls.length > 0 ? RESOLVER_TIMEOUT_WITH_FALLBACK_MS : RESOLVER_TIMEOUT_MS
+    const answer = await askResolver(
+      resolverUrl,
+      {
+        currentUrl: current.url,
+        metadata: this.#request.metadata,
+        currentFailoverIndex: current.index - 1,
+        statusCode,
+        reason,
+      },
+      { timeoutMs, signal, dispatcher },
+    )
+    if (answer.kind === 'none' || signal.aborted) return undefined
+    // The one on air stays in the list until the new one has taken over; older answers of the resolver go.
+    const kept = this.#resolvedUrls.filter((url) => url === this.current.url && url !== answer.url)
+    this.#setSources([...kept, answer.url], answer.url)
+    return this.#sources.find(({ url }) => url === answer.url)
+  }
+
+  sourceSnapshots(isOnAir: boolean): readonly SourceSnapshot[] {
+    const { clock, policy } = this.#options
+    const current = this.current
+    return this.#sources.map((source) => {
+      const { health, failures } = healthOf(this.#state, source.candidateId, clock.nowMs(), policy)
+      const last = this.#lastFailures.get(source.candidateId)
+      return {
+        url: source.url,
+        index: source.index,
+        onAir: isOnAir && source === current,
+        health,
+        failures,
+        lastFailureReason: last?.failure.reason,
+        lastFailureWallMs: last?.wallMs,
+      }
+    })
+  }
+
+  /** `nextUrl` is moved right behind the source on air, so that the engine's order goes there next. */
+  #setSources(resolvedUrls: readonly string[], nextUrl: string | undefined): void {
+    this.#resolvedUrls = resolvedUrls
+    this.#sources = sourcesOf(this.#request, resolvedUrls)
+    const current = this.current
+    const next = this.#sources.find(({ url }) => url === nextUrl && url !== current.url)
+    const ordered = next === undefined ? this.#sources : this.#sources.filter((source) => source !== next)
+    const specs = specsOf(
+      ordered.flatMap((source) => (source === current && next !== undefined ? [source, next] : [source])),
+    )
+    this.dispatch({ kind: 'candidates_changed', candidates: specs })
+  }
+
+  #primary(): Source {
+    const primary = this.#sources[0]
+    if (primary === undefined) throw new HoldfastError('internal_error', 'a stream without a source')
+    return primary
+  }
+
+  #step(event: GroupEvent): void {
+    const { policy, clock, random, act } = this.#options
+    const { state, effects } = step(this.#state, event, clock.nowMs(), policy, random)
+    this.#state = state
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'arm_timer':
+          this.#timer?.cancel()
+          this.#timer = clock.schedule(Math.max(0, effect.atMs - clock.nowMs()), () => this.dispatch({ kind: 'tick' }))
+          break
+        case 'cancel_timer':
+          this.#timer?.cancel()
+          this.#timer = undefined
+          break
+        default:
+          act(effect)
+      }
+    }
+  }
+}
+
+function specsOf(sources: readonly Source[]): readonly CandidateSpec[] {
+  return sources.map(({ candidateId }) => ({ id: candidateId, priority: 0, weight: 1 }))
+}
