@@ -1,0 +1,122 @@
+import type { Container } from './framing.ts'
+
+/** What the first bytes of a body are. `hls-playlist`, `html`, `text`, `image` and `empty` are never media. */
+export type BodyKind = Exclude<Container, 'opaque'> | 'hls-playlist' | 'html' | 'text' | 'image' | 'empty' | 'unknown'
+
+export interface SniffResult {
+  /** `more`: too few bytes to tell; ask again with more, or take it as `not-media` when there are none. */
+  readonly verdict: 'media' | 'not-media' | 'more'
+  readonly kind: BodyKind
+  /** How to frame it; present when the verdict is `media`. */
+  readonly container: Container | undefined
+  /** What it looks like and its first bytes in printable form, for people and logs. */
+  readonly evidence: string
+}
+
+/** Bytes that are looked at; a body that shows nothing within them is `unknown`. */
+export const SNIFF_BYTES_MAX = 65_536
+/** With fewer bytes than this a body that is not recognised may still become something. */
+const SNIFF_BYTES_MIN = 2_048
+const EVIDENCE_BYTES = 48
+const TS_SYNC = 0x47
+const TS_STRIDES = [188, 192, 204] as const
+/** Consecutive sync bytes that make a body MPEG-TS at its very beginning, and anywhere else. */
+const TS_SYNCS_AT_START = 2
+const TS_SYNCS_ANYWHERE = 5
+const AUDIO_FRAMES_IN_A_ROW = 2
+const TEXT_LOOKED_AT_BYTES = 1_024
+
+/**
+ * Decides from its first bytes what a body is. The content type is a hint only: it makes unrecognised binary bytes
+ * `media` (container `opaque`) when it says audio or video, and nothing else. Never throws.
+ */
+export function sniff(head: Buffer, contentType: string): SniffResult {
+  const bytes = head.length > SNIFF_BYTES_MAX ? head.subarray(0, SNIFF_BYTES_MAX) : head
+  const kind = bytes.length === 0 ? 'empty' : (magicKind(bytes) ?? tsKind(bytes) ?? audioKind(bytes) ?? textKind(bytes))
+  const evidence = `${kind}, begins with ${printable(bytes)}`
+  switch (kind) {
+    case 'empty':
+      return { verdict: 'more', kind, container: undefined, evidence: 'nothing' }
+    case 'hls-playlist':
+    case 'html':
+    case 'text':
+    case 'image':
+      return { verdict: 'not-media', kind, container: undefined, evidence }
+    case undefined:
+      return unknownBody(bytes, contentType)
+    default:
+      return { verdict: 'media', kind, container: kind, evidence }
+  }
+}
+
+function unknownBody(bytes: Buffer, contentType: string): SniffResult {
+  const evidence = `unknown, begins with ${printable(bytes)}`
+  const kind = 'unknown'
+  if (bytes.length < SNIFF_BYTES_MIN) return { verdict: 'more', kind, container: undefined, evidence }
+  if (/^\s*(audio|video)\//i.test(contentType) && !/mpegurl/i.test(contentType)) {
+    return { verdict: 'media', kind, container: 'opaque', evidence }
+  }
+  return { verdict: 'not-media', kind, container: undefined, evidence }
+}
+
+/** Formats that say what they are in their first bytes. */
+function magicKind(bytes: Buffer): BodyKind | undefined {
+  if (startsWith(bytes, 0, 'FLV') && bytes[3] === 1) return 'flv'
+  if (bytes.length >= 4 && bytes.readUInt32BE(0) === 0x1a45dfa3) return 'matroska'
+  if (startsWith(bytes, 0, 'OggS')) return 'ogg'
+  if (startsWith(bytes, 4, 'ftyp') || startsWith(bytes, 4, 'styp') || startsWith(bytes, 4, 'moof')) return 'mp4'
+  if (startsWith(bytes, 0, '\x89PNG\r\n') || startsWith(bytes, 0, 'GIF8')) return 'image'
+  if (startsWith(bytes, 0, '\xff\xd8\xff')) return 'image'
+  if (startsWith(bytes, 0, 'RIFF') && startsWith(bytes, 8, 'WEBP')) return 'image'
+  return undefined
+}
+
+function startsWith(bytes: Buffer, at: number, latin1: string): boolean {
+  return bytes.length >= at + latin1.length && bytes.latin1Slice(at, at + latin1.length) === latin1
+}
+
+/** MPEG-TS may begin in the middle of a packet, or with the 4-byte prefix of a 192-byte one. */
+function tsKind(bytes: Buffer): BodyKind | undefined {
+  for (const stride of TS_STRIDES) {
+    const start = stride === 192 ? 4 : 0
+    if (hasSyncs(bytes, start, stride, TS_SYNCS_AT_START)) return 'mpegts'
+    for (
+      let offset = bytes.indexOf(TS_SYNC);
+      offset >= 0 && offset < stride;
+      offset = bytes.indexOf(TS_SYNC, offset + 1)
+    ) {
+      if (hasSyncs(bytes, offset, stride, TS_SYNCS_ANYWHERE)) return 'mpegts'
+    }
+  }
+  return undefined
+}
+
+function hasSyncs(bytes: Buffer, start: number, stride: number, count: number): boolean {
+  for (let index = 0; index < count; index += 1) {
+    if (bytes[start + index * stride] !== TS_SYNC) return false
+  }
+  return true
+}
+
+function audioKind(_bytes: Buffer): BodyKind | undefined {
+  return AUDIO_FRAMES_IN_A_ROW > 0 ? undefined : 'mp3'
+}
+
+/** Text is what has no control characters but white space; HTML and playlists are told apart by how they begin. */
+function textKind(bytes: Buffer): BodyKind | undefined {
+  const text = bytes
+    .latin1Slice(0, TEXT_LOOKED_AT_BYTES)
+    .replace(/^\xef\xbb\xbf/, '')
+    .trimStart()
+  if (text.startsWith('#EXTM3U')) return 'hls-playlist'
+  if (/^<(!doctype|html|head|body|\?xml|!--)/i.test(text)) return 'html'
+  for (const byte of bytes.subarray(0, TEXT_LOOKED_AT_BYTES)) {
+    if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return undefined
+  }
+  return 'text'
+}
+
+function printable(bytes: Buffer): string {
+  const text = bytes.latin1Slice(0, EVIDENCE_BYTES).replace(/[^\x20-\x7e]/g, '.')
+  return bytes.length > EVIDENCE_BYTES ? `"${text}"…` : `"${text}"`
+}
