@@ -1,82 +1,35 @@
-import type { Dispatcher } from 'undici'
-import type { EventSink } from '../events/event.ts'
-import type { CandidateId, GroupEffect, GroupPolicy, Receipt } from '../failover/group.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
+import type { CandidateId, GroupEffect, Receipt } from '../failover/group.ts'
+import type { Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
-import type { Log } from '../lib/log.ts'
-import type { Random } from '../lib/random.ts'
 import { Audience } from './audience.ts'
 import { cannotStart } from './failures.ts'
 import { Feed } from './feed.ts'
+import { liveHead } from './outputs/live-head.ts'
 import { StreamRing } from './ring.ts'
-import type { FailoverResult, StopReason, StreamRequest, StreamSnapshot } from './service.ts'
+import type {
+  ClientSnapshot,
+  FailoverResult,
+  StopReason,
+  StreamRequest,
+  StreamSnapshot,
+  ViewRequest,
+} from './service.ts'
 import { SourceSession } from './sources/session.ts'
 import type { SessionFailure, SessionListener } from './sources/session.ts'
 import { operatorHostsOf } from './sources/source-list.ts'
 import { unitAlignedSplice } from './splice.ts'
 import { StreamGroup } from './stream-group.ts'
-import type { GroupMemory } from './stream-group.ts'
+import type { StreamOptions } from './stream-context.ts'
+import type { StreamMemory } from './stream-memory.ts'
 import { StreamReporter } from './stream-reporter.ts'
-import type { StreamMetrics } from './stream-reporter.ts'
-import type { Viewer } from './viewer.ts'
-
-/** Limits and waits of a live stream; durations in milliseconds. */
-export interface LiveStreamLimits {
-  readonly connectTimeoutMs: number
-  readonly readTimeoutMs: number
-  readonly firstByteTimeoutMs: number
-  readonly stallFloorMs: number
-  readonly stallCeilingMs: number
-  readonly keyframeWaitMs: number
-  readonly startTimeoutMs: number
-  readonly viewerHoldMs: number
-  readonly viewerStallMs: number
-  readonly graceMs: number
-  readonly bufferBytesMax: number
-  readonly userAgent: string
-}
-
-export interface LiveStreamOptions {
-  readonly streamId: string
-  readonly request: StreamRequest
-  readonly memory: StreamMemory | undefined
-  readonly createdWallMs: number
-  readonly policy: GroupPolicy
-  readonly limits: LiveStreamLimits
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-  readonly events: EventSink
-  readonly metrics: StreamMetrics
-  readonly dispatcher: Dispatcher
-  /** Media bytes handed to viewers. */
-  readonly countBytes: (bytes: number) => void
-  /** Something that has to survive a restart changed. */
-  readonly onMemoryChanged: () => void
-}
-
-/** What a stream remembers across restarts. Plain JSON data. */
-export interface StreamMemory {
-  readonly group: GroupMemory
-  readonly failoverAttempts: number
-  readonly lastFailoverWallMs: number | null
-  readonly errorCount: number
-  readonly bytesServed: number
-}
-
-const CONTENT_TYPE_OF_CONTAINER: Readonly<Record<string, string>> = {
-  mpegts: 'video/mp2t',
-  flv: 'video/x-flv',
-  matroska: 'video/x-matroska',
-  adts: 'audio/aac',
-  mp3: 'audio/mpeg',
-}
+import type { Stream } from './stream.ts'
+import { Viewer } from './viewer.ts'
 
 /**
  * One live stream: a failover group, the feed that acts on what the group decides, the ring, and the audience.
  */
-export class LiveStream {
-  readonly #options: LiveStreamOptions
+export class LiveStream implements Stream {
+  readonly #options: StreamOptions
   readonly #group: StreamGroup
   readonly #ring: StreamRing
   readonly #audience: Audience
@@ -100,7 +53,7 @@ export class LiveStream {
   /** The failure that the present incident began with. */
   #incidentFailure: SessionFailure | undefined
 
-  constructor(options: LiveStreamOptions) {
+  constructor(options: StreamOptions) {
     const { request, memory, limits, clock } = options
     this.#options = options
     this.#request = request
@@ -146,10 +99,6 @@ export class LiveStream {
     return this.#request
   }
 
-  get viewers(): Iterable<Viewer> {
-    return this.#audience.all()
-  }
-
   get viewerCount(): number {
     return this.#audience.size
   }
@@ -169,23 +118,40 @@ export class LiveStream {
     if (this.#phase === 'idle') this.#begin()
   }
 
-  /** Takes a viewer in. Resolves when its head is sent; rejects when no source delivers (upstream_*). */
-  async admit(viewer: Viewer): Promise<void> {
-    this.#lastAccessWallMs = this.#options.clock.wallMs()
+  async view({ request, response, ...client }: ViewRequest, clientId: string): Promise<void> {
+    const { clock } = this.#options
+    this.#lastAccessWallMs = clock.wallMs()
+    response.setHeader('x-client-id', clientId)
+    if (request.method === 'HEAD') {
+      response.writeHead(200, liveHead(this.#feed.session, this.#options.streamId)).end()
+      return
+    }
+    const viewer = new Viewer({
+      ...client,
+      clientId,
+      response,
+      createdWallMs: clock.wallMs(),
+      nowMs: () => clock.nowMs(),
+      onClosed: () => this.#viewerClosed(viewer),
+    })
+    if (viewer.closed) return
     this.#graceTimer?.cancel()
     this.#graceTimer = undefined
-    const added = this.#audience.add(viewer)
+    const admitted = this.#audience.add(viewer)
     this.#reporter.clientConnected(viewer, this.#audience.size)
     this.start()
-    await added
+    await admitted
   }
 
-  /** A viewer's connection is gone. */
-  viewerClosed(viewer: Viewer): void {
-    this.#audience.remove(viewer)
-    this.#lastAccessWallMs = this.#options.clock.wallMs()
-    this.#reporter.clientDisconnected(viewer, this.#audience.size)
-    this.#leaveWhenEmpty()
+  clients(): readonly ClientSnapshot[] {
+    const { clock, streamId } = this.#options
+    return Array.from(this.#audience.all(), (viewer) => viewer.snapshot(streamId, clock))
+  }
+
+  disconnect(clientId: string): boolean {
+    const found = Array.from(this.#audience.all()).filter((viewer) => viewer.clientId === clientId)
+    for (const viewer of found) viewer.cut()
+    return found.length > 0
   }
 
   /** Edits the stream in place: viewers stay, and the source on air stays if it is still in the list. */
@@ -248,6 +214,13 @@ export class LiveStream {
       sources: this.#group.sourceSnapshots(this.#phase !== 'idle'),
       upstreamConnections: this.#feed.upstreamConnections,
     }
+  }
+
+  #viewerClosed(viewer: Viewer): void {
+    this.#audience.remove(viewer)
+    this.#lastAccessWallMs = this.#options.clock.wallMs()
+    this.#reporter.clientDisconnected(viewer, this.#audience.size)
+    this.#leaveWhenEmpty()
   }
 
   #begin(): void {
@@ -370,7 +343,7 @@ export class LiveStream {
     const nowMs = this.#options.clock.nowMs()
     if (isUrgent) {
       this.#gapMs = this.#lastMediaMs === undefined ? undefined : nowMs - this.#lastMediaMs
-      this.#audience.open(this.#head(session))
+      this.#audience.open(liveHead(session, this.#options.streamId))
     }
     this.#lastMediaMs = nowMs
     this.#audience.appended(isUrgent)
@@ -383,7 +356,7 @@ export class LiveStream {
     this.#startTimer = undefined
     if (this.#phase === 'starting') this.#reporter.started(this.#group.source(id), this.#audience.size)
     this.#phase = 'live'
-    this.#audience.open(this.#head(session))
+    this.#audience.open(liveHead(session, this.#options.streamId))
     this.#group.dispatch({ kind: 'candidate_succeeded', id, epoch })
     this.#incidentFailure = undefined
   }
@@ -421,15 +394,5 @@ export class LiveStream {
       this.#group.hasAlternative,
     )
     this.#audience.endAll()
-  }
-
-  #head(session: SourceSession): Readonly<Record<string, string>> {
-    const container = session.framer?.container ?? ''
-    return {
-      'content-type': CONTENT_TYPE_OF_CONTAINER[container] ?? session.contentType,
-      'cache-control': 'no-store',
-      'accept-ranges': 'none',
-      'x-stream-id': this.#options.streamId,
-    }
   }
 }

@@ -49,18 +49,12 @@ export class StreamGroup {
   #timer: Timer | undefined
 
   constructor(options: StreamGroupOptions) {
-    const { request, memory, clock } = options
+    const { request, memory } = options
     this.#options = options
     this.#request = request
     this.#resolvedUrls = memory?.resolvedUrls ?? []
     this.#sources = sourcesOf(request, this.#resolvedUrls)
-    const specs = specsOf(this.#sources)
-    if (memory === undefined) this.#state = createGroup(specs)
-    else {
-      this.#state = restoreGroup(memory.state, clock.nowMs() - memory.savedAtMs)
-      this.dispatch({ kind: 'stopped' })
-      this.dispatch({ kind: 'candidates_changed', candidates: specs })
-    }
+    this.#state = memory === undefined ? createGroup(specsOf(this.#sources)) : this.#restored(memory)
   }
 
   get sources(): readonly Source[] {
@@ -204,6 +198,19 @@ export class StreamGroup {
       ordered.flatMap((source) => (source === current && next !== undefined ? [source, next] : [source])),
     )
     this.dispatch({ kind: 'candidates_changed', candidates: specs })
+  }
+
+  /** The remembered state at rest, with today's list of sources; nothing of it needs to be acted on. */
+  #restored(memory: GroupMemory): GroupState {
+    const { clock, policy } = this.#options
+    const events: readonly GroupEvent[] = [
+      { kind: 'stopped' },
+      { kind: 'candidates_changed', candidates: specsOf(this.#sources) },
+    ]
+    return events.reduce(
+      (state, event) => step(state, event, clock.nowMs(), policy).state,
+      restoreGroup(memory.state, clock.nowMs() - memory.savedAtMs),
+    )
   }
 
   #primary(): Source {

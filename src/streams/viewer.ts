@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Clock } from '../lib/clock.ts'
 import type { StreamRing } from './ring.ts'
+import type { ClientSnapshot } from './service.ts'
 
 /**
  * One client reading one stream: a cursor into the ring and a socket. A viewer that reads slower than the stream keeps
@@ -15,7 +17,7 @@ export interface ViewerOptions {
   readonly response: ServerResponse
   readonly createdWallMs: number
   readonly nowMs: () => number
-  readonly onClosed: (viewer: Viewer) => void
+  readonly onClosed: () => void
 }
 
 /** Media bytes that reached this viewer's socket are reported to whoever counts them. */
@@ -29,7 +31,7 @@ export class Viewer {
   readonly createdWallMs: number
   readonly #response: ServerResponse
   readonly #nowMs: () => number
-  readonly #onClosed: (viewer: Viewer) => void
+  readonly #onClosed: () => void
   #socket: Socket | undefined
   #ring: StreamRing | undefined
   #cursor = 0
@@ -54,7 +56,7 @@ export class Viewer {
     options.response.once('close', () => this.#close())
     // A reset by the client arrives as an error before the close; without a listener it would end the process.
     options.response.on('error', () => {})
-    if (options.response.destroyed || options.response.socket?.destroyed !== false) this.#close()
+    this.#closed = options.response.destroyed || options.response.socket?.destroyed !== false
   }
 
   get closed(): boolean {
@@ -112,6 +114,21 @@ export class Viewer {
     }
   }
 
+  snapshot(streamId: string, clock: Clock): ClientSnapshot {
+    return {
+      clientId: this.clientId,
+      streamId,
+      userAgent: this.userAgent,
+      ipAddress: this.ipAddress,
+      username: this.username,
+      bytesServed: this.bytesServed,
+      createdWallMs: this.createdWallMs,
+      lastAccessWallMs: Math.round(clock.wallMs() - (clock.nowMs() - this.lastProgressMs)),
+      isConnected: !this.#closed,
+      skips: this.skips,
+    }
+  }
+
   /** Ends the connection cleanly once the socket has taken what it was given. */
   end(): void {
     this.#response.end()
@@ -150,6 +167,6 @@ export class Viewer {
   #close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#onClosed(this)
+    this.#onClosed()
   }
 }

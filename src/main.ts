@@ -1,0 +1,70 @@
+import { readConfig, settingsIgnored } from './config/config.ts'
+import { runDemo } from './demo/demo.ts'
+import { startGateway } from './gateway.ts'
+import { errorMessage, HoldfastError } from './lib/errors.ts'
+import { createLog } from './lib/log.ts'
+
+/** The command line. The only place that reads its arguments and the environment, and that ends the process. */
+
+interface Command {
+  readonly summary: string
+  run(signal: AbortSignal, args: readonly string[]): Promise<void>
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  serve: { summary: 'run the gateway (the default); see docs/CONFIGURATION.md for its environment', run: serve },
+  demo: { summary: 'run the gateway with sources that break, and show what a viewer sees', run: demo },
+}
+
+const EXIT_FAILED = 1
+const EXIT_MISUSED = 2
+/** Connections get this long to end on shutdown before the process leaves anyway. */
+const SHUTDOWN_MS_MAX = 10_000
+
+async function serve(signal: AbortSignal): Promise<void> {
+  const config = readConfig(process.env)
+  const log = createLog({ level: config.logLevel, format: config.logFormat })
+  for (const { name, reason } of settingsIgnored(process.env)) {
+    log.warn('setting_without_effect', `${name} is set and has no effect: ${reason}`, { name })
+  }
+  await using gateway = await startGateway({ config, log })
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  log.info('gateway_stopping', 'Stopping', { url: gateway.url })
+}
+
+async function demo(signal: AbortSignal, args: readonly string[]): Promise<void> {
+  await runDemo({ signal, args })
+}
+
+function usage(): string {
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`)
+  return ['usage: holdfast [command]', '', ...lines, ''].join('\n')
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name = 'serve', ...rest] = args
+  const command = commands[name]
+  if (command === undefined) {
+    process.stderr.write(`${name === '--help' || name === '-h' ? '' : `unknown command ${name}\n\n`}${usage()}`)
+    return name === '--help' || name === '-h' ? 0 : EXIT_MISUSED
+  }
+  const stop = new AbortController()
+  const onSignal = () => {
+    stop.abort()
+    setTimeout(() => process.exit(EXIT_FAILED), SHUTDOWN_MS_MAX).unref()
+  }
+  process.once('SIGINT', onSignal)
+  process.once('SIGTERM', onSignal)
+  try {
+    await command.run(stop.signal, rest)
+    return 0
+  } catch (error) {
+    process.stderr.write(`holdfast ${name}: ${errorMessage(error)}\n`)
+    const isMisuse = error instanceof HoldfastError && error.source === 'config'
+    return isMisuse ? EXIT_MISUSED : EXIT_FAILED
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,75 @@
+import { errorMessage } from '../../lib/errors.ts'
+import { redactUrlsIn } from '../../lib/redact.ts'
+
+/**
+ * Why a request to a source came to nothing. `reset` is a connection that broke (RST, or closed before any answer),
+ * `incomplete_body` one that was closed in order but before its framing said that the body was complete.
+ */
+export type SourceFailureKind =
+  | 'refused'
+  | 'dns'
+  | 'tls'
+  | 'connect_timeout'
+  | 'answer_timeout'
+  | 'http_status'
+  | 'reset'
+  | 'incomplete_body'
+  | 'too_many_redirects'
+  | 'address_forbidden'
+  | 'bad_redirect'
+  | 'protocol'
+  | 'aborted'
+
+export interface SourceFailure {
+  readonly kind: SourceFailureKind
+  /** For people; credentials are redacted. */
+  readonly message: string
+  /** The status of the response that failed, where there was one. */
+  readonly status?: number
+  /** Where a redirect that was not followed pointed, redacted. */
+  readonly httpLocation?: string
+}
+
+/** How far a request had come when its connection failed. */
+export type SourcePhase = 'connecting' | 'handshake' | 'waiting' | 'body'
+
+/** The error of a connection to an address that upstream content may not reach. */
+export const ADDRESS_FORBIDDEN_CODE = 'HOLDFAST_ADDRESS_FORBIDDEN'
+
+const DNS_CODES = /^(ENOTFOUND|ENODATA|ESERVFAIL|EAI_[A-Z]+)$/
+
+function codeOf(thrown: unknown): string {
+  if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return ''
+  return typeof thrown.code === 'string' ? thrown.code : ''
+}
+
+/**
+ * Names what went wrong. `socketError` is what the operating system said of the connection: it goes before
+ * `parserError`, because a parser that is cut off only says that something is missing.
+ */
+export function failureOf(phase: SourcePhase, parserError: unknown, socketError: unknown): SourceFailure {
+  const code = codeOf(socketError) || codeOf(parserError)
+  const detail = redactUrlsIn(code === '' ? errorMessage(socketError ?? parserError) : code)
+  if (code === ADDRESS_FORBIDDEN_CODE) {
+    return { kind: 'address_forbidden', message: errorMessage(socketError ?? parserError) }
+  }
+  if (DNS_CODES.test(code)) return { kind: 'dns', message: `the host name did not resolve (${detail})` }
+  if (phase === 'connecting') return connectFailure(code, detail)
+  if (phase === 'handshake') return { kind: 'tls', message: `the TLS handshake failed (${detail})` }
+  if (socketError !== undefined) return { kind: 'reset', message: `the connection broke (${detail})` }
+  return answerFailure(phase, code, detail)
+}
+
+function connectFailure(code: string, detail: string): SourceFailure {
+  if (code === 'ETIMEDOUT') return { kind: 'connect_timeout', message: `no connection in time (${detail})` }
+  if (code === 'ECONNRESET') return { kind: 'reset', message: `the connection broke (${detail})` }
+  return { kind: 'refused', message: `the connection was refused (${detail})` }
+}
+
+function answerFailure(phase: SourcePhase, code: string, detail: string): SourceFailure {
+  const closedEarly =
+    code === 'UND_ERR_SOCKET' || code === 'HPE_INVALID_EOF_STATE' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
+  if (!closedEarly) return { kind: 'protocol', message: `the answer is not valid HTTP/1.1 (${detail})` }
+  if (phase === 'body') return { kind: 'incomplete_body', message: 'the body ended before it was complete' }
+  return { kind: 'reset', message: 'the connection was closed without an answer' }
+}

@@ -1,0 +1,51 @@
+import type { Dispatcher } from 'undici'
+import type { EventSink } from '../events/event.ts'
+import type { GroupPolicy } from '../failover/group.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
+import type { StreamRequest } from './service.ts'
+import type { StreamMemory } from './stream-memory.ts'
+import type { StreamMetrics } from './stream-reporter.ts'
+
+/** What every stream of a gateway is given. */
+export interface StreamContext {
+  readonly policy: GroupPolicy
+  readonly limits: StreamLimits
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly events: EventSink
+  readonly metrics: StreamMetrics
+  readonly dispatcher: Dispatcher
+}
+
+/** What one stream is given beside that. */
+export interface StreamOptions extends StreamContext {
+  readonly streamId: string
+  readonly request: StreamRequest
+  readonly memory: StreamMemory | undefined
+  readonly createdWallMs: number
+  /** Media bytes handed to viewers. */
+  readonly countBytes: (bytes: number) => void
+  /** Something that has to survive a restart changed. */
+  readonly onMemoryChanged: () => void
+}
+
+/** Limits and waits, from the configuration; durations in milliseconds. */
+export interface StreamLimits {
+  readonly connectTimeoutMs: number
+  readonly readTimeoutMs: number
+  readonly firstByteTimeoutMs: number
+  readonly stallFloorMs: number
+  readonly stallCeilingMs: number
+  readonly keyframeWaitMs: number
+  readonly startTimeoutMs: number
+  readonly viewerHoldMs: number
+  readonly viewerStallMs: number
+  readonly vodReadTimeoutMs: number
+  readonly vodViewerStallMs: number
+  readonly graceMs: number
+  readonly bufferBytesMax: number
+  readonly userAgent: string
+}

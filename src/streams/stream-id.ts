@@ -1,0 +1,20 @@
+import { createHash, createHmac } from 'node:crypto'
+
+/**
+ * The id of a stream: 32 hexadecimal digits, the same for the same URL, as in m3u-proxy. Unlike there it is keyed, so
+ * that nobody who knows or guesses a URL can compute the id and watch.
+ */
+export function streamIdOf(url: string, secret: string): string {
+  return createHmac('sha256', secret).update(`stream\n${url}`).digest('hex').slice(0, 32)
+}
+
+/** The id of a client that named none: the same for the same player on the same stream. */
+export function clientIdOf(client: {
+  readonly ipAddress: string
+  readonly userAgent: string
+  readonly streamId: string
+  readonly username: string | undefined
+}): string {
+  const text = [client.ipAddress, client.userAgent, client.streamId, client.username ?? ''].join('\n')
+  return `client_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`
+}

@@ -1,0 +1,13 @@
+import type { StreamKind } from './service.ts'
+
+/**
+ * What a URL is, by the rules of m3u-proxy: `.m3u8` is HLS; a film's file name, or a panel's path for films, series and
+ * catch-up, is VOD; everything else is a live stream.
+ */
+export function streamKindOf(url: string): StreamKind {
+  const { pathname } = new URL(url)
+  const path = pathname.toLowerCase()
+  if (path.endsWith('.m3u8')) return 'hls'
+  if (/\.(mp4|mkv|webm|avi)$/.test(path) || /\/(timeshift|movie|series)\//.test(path)) return 'vod'
+  return 'live'
+}

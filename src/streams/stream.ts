@@ -1,0 +1,27 @@
+import type {
+  ClientSnapshot,
+  FailoverResult,
+  StopReason,
+  StreamRequest,
+  StreamSnapshot,
+  ViewRequest,
+} from './service.ts'
+import type { StreamMemory } from './stream-memory.ts'
+
+/** What the hall asks of a stream, whatever its kind. */
+export interface Stream {
+  readonly request: StreamRequest
+  readonly memory: StreamMemory
+  readonly viewerCount: number
+  /** Begins without a viewer where the request says that the stream is kept open. */
+  start(): void
+  /** Serves one client; resolves when its head is written. Throws a HoldfastError before anything was. */
+  view(request: ViewRequest, clientId: string): Promise<void>
+  update(request: StreamRequest): void
+  failover(target: number | string | undefined, by: string): Promise<FailoverResult>
+  /** Ends every connection of this client. False if it has none. */
+  disconnect(clientId: string): boolean
+  close(reason: StopReason): void
+  clients(): readonly ClientSnapshot[]
+  snapshot(): StreamSnapshot
+}

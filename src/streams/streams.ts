@@ -1,0 +1,274 @@
+import type { Timer } from '../lib/clock.ts'
+import { errorMessage, HoldfastError } from '../lib/errors.ts'
+import type { Json, Store } from '../store/store.ts'
+import { LiveStream } from './live-stream.ts'
+import { OnDemandStream } from './on-demand-stream.ts'
+import type {
+  ClientSnapshot,
+  FailoverResult,
+  ServiceTotals,
+  StopReason,
+  StreamKind,
+  StreamRequest,
+  StreamService,
+  StreamSnapshot,
+  ViewRequest,
+} from './service.ts'
+import { clientIdOf, streamIdOf } from './stream-id.ts'
+import { streamKindOf } from './stream-kind.ts'
+import type { StreamMemory } from './stream-memory.ts'
+import type { StreamContext } from './stream-context.ts'
+import type { Stream } from './stream.ts'
+
+export interface StreamsOptions extends StreamContext {
+  readonly store: Store
+  /** Key of the stream ids. */
+  readonly secret: string
+  readonly streamsMax: number
+  readonly viewersMax: number
+  /** 0: no limit. */
+  readonly viewersPerStreamMax: number
+}
+
+interface Entry {
+  readonly kind: StreamKind
+  readonly createdWallMs: number
+  readonly stream: Stream
+}
+
+/** What is stored of a stream's definition. */
+interface StoredStream {
+  readonly kind: StreamKind
+  readonly createdWallMs: number
+  readonly request: StreamRequest
+}
+
+/** Counters of a stream that nothing else changed are saved this often. */
+const COUNTERS_SAVED_EVERY_MS = 10_000
+
+/** The streams hall: every stream of the gateway, what they remember, and the limits that they share. */
+export class Streams implements StreamService, AsyncDisposable {
+  readonly #options: StreamsOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #saving = new Set<string>()
+  readonly #dirty = new Set<string>()
+  readonly #servedWhenSaved = new Map<string, number>()
+  #countersTimer: Timer | undefined
+  #bytesServed = 0
+  #bytesReceivedByEnded = 0
+  #switches = 0
+  #clientsEver = 0
+
+  constructor(options: StreamsOptions) {
+    this.#options = {
+      ...options,
+      metrics: {
+        sourceFailed: (reason) => options.metrics.sourceFailed(reason),
+        switched: (...report) => {
+          this.#switches += 1
+          options.metrics.switched(...report)
+        },
+      },
+    }
+    this.#armCountersTimer()
+  }
+
+  /** Brings back what the store holds. A stream that cannot be read is left in the store and reported. */
+  async restore(): Promise<void> {
+    const { store, log } = this.#options
+    const memories = new Map((await store.list('stream_state')).map(({ key, value }) => [key, value]))
+    for (const { key, value } of await store.list('streams')) {
+      try {
+        // Written by `create` below, from a validated request.
+        const stored = value as unknown as StoredStream
+        const memory = memories.get(key) as unknown as StreamMemory | undefined
+        this.#add(key, stored, memory)
+      } catch (error) {
+        log.error('stream_not_restored', `Stream ${key} could not be restored`, { detail: errorMessage(error) })
+      }
+    }
+    if (this.#entries.size > 0) log.info('streams_restored', `Restored ${this.#entries.size} streams`)
+  }
+
+  async create(request: StreamRequest): Promise<StreamSnapshot> {
+    const { store, secret, streamsMax, clock, events } = this.#options
+    const streamId = streamIdOf(request.url, secret)
+    const known = this.#entries.get(streamId)
+    if (known === undefined && this.#entries.size >= streamsMax) {
+      throw new HoldfastError('too_many_streams', `there are ${streamsMax} streams, as many as MAX_STREAMS allows`)
+    }
+    const stored: StoredStream = {
+      kind: known?.kind ?? streamKindOf(request.url),
+      createdWallMs: known?.createdWallMs ?? clock.wallMs(),
+      request,
+    }
+    await store.put('streams', streamId, asJson(stored))
+    if (known !== undefined) known.stream.update(request)
+    const entry = known ?? this.#entries.get(streamId) ?? this.#add(streamId, stored, undefined)
+    events.emit(known === undefined ? 'stream_created' : 'stream_updated', streamId, {
+      url: request.url,
+      failover_urls: request.failoverUrls,
+      metadata: request.metadata,
+    })
+    return entry.stream.snapshot()
+  }
+
+  get(streamId: string): StreamSnapshot | undefined {
+    return this.#entries.get(streamId)?.stream.snapshot()
+  }
+
+  list(): readonly StreamSnapshot[] {
+    return [...this.#entries.values()].map(({ stream }) => stream.snapshot())
+  }
+
+  async delete(streamId: string, reason: StopReason): Promise<boolean> {
+    const entry = this.#entries.get(streamId)
+    if (entry === undefined) return false
+    const { store, events } = this.#options
+    this.#entries.delete(streamId)
+    this.#dirty.delete(streamId)
+    this.#servedWhenSaved.delete(streamId)
+    this.#bytesReceivedByEnded += entry.stream.snapshot().bytesReceived
+    entry.stream.close(reason)
+    await store.delete('streams', streamId)
+    await store.delete('stream_state', streamId)
+    events.emit('stream_deleted', streamId, { url: entry.stream.request.url, reason })
+    return true
+  }
+
+  async failover(
+    streamId: string,
+    options: { readonly target?: number | string; readonly reason?: string },
+  ): Promise<FailoverResult> {
+    return this.#entry(streamId).stream.failover(options.target, options.reason ?? 'operator')
+  }
+
+  clients(): readonly ClientSnapshot[] {
+    return [...this.#entries.values()].flatMap(({ stream }) => stream.clients())
+  }
+
+  disconnectClient(streamId: string, clientId: string): boolean {
+    return this.#entries.get(streamId)?.stream.disconnect(clientId) ?? false
+  }
+
+  async view(request: ViewRequest): Promise<void> {
+    const { stream } = this.#entry(request.streamId)
+    const { viewersMax, viewersPerStreamMax } = this.#options
+    let viewers = 0
+    for (const entry of this.#entries.values()) viewers += entry.stream.viewerCount
+    if (viewers >= viewersMax) {
+      throw new HoldfastError('too_many_viewers', `${viewers} viewers are served, as many as MAX_VIEWERS allows`)
+    }
+    if (viewersPerStreamMax > 0 && stream.viewerCount >= viewersPerStreamMax) {
+      throw new HoldfastError(
+        'too_many_viewers',
+        `${viewersPerStreamMax} viewers watch this stream, as many as MAX_CLIENTS_PER_SHARED_STREAM allows`,
+      )
+    }
+    this.#clientsEver += 1
+    await stream.view(request, uniqueClientId(request, stream))
+  }
+
+  get totals(): ServiceTotals {
+    let bytesReceived = this.#bytesReceivedByEnded
+    let upstreamConnections = 0
+    for (const { stream } of this.#entries.values()) {
+      const snapshot = stream.snapshot()
+      bytesReceived += snapshot.bytesReceived
+      upstreamConnections += snapshot.upstreamConnections
+    }
+    return {
+      bytesServed: this.#bytesServed,
+      bytesReceived,
+      switches: this.#switches,
+      upstreamConnections,
+      clientsEver: this.#clientsEver,
+    }
+  }
+
+  /** Ends every stream; what they remember is saved first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#countersTimer?.cancel()
+    for (const [streamId, { stream }] of this.#entries) {
+      await this.#options.store.put('stream_state', streamId, asJson(stream.memory))
+    }
+    const entries = [...this.#entries.values()]
+    this.#entries.clear()
+    for (const { stream } of entries) stream.close('inactive_timeout')
+  }
+
+  #entry(streamId: string): Entry {
+    const entry = this.#entries.get(streamId)
+    if (entry === undefined) throw new HoldfastError('stream_not_found', 'Stream not found')
+    return entry
+  }
+
+  #add(streamId: string, stored: StoredStream, memory: StreamMemory | undefined): Entry {
+    const { kind, createdWallMs, request } = stored
+    const options = {
+      ...this.#options,
+      streamId,
+      request,
+      memory,
+      createdWallMs,
+      countBytes: (bytes: number) => {
+        this.#bytesServed += bytes
+      },
+      onMemoryChanged: () => this.#save(streamId),
+    }
+    const stream = kind === 'live' ? new LiveStream(options) : new OnDemandStream({ ...options, kind })
+    const entry = { kind, createdWallMs, stream }
+    this.#entries.set(streamId, entry)
+    if (request.keepOpen) stream.start()
+    return entry
+  }
+
+  /** Saves what a stream remembers; changes during a write are saved by one more write after it. */
+  #save(streamId: string): void {
+    if (this.#saving.has(streamId)) {
+      this.#dirty.add(streamId)
+      return
+    }
+    const stream = this.#entries.get(streamId)?.stream
+    if (stream === undefined) return
+    this.#saving.add(streamId)
+    const { memory } = stream
+    this.#servedWhenSaved.set(streamId, memory.bytesServed)
+    const { store, log } = this.#options
+    void store
+      .put('stream_state', streamId, asJson(memory))
+      .catch((error: unknown) => {
+        log.error('stream_state_not_saved', `The state of stream ${streamId} could not be saved`, {
+          detail: errorMessage(error),
+        })
+      })
+      .then(() => {
+        this.#saving.delete(streamId)
+        if (this.#dirty.delete(streamId)) this.#save(streamId)
+      })
+  }
+
+  #armCountersTimer(): void {
+    this.#countersTimer = this.#options.clock.schedule(COUNTERS_SAVED_EVERY_MS, () => {
+      for (const [streamId, { stream }] of this.#entries) {
+        if (stream.memory.bytesServed !== (this.#servedWhenSaved.get(streamId) ?? 0)) this.#save(streamId)
+      }
+      this.#armCountersTimer()
+    })
+  }
+}
+
+/** The id that the client gave or that follows from what it is, with a suffix while another connection has it. */
+function uniqueClientId(request: ViewRequest, stream: Stream): string {
+  const wanted = request.clientId ?? clientIdOf(request)
+  const taken = new Set(stream.clients().map(({ clientId }) => clientId))
+  if (!taken.has(wanted)) return wanted
+  let suffix = 2
+  while (taken.has(`${wanted}-${suffix}`)) suffix += 1
+  return `${wanted}-${suffix}`
+}
+
+/** Our own records are made of JSON data only; what is undefined is left out as JSON does. */
+function asJson(value: object): Json {
+  return JSON.parse(JSON.stringify(value)) as Json
+}
