@@ -46,7 +46,9 @@ export function candidateId(text: string): CandidateId {
 }
 
 export function newCandidate(spec: CandidateSpec): CandidateState {
-  return { spec, health: unknownHealth, breaker: closedBreaker, smoothWeight: 0, inFlight: 0, probing: null }
+  const { id, priority, weight, region } = spec
+  const known = { id, priority, weight, ...(region === undefined ? {} : { region }) }
+  return { spec: known, health: unknownHealth, breaker: closedBreaker, smoothWeight: 0, inFlight: 0, probing: null }
 }
 
 /** Throws a RangeError that names the candidate and the value when a list cannot be ranked. */

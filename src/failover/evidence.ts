@@ -1,0 +1,68 @@
+import { leaveForBetter, onAirFailed } from './failover.ts'
+import type { GroupEvent } from './group-state.ts'
+import { settle } from './on-air.ts'
+import { badnessOf } from './standing.ts'
+import {
+  changeCandidate,
+  closeRequest,
+  findCandidate,
+  recordAttempt,
+  recordFailure,
+  recordSuccess,
+  type Turn,
+} from './turn.ts'
+
+type EventOf<Kind extends GroupEvent['kind']> = Extract<GroupEvent, { kind: Kind }>
+
+/**
+ * With an epoch it speaks of the candidate on air and counts only in that epoch; health is credited when it has
+ * delivered for the stable time. Without, it answers one request and counts at once.
+ */
+export function candidateSucceeded(turn: Turn, event: EventOf<'candidate_succeeded'>): void {
+  const { onAir } = turn.state
+  if (event.epoch !== undefined) {
+    if (onAir?.id === event.id && onAir.epoch === event.epoch) settle(turn)
+    return
+  }
+  if (!closeRequest(turn, event.id, event.generation, true)) return
+  recordSuccess(turn, event.id, 'request_succeeded')
+  if (onAir?.id === event.id) settle(turn)
+  else if (findCandidate(turn.state, event.id) !== undefined) turn.state = { ...turn.state, lastGoodId: event.id }
+}
+
+export function candidateFailed(turn: Turn, event: EventOf<'candidate_failed'>): void {
+  const { onAir } = turn.state
+  const evidence = event.evidence ?? null
+  if (event.epoch !== undefined) {
+    if (onAir?.id === event.id && onAir.epoch === event.epoch) onAirFailed(turn, onAir, event.reason, evidence)
+    return
+  }
+  if (!closeRequest(turn, event.id, event.generation, true)) return
+  recordFailure(turn, event.id, { reason: event.reason, atMs: turn.nowMs, epoch: null, evidence })
+  // One failed request is no reason to move everybody; a candidate that is now known to be bad is.
+  const candidate = findCandidate(turn.state, event.id)
+  if (onAir?.id !== event.id || candidate === undefined) return
+  if (badnessOf(candidate, turn.nowMs, turn.policy) > 0) leaveForBetter(turn, onAir, event.reason)
+}
+
+/** A probe's answer: it counts for health and, once an open circuit's time has come, as its trial. */
+export function probed(turn: Turn, event: EventOf<'probe_succeeded' | 'probe_failed'>): void {
+  const { nowMs } = turn
+  const candidate = findCandidate(turn.state, event.id)
+  if (candidate === undefined) return
+  if (candidate.breaker.kind === 'open' && nowMs >= candidate.breaker.untilMs) recordAttempt(turn, event.id)
+  if (event.kind === 'probe_failed') {
+    const reason = event.reason ?? 'probe_failed'
+    recordFailure(turn, event.id, { reason, atMs: nowMs, epoch: null, evidence: event.evidence ?? null })
+    return
+  }
+  recordSuccess(turn, event.id, 'probe_succeeded')
+  changeCandidate(turn, event.id, 'probe_succeeded', (known) =>
+    known.probing === null || known.probing.goodSinceMs !== null
+      ? known
+      : { ...known, probing: { ...known.probing, goodSinceMs: nowMs } },
+  )
+  const { onAir, incident } = turn.state
+  if (onAir === null || incident === null || onAir.firstSuccessAtMs !== null || onAir.id === event.id) return
+  leaveForBetter(turn, onAir, turn.state.pending?.reason ?? 'candidate_recovered')
+}

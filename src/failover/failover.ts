@@ -1,0 +1,165 @@
+import { backoffMs } from './backoff.ts'
+import type { CandidateId, CandidateState } from './candidate.ts'
+import type { Incident, OnAir } from './group-state.ts'
+import type { Evidence } from './health.ts'
+import { putOnAir, type Motive, type Placement } from './on-air.ts'
+import { badnessOf, bestOf, othersAfter, preferenceOrder } from './standing.ts'
+import { switchAllowedAtMs } from './switch-limits.ts'
+import { change, findCandidate, recordFailure, type Turn } from './turn.ts'
+
+/** The candidate on air failed: record it, then revert, go to the next, or retry. */
+export function onAirFailed(turn: Turn, onAir: OnAir, reason: string, evidence: Evidence | null): void {
+  const { nowMs, policy } = turn
+  recordFailure(turn, onAir.id, { reason, atMs: nowMs, epoch: onAir.epoch, evidence })
+  noteFlap(turn, onAir.id)
+  const incident = withFailed(turn.state.incident, onAir.id, nowMs)
+  change(turn, { incident })
+  const motive = { reason, evidence, by: null }
+  if (turn.state.pin !== null) return retry(turn, onAir, motive)
+  if (onAir.firstSuccessAtMs === null && revertIsGood(turn, onAir)) {
+    const target = onAir.revertTo
+    if (target !== null) {
+      return putOnAir(turn, { ...target, delayMs: 0, revertTo: null }, { ...motive, cause: 'revert' })
+    }
+  }
+  const next = mayFailOver(turn) ? nextInRound(turn, onAir.id, incident) : undefined
+  if (next !== undefined) {
+    const delayMs = incident.attempts < policy.immediateAttempts ? 0 : waitMs(turn, incident)
+    return putOnAir(turn, automatic(next.spec.id, delayMs), { ...motive, cause: 'failover' })
+  }
+  nextRound(turn, onAir, motive)
+}
+
+/**
+ * Leaves a candidate that does not deliver for a better one that has just become known (a good probe, the end of a pin,
+ * a request that failed), without waiting. Nothing happens when there is none.
+ */
+export function leaveForBetter(turn: Turn, onAir: OnAir, reason: string): void {
+  if (!mayFailOver(turn)) return
+  const { state, nowMs, policy } = turn
+  const present = findCandidate(state, onAir.id)
+  if (present === undefined) return
+  const better = bestOf(
+    alternatives(turn, onAir.id).filter((other) => badnessOf(other, nowMs, policy) < badnessOf(present, nowMs, policy)),
+    nowMs,
+    policy,
+  )
+  if (better === undefined) return
+  change(turn, { incident: withFailed(state.incident, onAir.id, nowMs) })
+  const evidence = present.health.lastFailure?.evidence ?? null
+  putOnAir(turn, automatic(better.spec.id, 0), { cause: 'failover', reason, evidence, by: null })
+}
+
+/** A pin was lifted while its candidate fails: go on as after any other failure. */
+export function resumeAfterPin(turn: Turn): void {
+  const { onAir, incident } = turn.state
+  if (onAir === null || incident === null || onAir.firstSuccessAtMs !== null || !mayFailOver(turn)) return
+  const next = nextInRound(turn, onAir.id, incident)
+  if (next === undefined) return
+  putOnAir(turn, automatic(next.spec.id, 0), { cause: 'failover', reason: 'unpinned', evidence: null, by: null })
+}
+
+/** The candidate on air is no longer listed: the next one takes its place without waiting, whatever the limits. */
+export function replaceRemoved(turn: Turn, formerOrder: readonly CandidateState[], removed: OnAir): void {
+  const { nowMs, policy, state } = turn
+  const survivors = othersAfter(formerOrder, removed.id).flatMap(({ spec }) => findCandidate(state, spec.id) ?? [])
+  const known = new Set(survivors.map(({ spec }) => spec.id))
+  const added = state.candidates.filter(({ spec }) => !known.has(spec.id))
+  const order =
+    policy.selection.kind === 'ordered' ? [...survivors, ...added] : preferenceOrder(state.candidates, policy)
+  const failed = new Set(state.incident?.failed)
+  const untried = order.filter(({ spec }) => !failed.has(spec.id))
+  const next = bestOf(untried, nowMs, policy) ?? bestOf(order, nowMs, policy)
+  if (next === undefined) return
+  const delayMs = untried.length > 0 || state.incident === null ? 0 : waitMs(turn, state.incident)
+  const motive = { cause: 'failover', reason: 'candidate_removed', evidence: null, by: null } as const
+  putOnAir(turn, automatic(next.spec.id, delayMs), motive)
+}
+
+/** Everything was tried: begin again with the best, which may be the same, after a wait. */
+function nextRound(turn: Turn, onAir: OnAir, motive: Omit<Motive, 'cause'>): void {
+  const { nowMs, policy } = turn
+  const present = findCandidate(turn.state, onAir.id)
+  if (present === undefined || !mayFailOver(turn)) return retry(turn, onAir, motive)
+  const all = [...alternatives(turn, onAir.id), present]
+  const next = bestOf(noWorseThan(turn, present, all), nowMs, policy) ?? present
+  if (next.spec.id === onAir.id) return retry(turn, onAir, motive)
+  const incident = { ...withFailed(turn.state.incident, onAir.id, nowMs), failed: [] }
+  change(turn, { incident })
+  const delayMs = waitMs(turn, incident)
+  turn.effects.push({ kind: 'exhausted', retryInMs: delayMs })
+  putOnAir(turn, automatic(next.spec.id, delayMs), { ...motive, cause: 'failover' })
+}
+
+function retry(turn: Turn, onAir: OnAir, motive: Omit<Motive, 'cause'>): void {
+  const incident = withFailed(turn.state.incident, onAir.id, turn.nowMs)
+  change(turn, { incident: { ...incident, failed: [] } })
+  const immediate = turn.policy.immediateFirstRetry && incident.attempts === 0
+  const delayMs = immediate ? 0 : waitMs(turn, incident)
+  if (!immediate) turn.effects.push({ kind: 'exhausted', retryInMs: delayMs })
+  const placement = { id: onAir.id, delayMs, byHand: onAir.byHand, revertTo: null }
+  putOnAir(turn, placement, { ...motive, cause: 'retry' })
+}
+
+/** The best untried candidate of this round that is not known to be worse than any other. */
+function nextInRound(turn: Turn, leaving: CandidateId, incident: Incident): CandidateState | undefined {
+  const present = findCandidate(turn.state, leaving)
+  if (present === undefined) return undefined
+  const others = alternatives(turn, leaving)
+  const usable = noWorseThan(turn, present, others)
+  const failed = new Set(incident.failed)
+  return bestOf(
+    usable.filter(({ spec }) => !failed.has(spec.id)),
+    turn.nowMs,
+    turn.policy,
+  )
+}
+
+/** Those among `candidates` that are as good as the best of them and of `present`. */
+function noWorseThan(
+  turn: Turn,
+  present: CandidateState,
+  candidates: readonly CandidateState[],
+): readonly CandidateState[] {
+  const badness = (candidate: CandidateState) => badnessOf(candidate, turn.nowMs, turn.policy)
+  const least = Math.min(badness(present), ...candidates.map(badness))
+  return candidates.filter((candidate) => badness(candidate) <= least)
+}
+
+function alternatives(turn: Turn, leaving: CandidateId): readonly CandidateState[] {
+  const order = preferenceOrder(turn.state.candidates, turn.policy)
+  if (turn.policy.selection.kind === 'ordered') return othersAfter(order, leaving)
+  return order.filter(({ spec }) => spec.id !== leaving)
+}
+
+function mayFailOver(turn: Turn): boolean {
+  const { state, nowMs, policy } = turn
+  if (!policy.automaticFailover || policy.immediateAttempts === 0 || state.pin !== null) return false
+  return switchAllowedAtMs(state, nowMs, policy) <= nowMs
+}
+
+function revertIsGood(turn: Turn, onAir: OnAir): boolean {
+  const target = onAir.revertTo === null ? undefined : findCandidate(turn.state, onAir.revertTo.id)
+  return target !== undefined && badnessOf(target, turn.nowMs, turn.policy) === 0
+}
+
+/** A failback that did not last lengthens the next hold-down; one that did clears the record. */
+function noteFlap(turn: Turn, id: CandidateId): void {
+  const { state, nowMs, policy } = turn
+  if (state.flap.failedBackTo !== id || policy.failback.kind !== 'auto') return
+  const lasted = nowMs - state.flap.failedBackAtMs >= policy.failback.flapWindowMs
+  change(turn, { flap: { level: lasted ? 0 : state.flap.level + 1, failedBackTo: null, failedBackAtMs: 0 } })
+}
+
+function withFailed(incident: Incident | null, id: CandidateId, nowMs: number): Incident {
+  if (incident === null) return { startedAtMs: nowMs, attempts: 0, delayedAttempts: 0, failed: [id] }
+  return incident.failed.includes(id) ? incident : { ...incident, failed: [...incident.failed, id] }
+}
+
+function waitMs(turn: Turn, incident: Incident): number {
+  return backoffMs(turn.policy.backoff, incident.delayedAttempts, turn.chance)
+}
+
+function automatic(id: CandidateId, delayMs: number): Placement {
+  return { id, delayMs, byHand: false, revertTo: null }
+}

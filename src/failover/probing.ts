@@ -1,0 +1,41 @@
+import type { CandidateId, CandidateState } from './candidate.ts'
+import type { GroupPolicy } from './group-policy.ts'
+import type { GroupState } from './group-state.ts'
+import { preferredTo } from './standing.ts'
+import { change, type Turn } from './turn.ts'
+
+/** Starts and stops probes so that exactly the candidates are probed whose recovery matters now. */
+export function arrangeProbes(turn: Turn): void {
+  const watched = watchedCandidates(turn.state, turn.policy)
+  const unchanged = turn.state.candidates.every(
+    (candidate) => watched.has(candidate.spec.id) === (candidate.probing !== null),
+  )
+  if (unchanged) return
+  const candidates = turn.state.candidates.map((candidate) => {
+    const { id } = candidate.spec
+    if (watched.has(id) === (candidate.probing !== null)) return candidate
+    if (candidate.probing !== null) {
+      turn.effects.push({ kind: 'stop_probing', id })
+      return { ...candidate, probing: null }
+    }
+    turn.effects.push({ kind: 'start_probing', id, intervalMs: turn.policy.probe.intervalMs })
+    return { ...candidate, probing: { sinceMs: turn.nowMs, goodSinceMs: null } }
+  })
+  change(turn, { candidates })
+}
+
+function watchedCandidates(state: GroupState, policy: GroupPolicy): ReadonlySet<CandidateId> {
+  const watched = new Set<CandidateId>()
+  if (!state.wanted) return watched
+  for (const candidate of state.candidates) if (isWatched(candidate, policy)) watched.add(candidate.spec.id)
+  if (policy.failback.kind !== 'off' && state.onAir !== null) {
+    for (const { spec } of preferredTo(state.candidates, state.onAir.id, policy)) watched.add(spec.id)
+  }
+  return watched
+}
+
+function isWatched({ health, breaker }: CandidateState, policy: GroupPolicy): boolean {
+  if (policy.probe.watch === 'none') return false
+  if (health.verdict === 'unknown') return policy.probe.watch === 'unhealthy_and_unknown'
+  return health.verdict === 'unhealthy' || breaker.kind !== 'closed'
+}
