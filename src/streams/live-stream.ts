@@ -255,7 +255,7 @@ export class LiveStream implements Stream {
   }
 
   #openSession(id: CandidateId, listener: SessionListener): SourceSession {
-    const { clock, limits, dispatcher } = this.#options
+    const { clock, limits, network } = this.#options
     const patienceMs = limits.connectTimeoutMs + limits.readTimeoutMs
     return new SourceSession({
       url: this.#group.source(id).url,
@@ -267,7 +267,7 @@ export class LiveStream implements Stream {
       stall: { floorMs: limits.stallFloorMs, ceilingMs: limits.stallCeilingMs },
       expectedContainer: this.#audience.isOpen ? this.#feed.container : undefined,
       mpegtsOnly: this.#request.strictLiveTs,
-      dispatcher,
+      network,
       clock,
       listener,
     })
@@ -317,7 +317,7 @@ export class LiveStream implements Stream {
         epoch: effect.epoch,
         attemptsMax: policy.immediateAttempts,
         clientCount: this.#audience.size,
-        viewer,
+        clientId: viewer?.clientId,
       },
     )
     this.#options.onMemoryChanged()
@@ -366,7 +366,7 @@ export class LiveStream implements Stream {
     this.#errorCount += 1
     this.#incidentFailure ??= failure
     const [viewer] = this.#audience.all()
-    this.#reporter.sourceFailed(this.#group.source(id), failure, viewer)
+    this.#reporter.sourceFailed(this.#group.source(id), failure, viewer?.clientId)
     if (this.#phase === 'live') {
       this.#phase = 'recovering'
       this.#audience.handOut()

@@ -1,5 +1,4 @@
 import { request } from 'undici'
-import type { Dispatcher } from 'undici'
 import * as z from 'zod'
 import { errorMessage } from '../lib/errors.ts'
 
@@ -32,12 +31,11 @@ const answerSchema = z.object({
 export async function askResolver(
   resolverUrl: string,
   question: ResolverQuestion,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly dispatcher: Dispatcher },
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<ResolverAnswer> {
   try {
     const { statusCode, body } = await request(resolverUrl, {
       method: 'POST',
-      dispatcher: options.dispatcher,
       headers: { 'content-type': 'application/json', accept: 'application/json' },
       body: JSON.stringify({
         current_url: question.currentUrl,

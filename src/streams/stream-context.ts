@@ -1,10 +1,10 @@
-import type { Dispatcher } from 'undici'
 import type { EventSink } from '../events/event.ts'
 import type { GroupPolicy } from '../failover/group.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { StreamRequest } from './service.ts'
+import type { SourceNetwork } from './sources/http-client.ts'
 import type { StreamMemory } from './stream-memory.ts'
 import type { StreamMetrics } from './stream-reporter.ts'
 
@@ -17,7 +17,7 @@ export interface StreamContext {
   readonly log: Log
   readonly events: EventSink
   readonly metrics: StreamMetrics
-  readonly dispatcher: Dispatcher
+  readonly network: SourceNetwork
 }
 
 /** What one stream is given beside that. */

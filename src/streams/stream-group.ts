@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici'
 import { createGroup, healthOf, restoreGroup, step } from '../failover/group.ts'
 import type { CandidateId, CandidateSpec, GroupEffect, GroupEvent, GroupPolicy, GroupState } from '../failover/group.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
@@ -20,7 +19,6 @@ export interface StreamGroupOptions {
   readonly policy: GroupPolicy
   readonly clock: Clock
   readonly random: Random
-  readonly dispatcher: Dispatcher
   readonly signal: AbortSignal
   /** Acts on what the engine decided; the engine's own timer is already taken care of. */
   readonly act: (effect: GroupEffect) => void
@@ -148,7 +146,7 @@ export class StreamGroup {
   async resolve(reason: string, statusCode: number | undefined): Promise<Source | undefined> {
     const resolverUrl = this.#request.failoverResolverUrl
     if (resolverUrl === undefined) return undefined
-    const { signal, dispatcher } = this.#options
+    const { signal } = this.#options
     const current = this.current
     const timeoutMs = this.#request.failoverUrls.length > 0 ? RESOLVER_TIMEOUT_WITH_FALLBACK_MS : RESOLVER_TIMEOUT_MS
     const answer = await askResolver(
@@ -160,7 +158,7 @@ export class StreamGroup {
         statusCode,
         reason,
       },
-      { timeoutMs, signal, dispatcher },
+      { timeoutMs, signal },
     )
     if (answer.kind === 'none' || signal.aborted) return undefined
     // The one on air stays in the list until the new one has taken over; older answers of the resolver go.
@@ -173,14 +171,14 @@ export class StreamGroup {
     const { clock, policy } = this.#options
     const current = this.current
     return this.#sources.map((source) => {
-      const { health, failures } = healthOf(this.#state, source.candidateId, clock.nowMs(), policy)
+      const health = healthOf(this.#state, source.candidateId, clock.nowMs(), policy)
       const last = this.#lastFailures.get(source.candidateId)
       return {
         url: source.url,
         index: source.index,
         onAir: isOnAir && source === current,
-        health,
-        failures,
+        health: health.health,
+        failures: health.failures,
         lastFailureReason: last?.failure.reason,
         lastFailureWallMs: last?.wallMs,
       }

@@ -5,7 +5,6 @@ import { logNameOf } from './failures.ts'
 import type { StopReason } from './service.ts'
 import type { SessionFailure } from './sources/session.ts'
 import type { Source } from './sources/source-list.ts'
-import type { Viewer } from './viewer.ts'
 
 /** What the streams hall measures; the gateway hands it to its metrics registry. */
 export interface StreamMetrics {
@@ -26,6 +25,13 @@ export interface SwitchReport {
   readonly connectMs: number | undefined
   readonly gapMs: number | undefined
   readonly by: string | undefined
+}
+
+interface ReportedViewer {
+  readonly clientId: string
+  readonly userAgent: string
+  readonly ipAddress: string
+  readonly username: string | undefined
 }
 
 interface ReporterOptions {
@@ -60,10 +66,10 @@ export class StreamReporter {
     log.info('stream_stopped', `Stream ${streamId} stopped (${reason})`, { stream_id: streamId, reason })
   }
 
-  sourceFailed(source: Source, failure: SessionFailure, viewer: Viewer | undefined): void {
+  sourceFailed(source: Source, failure: SessionFailure, clientId: string | undefined): void {
     const { streamId, log, metrics } = this.#options
     metrics.sourceFailed(failure.reason)
-    log.warn('source_failed', `Stream error for client ${viewer?.clientId ?? 'none'}: ${logNameOf(failure)}`, {
+    log.warn('source_failed', `Stream error for client ${clientId ?? 'none'}: ${logNameOf(failure)}`, {
       stream_id: streamId,
       url: redactUrl(source.url),
       reason: failure.reason,
@@ -78,7 +84,7 @@ export class StreamReporter {
       readonly epoch: number
       readonly attemptsMax: number
       readonly clientCount: number
-      readonly viewer: Viewer | undefined
+      readonly clientId: string | undefined
     },
   ): void {
     const { streamId, events, log } = this.#options
@@ -98,7 +104,7 @@ export class StreamReporter {
       return
     }
     const attempts = `attempt ${attempt}/${Math.max(context.attemptsMax, attempt)}`
-    const client = context.viewer?.clientId ?? 'none'
+    const client = context.clientId ?? 'none'
     log.info('failover_attempt', `Attempting automatic failover for client ${client} (${attempts})`, fields)
   }
 
@@ -162,7 +168,7 @@ export class StreamReporter {
     })
   }
 
-  clientConnected(viewer: Viewer, clientCount: number): void {
+  clientConnected(viewer: ReportedViewer, clientCount: number): void {
     const { streamId, events, metadata } = this.#options
     events.emit('client_connected', streamId, {
       client_id: viewer.clientId,
@@ -174,7 +180,10 @@ export class StreamReporter {
     })
   }
 
-  clientDisconnected(viewer: Viewer, clientCount: number): void {
+  clientDisconnected(
+    viewer: ReportedViewer & { readonly bytesServed: number; readonly skips: number },
+    clientCount: number,
+  ): void {
     const { streamId, events, log, metadata } = this.#options
     events.emit('client_disconnected', streamId, {
       client_id: viewer.clientId,
@@ -192,7 +201,7 @@ export class StreamReporter {
     })
   }
 
-  viewerDropped(viewer: Viewer, reason: string): void {
+  viewerDropped(viewer: ReportedViewer, reason: string): void {
     this.#options.log.warn('viewer_dropped', `Client ${viewer.clientId} took nothing for too long and was dropped`, {
       stream_id: this.#options.streamId,
       reason,

@@ -1,13 +1,12 @@
-import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Json } from '../../store/store.ts'
 import { StallWatch } from '../detect/stall.ts'
 import type { StallPolicy } from '../detect/stall.ts'
 import { createFramer } from '../framing/framing.ts'
 import type { Container, Framer } from '../framing/framing.ts'
-import { sniff } from '../framing/sniff.ts'
+import { sniff, SNIFF_BYTES_MAX } from '../framing/sniff.ts'
 import { openHttpSource } from './http-client.ts'
-import type { SourceFailure, SourceHead, SourceReader } from './http-client.ts'
+import type { SourceFailure, SourceHead, SourceNetwork, SourceReader } from './http-client.ts'
 
 /**
  * One attempt at one live source: connects, makes sure that what comes is media, cuts it into whole units, and notices
@@ -26,7 +25,7 @@ export interface SessionOptions {
   /** What viewers of this stream already read; anything else would be noise to them. */
   readonly expectedContainer: Container | undefined
   readonly mpegtsOnly: boolean
-  readonly dispatcher: Dispatcher
+  readonly network: SourceNetwork
   readonly clock: Clock
   readonly listener: SessionListener
 }
@@ -46,11 +45,6 @@ export interface SessionFailure {
   readonly detectionMs: number
   readonly evidence: { readonly [key: string]: Json }
 }
-
-/** A body is judged by its first bytes, at most this many. */
-const SNIFF_BYTES_MAX = 65_536
-/** Too few bytes to judge are held until there are this many. */
-const SNIFF_BYTES_MIN = 376
 
 export class SourceSession {
   readonly #options: SessionOptions
@@ -91,7 +85,8 @@ export class SourceSession {
   }
 
   open(): void {
-    const { clock, url, headers, userAgent, operatorHosts, connectTimeoutMs, firstMediaTimeoutMs } = this.#options
+    const { clock, url, headers, userAgent, operatorHosts, connectTimeoutMs, firstMediaTimeoutMs, network } =
+      this.#options
     this.#timer = clock.schedule(firstMediaTimeoutMs, () => this.#firstMediaIsLate())
     this.#reader = openHttpSource(
       {
@@ -110,7 +105,7 @@ export class SourceSession {
         onEnd: () => this.#bodyEnded(),
         onFailure: (failure) => this.#connectionFailed(failure),
       },
-      { clock, dispatcher: this.#options.dispatcher },
+      network,
     )
   }
 
@@ -153,11 +148,9 @@ export class SourceSession {
 
   #sniff(chunk: Buffer, isAll: boolean): void {
     this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
-    if (this.#held.length < SNIFF_BYTES_MIN && !isAll) return
-    const held = this.#held.subarray(0, SNIFF_BYTES_MAX)
-    const { verdict, container, evidence } = sniff(held, this.#contentType)
+    const { verdict, container, evidence } = sniff(this.#held, this.#contentType)
     if (verdict === 'more' && this.#held.length < SNIFF_BYTES_MAX && !isAll) return
-    if (verdict !== 'media' || container === undefined) {
+    if (container === undefined) {
       this.#fail('not_media', `sent something that is not media (${evidence})`, { found: evidence })
       return
     }

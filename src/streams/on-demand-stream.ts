@@ -1,0 +1,252 @@
+import type { GroupEffect } from '../failover/group.ts'
+import { HoldfastError } from '../lib/errors.ts'
+import type {
+  ClientSnapshot,
+  FailoverResult,
+  StopReason,
+  StreamKind,
+  StreamRequest,
+  StreamSnapshot,
+  ViewRequest,
+} from './service.ts'
+import { operatorHostsOf } from './sources/source-list.ts'
+import type { StreamOptions } from './stream-context.ts'
+import { StreamGroup } from './stream-group.ts'
+import type { StreamMemory } from './stream-memory.ts'
+import { StreamReporter } from './stream-reporter.ts'
+import type { Stream } from './stream.ts'
+import { serveVod } from './vod/serve-vod.ts'
+
+export interface OnDemandStreamOptions extends StreamOptions {
+  readonly kind: Exclude<StreamKind, 'live'>
+}
+
+interface OnDemandViewer {
+  readonly request: ViewRequest
+  readonly clientId: string
+  readonly createdWallMs: number
+  bytesServed: number
+  lastAccessWallMs: number
+  hasUpstream: boolean
+}
+
+/**
+ * A stream of which every viewer reads its own part: films, series and catch-up. The group only remembers where viewers
+ * begin; each of them finds its own way past a source that fails.
+ */
+export class OnDemandStream implements Stream {
+  readonly #options: OnDemandStreamOptions
+  readonly #group: StreamGroup
+  readonly #reporter: StreamReporter
+  readonly #viewers = new Set<OnDemandViewer>()
+  readonly #abort = new AbortController()
+  #request: StreamRequest
+  #failoverAttempts: number
+  #lastFailoverWallMs: number | undefined
+  #errorCount: number
+  #bytesServed: number
+  #bytesReceived = 0
+  #lastAccessWallMs: number
+
+  constructor(options: OnDemandStreamOptions) {
+    const { request, memory } = options
+    this.#options = options
+    this.#request = request
+    this.#failoverAttempts = memory?.failoverAttempts ?? 0
+    this.#lastFailoverWallMs = memory?.lastFailoverWallMs ?? undefined
+    this.#errorCount = memory?.errorCount ?? 0
+    this.#bytesServed = memory?.bytesServed ?? 0
+    this.#lastAccessWallMs = options.createdWallMs
+    this.#reporter = new StreamReporter({ ...options, metadata: () => this.#request.metadata })
+    this.#group = new StreamGroup({
+      ...options,
+      memory: memory?.group,
+      signal: this.#abort.signal,
+      act: (effect) => this.#act(effect),
+    })
+  }
+
+  get request(): StreamRequest {
+    return this.#request
+  }
+
+  get memory(): StreamMemory {
+    return {
+      group: this.#group.memory,
+      failoverAttempts: this.#failoverAttempts,
+      lastFailoverWallMs: this.#lastFailoverWallMs ?? null,
+      errorCount: this.#errorCount,
+      bytesServed: this.#bytesServed,
+    }
+  }
+
+  get viewerCount(): number {
+    return this.#viewers.size
+  }
+
+  /** Nothing is opened before somebody asks for a part. */
+  start(): void {}
+
+  async view(request: ViewRequest, clientId: string): Promise<void> {
+    if (this.#options.kind === 'hls') {
+      throw new HoldfastError('not_implemented_yet', 'HLS streams are not served in this release')
+    }
+    const { clock, limits, network, random, log, countBytes } = this.#options
+    const nowWallMs = clock.wallMs()
+    const viewer: OnDemandViewer = {
+      request,
+      clientId,
+      createdWallMs: nowWallMs,
+      lastAccessWallMs: nowWallMs,
+      bytesServed: 0,
+      hasUpstream: true,
+    }
+    this.#admit(viewer)
+    await serveVod({
+      viewRequest: request,
+      sources: this.#group.sources,
+      onAirIndex: this.#group.current.index,
+      headers: this.#request.headers,
+      userAgent: this.#request.userAgent ?? limits.userAgent,
+      operatorHosts: operatorHostsOf(this.#request, this.#group.resolvedUrls),
+      limits,
+      network,
+      random,
+      log,
+      signal: this.#abort.signal,
+      onBytes: (bytes) => {
+        viewer.bytesServed += bytes
+        viewer.lastAccessWallMs = clock.wallMs()
+        this.#bytesServed += bytes
+        this.#bytesReceived += bytes
+        countBytes(bytes)
+      },
+      onFailover: ({ fromIndex, toIndex, reason }) => this.#viewerMoved(fromIndex, toIndex, reason),
+    })
+  }
+
+  update(request: StreamRequest): void {
+    this.#request = request
+    this.#group.update(request)
+    this.#options.onMemoryChanged()
+  }
+
+  async failover(target: number | string | undefined, by: string): Promise<FailoverResult> {
+    if (!this.#group.hasAlternative) {
+      throw new HoldfastError('no_failover_configured', 'No failover URLs configured for this stream')
+    }
+    const source = target === undefined ? await this.#group.resolve('manual', undefined) : this.#group.target(target)
+    const named = source === undefined ? {} : { target: source.candidateId }
+    this.#group.dispatch({ kind: 'switch_requested', by, reason: 'manual', ...named })
+    const current = this.#group.current
+    return {
+      newUrl: current.url,
+      failoverIndex: current.index,
+      failoverAttempts: this.#failoverAttempts,
+      activeClients: this.#viewers.size,
+      kind: this.#options.kind,
+    }
+  }
+
+  disconnect(clientId: string): boolean {
+    const found = [...this.#viewers].filter((viewer) => viewer.clientId === clientId)
+    for (const { request } of found) request.response.destroy()
+    return found.length > 0
+  }
+
+  close(reason: StopReason): void {
+    const wasActive = this.#viewers.size > 0
+    this.#abort.abort()
+    for (const { request } of this.#viewers) request.response.destroy()
+    if (wasActive) this.#reporter.stopped(reason, this.#bytesServed)
+  }
+
+  clients(): readonly ClientSnapshot[] {
+    return Array.from(this.#viewers, ({ request, clientId, createdWallMs, lastAccessWallMs, bytesServed }) => ({
+      clientId,
+      streamId: this.#options.streamId,
+      userAgent: request.userAgent,
+      ipAddress: request.ipAddress,
+      username: request.username,
+      bytesServed,
+      createdWallMs,
+      lastAccessWallMs,
+      isConnected: true,
+      skips: 0,
+    }))
+  }
+
+  snapshot(): StreamSnapshot {
+    const current = this.#group.current
+    const isActive = this.#viewers.size > 0
+    return {
+      streamId: this.#options.streamId,
+      kind: this.#options.kind,
+      request: this.#request,
+      currentUrl: current.url,
+      failoverIndex: current.index,
+      failoverAttempts: this.#failoverAttempts,
+      lastFailoverWallMs: this.#lastFailoverWallMs,
+      epoch: this.#group.epoch,
+      phase: isActive ? 'live' : 'idle',
+      isActive,
+      clientCount: this.#viewers.size,
+      totalBytesServed: this.#bytesServed,
+      bytesReceived: this.#bytesReceived,
+      errorCount: this.#errorCount,
+      createdWallMs: this.#options.createdWallMs,
+      lastAccessWallMs: this.#lastAccessWallMs,
+      sources: this.#group.sourceSnapshots(isActive),
+      upstreamConnections: this.#viewers.size,
+    }
+  }
+
+  #admit(viewer: OnDemandViewer): void {
+    const { clock } = this.#options
+    const { response } = viewer.request
+    response.setHeader('x-client-id', viewer.clientId)
+    response.setHeader('x-stream-id', this.#options.streamId)
+    this.#viewers.add(viewer)
+    this.#lastAccessWallMs = clock.wallMs()
+    const reported = { ...viewer.request, clientId: viewer.clientId }
+    this.#reporter.clientConnected(reported, this.#viewers.size)
+    response.once('close', () => {
+      this.#viewers.delete(viewer)
+      this.#lastAccessWallMs = clock.wallMs()
+      this.#reporter.clientDisconnected({ ...reported, bytesServed: viewer.bytesServed, skips: 0 }, this.#viewers.size)
+    })
+  }
+
+  #act(effect: GroupEffect): void {
+    if (effect.kind === 'failover_triggered') {
+      const { from, to } = effect
+      this.#countFailover(this.#group.source(from).index, this.#group.source(to).index, effect.reason)
+    } else if (effect.kind === 'request_refused') {
+      throw new HoldfastError('failover_failed', `Failover failed - ${effect.reason.replaceAll('_', ' ')}`)
+    }
+  }
+
+  #viewerMoved(fromIndex: number, toIndex: number, reason: string): void {
+    this.#errorCount += 1
+    this.#countFailover(fromIndex, toIndex, reason)
+  }
+
+  #countFailover(fromIndex: number, toIndex: number, reason: string): void {
+    const { policy, clock, onMemoryChanged } = this.#options
+    const to = this.#group.sources[toIndex]
+    if (to === undefined) return
+    this.#failoverAttempts += 1
+    this.#lastFailoverWallMs = clock.wallMs()
+    const [viewer] = this.#viewers
+    this.#reporter.failoverTriggered(
+      { from: this.#group.sources[fromIndex], to, reason, attempt: 1 },
+      {
+        epoch: this.#group.epoch,
+        attemptsMax: policy.immediateAttempts,
+        clientCount: this.#viewers.size,
+        clientId: viewer?.clientId,
+      },
+    )
+    onMemoryChanged()
+  }
+}
