@@ -1,0 +1,181 @@
+import { admits, afterAttempt, breakerAt } from './circuit-breaker.ts'
+import type { CandidateId, CandidateState } from './candidate.ts'
+import type { GroupPolicy } from './group-policy.ts'
+import type { GroupState } from './group-state.ts'
+import { activeActive } from './selection/active-active.ts'
+import { activePassive } from './selection/active-passive.ts'
+import { geographic, nearest } from './selection/geographic.ts'
+import { priorityWeighted } from './selection/priority-weighted.ts'
+import { noCredits, type Selected } from './selection/weighted-round-robin.ts'
+import { preferenceOrder, standingOf, type Standing } from './standing.ts'
+
+export interface PickRequest {
+  /** What the same candidate should keep serving (a session, a channel); active-active groups only. */
+  readonly key?: string
+  /** Where the request comes from; geographic groups only. */
+  readonly region?: string
+  /** Candidates that this request has already tried. */
+  readonly exclude?: readonly CandidateId[]
+}
+
+export type PickReason =
+  | 'selected'
+  | 'pinned'
+  /** A single request to a candidate that is to show whether it has recovered. */
+  | 'trial'
+  /** Nothing is usable; the policy's answer for that case. */
+  | 'highest_priority'
+  | 'last_good'
+  /** No candidate: the group is empty, this request has tried all, or nothing is usable and the policy says none. */
+  | 'no_candidates'
+  | 'all_excluded'
+  | 'none_usable'
+
+export interface PickResult {
+  readonly id: CandidateId | undefined
+  /** Hand it back with the result, so that an answer from before the circuit changed does not count. */
+  readonly generation: number
+  readonly state: GroupState
+  readonly why: PickReason
+}
+
+/**
+ * Gives one request to one candidate. Report the outcome with `candidate_succeeded` or `candidate_failed` (no epoch) or
+ * `request_abandoned`: until then the request counts as in flight.
+ */
+export function pick(state: GroupState, request: PickRequest, nowMs: number, policy: GroupPolicy): PickResult {
+  const open = admissible(state, request)
+  if (open.length === 0) return refused(state, state.candidates.length === 0 ? 'no_candidates' : 'all_excluded')
+  const [pinned] = open
+  if (state.pin !== null && pinned !== undefined) return granted(state, sole(pinned), 'pinned', nowMs, policy)
+  const usable = bestTier(open, nowMs, policy)
+  const selected = select(usable, state, request, policy)
+  if (selected === undefined) return whenNoneUsable(state, open, nowMs, policy)
+  const trial = policy.trialByTraffic ? trialBefore(selected.id, open, request, nowMs, policy) : undefined
+  if (trial !== undefined) return granted(state, sole(trial), 'trial', nowMs, policy)
+  return granted(state, selected, 'selected', nowMs, policy)
+}
+
+function admissible(state: GroupState, { exclude }: PickRequest): readonly CandidateState[] {
+  const { pin } = state
+  return state.candidates.filter(
+    ({ spec }) => (pin === null || spec.id === pin.id) && !(exclude?.includes(spec.id) ?? false),
+  )
+}
+
+/** The healthy; if there are none the unknown; if there are none the drained. In a listed order health comes second. */
+function bestTier(
+  candidates: readonly CandidateState[],
+  nowMs: number,
+  policy: GroupPolicy,
+): readonly CandidateState[] {
+  const admitted = candidates.filter(({ breaker }) => admits(breaker, nowMs, policy.breaker))
+  const standings = admitted.map((candidate) => standingOf(candidate, nowMs, policy))
+  const of = (...wanted: readonly Standing[]) =>
+    admitted.filter((_, index) => wanted.some((standing) => standing === standings[index]))
+  const tiers = policy.selection.kind === 'ordered' ? [of('healthy', 'unknown')] : [of('healthy'), of('unknown')]
+  return [...tiers, of('drained')].find((tier) => tier.length > 0) ?? []
+}
+
+function select(
+  usable: readonly CandidateState[],
+  state: GroupState,
+  request: PickRequest,
+  policy: GroupPolicy,
+): Selected | undefined {
+  const { selection } = policy
+  switch (selection.kind) {
+    case 'ordered':
+    case 'active_passive':
+      return activePassive(preferenceOrder(usable, policy), state.onAir?.id)
+    case 'priority_weighted':
+      return priorityWeighted(usable)
+    case 'active_active':
+      return activeActive(usable, request.key, selection.loadFactor)
+    case 'geographic':
+      return geographic(usable, request.region, selection.regions)
+    default:
+      return selection satisfies never
+  }
+}
+
+/**
+ * A candidate that is unknown (again) or half open and that would get this request, or an equal share, if it were well.
+ * One request at a time goes there although others are healthy, so that it can come back without a prober.
+ */
+function trialBefore(
+  selectedId: CandidateId,
+  open: readonly CandidateState[],
+  request: PickRequest,
+  nowMs: number,
+  policy: GroupPolicy,
+): CandidateState | undefined {
+  const { selection } = policy
+  const rivals =
+    selection.kind === 'geographic' ? nearest(open, request.region, selection.regions) : preferenceOrder(open, policy)
+  const selected = open.find(({ spec }) => spec.id === selectedId)
+  const place = rivals.findIndex(({ spec }) => spec.id === selectedId)
+  const isPassive = selection.kind === 'ordered' || selection.kind === 'active_passive'
+  const isRanked = selection.kind !== 'active_active'
+  return rivals.find((candidate, index) => {
+    if (candidate.inFlight > 0 || candidate.spec.weight === 0 || candidate.spec.id === selectedId) return false
+    if (isPassive && index > place) return false
+    if (isRanked && selected !== undefined && place !== -1 && candidate.spec.priority < selected.spec.priority)
+      return false
+    if (!admits(candidate.breaker, nowMs, policy.breaker)) return false
+    return breakerAt(candidate.breaker, nowMs) === 'half_open' || standingOf(candidate, nowMs, policy) === 'unknown'
+  })
+}
+
+function whenNoneUsable(
+  state: GroupState,
+  open: readonly CandidateState[],
+  nowMs: number,
+  policy: GroupPolicy,
+): PickResult {
+  if (policy.noneUsable === 'none') return refused(state, 'none_usable')
+  const lastGood = open.find(({ spec }) => spec.id === state.lastGoodId)
+  if (policy.noneUsable === 'last_good' && lastGood !== undefined) {
+    return granted(state, sole(lastGood), 'last_good', nowMs, policy)
+  }
+  const [first] = open.toSorted(
+    (a, b) =>
+      Number(a.spec.weight === 0) - Number(b.spec.weight === 0) ||
+      b.spec.priority - a.spec.priority ||
+      b.spec.weight - a.spec.weight,
+  )
+  return first === undefined
+    ? refused(state, 'none_usable')
+    : granted(state, sole(first), 'highest_priority', nowMs, policy)
+}
+
+function sole({ spec }: CandidateState): Selected {
+  return { id: spec.id, credits: noCredits }
+}
+
+function refused(state: GroupState, why: PickReason): PickResult {
+  return { id: undefined, generation: 0, state, why }
+}
+
+function granted(
+  state: GroupState,
+  { id, credits }: Selected,
+  why: PickReason,
+  nowMs: number,
+  policy: GroupPolicy,
+): PickResult {
+  let generation = 0
+  const candidates = state.candidates.map((candidate) => {
+    const smoothWeight = credits.get(candidate.spec.id) ?? candidate.smoothWeight
+    if (candidate.spec.id !== id) {
+      return smoothWeight === candidate.smoothWeight ? candidate : { ...candidate, smoothWeight }
+    }
+    // A request that goes to an open circuit for want of any other does not count as its trial: the time stays.
+    const breaker = admits(candidate.breaker, nowMs, policy.breaker)
+      ? afterAttempt(candidate.breaker, nowMs, policy.breaker)
+      : candidate.breaker
+    generation = breaker.generation
+    return { ...candidate, smoothWeight, breaker, inFlight: candidate.inFlight + 1 }
+  })
+  return { id, generation, state: { ...state, candidates }, why }
+}
