@@ -1,6 +1,13 @@
-import type { LookupFunction } from 'node:net'
-import type { Clock } from '../../lib/clock.ts'
-import type { SourceFailure } from './http-failure.ts'
+import type { LookupFunction, Socket } from 'node:net'
+import { Client } from 'undici'
+import type { Dispatcher } from 'undici'
+import type { Clock, Timer } from '../../lib/clock.ts'
+import { sourceConnector } from './http-connect.ts'
+import { failureOf } from './http-failure.ts'
+import type { SourceFailure, SourcePhase } from './http-failure.ts'
+import { firstHop, followRedirect } from './http-redirect.ts'
+import type { Hop } from './http-redirect.ts'
+import { requestHeaders } from './http-request-headers.ts'
 
 export type { SourceFailure } from './http-failure.ts'
 
@@ -26,7 +33,7 @@ export interface SourceHead {
   readonly status: number
   /** Names in lower case; repeated headers joined with a comma. */
   readonly headers: Readonly<Record<string, string>>
-  /** After redirects; with its credentials, so redact it before showing it. */
+  /** After redirects, without credentials in the userinfo; its query may still hold some, so redact it for people. */
   readonly finalUrl: string
   /** From the opening to this head. */
   readonly elapsedMs: number
@@ -50,7 +57,7 @@ export interface SourceReader {
   resume(): void
 }
 
-/** How sources are reached. Each request has a connection of its own, so nothing is shared between them. */
+/** How sources are reached. Each request has a connection of its own, so there is no pool to share and none to fill. */
 export interface SourceNetwork {
   readonly clock: Clock
   /** Name resolution; the system's by default. */
@@ -59,9 +66,220 @@ export interface SourceNetwork {
   readonly caCertificates?: readonly string[]
 }
 
-/** Asks a source; no callback comes before this returns. */
-export declare function openHttpSource(
+/** A source's response head may be this large. */
+const HEAD_BYTES_MAX = 32_768
+
+/** Asks a source over HTTP/1.1; no callback comes before this has returned. */
+export function openHttpSource(
   request: SourceRequest,
   handler: SourceResponseHandler,
   network: SourceNetwork,
-): SourceReader
+): SourceReader {
+  return new HttpSource(request, handler, network)
+}
+
+/** One hop's connection: an undici client that is used once and thrown away. */
+interface Connection {
+  readonly hop: Hop
+  readonly client: Client
+  socket: Socket | undefined
+  socketError: Error | undefined
+  phase: SourcePhase
+  controller: Dispatcher.DispatchController | undefined
+  connectTimer: Timer | undefined
+}
+
+class HttpSource implements SourceReader {
+  readonly #request: SourceRequest
+  readonly #handler: SourceResponseHandler
+  readonly #network: SourceNetwork
+  readonly #openedAtMs: number
+  readonly #onAbort = () => this.#fail({ kind: 'aborted', message: 'the request was aborted' })
+  #connection: Connection | undefined
+  #answerTimer: Timer | undefined
+  #isDone = false
+  #isPaused = false
+
+  constructor(request: SourceRequest, handler: SourceResponseHandler, network: SourceNetwork) {
+    this.#request = request
+    this.#handler = handler
+    this.#network = network
+    this.#openedAtMs = network.clock.nowMs()
+    queueMicrotask(() => this.#begin())
+  }
+
+  close(): void {
+    this.#isDone = true
+    this.#answerTimer?.cancel()
+    this.#request.signal.removeEventListener('abort', this.#onAbort)
+    this.#disconnect()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#connection?.controller?.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#connection?.controller?.resume()
+  }
+
+  #begin(): void {
+    if (this.#isDone) return
+    const { url, headers, signal, answerTimeoutMs } = this.#request
+    if (signal.aborted) {
+      this.#onAbort()
+      return
+    }
+    const hop = firstHop(url, headers)
+    if (hop === undefined) {
+      this.#fail({ kind: 'protocol', message: 'the address is not an http or https URL' })
+      return
+    }
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+    this.#answerTimer = this.#network.clock.schedule(answerTimeoutMs, () => this.#answerIsLate(answerTimeoutMs))
+    this.#connect(hop)
+  }
+
+  #connect(hop: Hop): void {
+    const { clock } = this.#network
+    const { method, userAgent, range, connectTimeoutMs } = this.#request
+    const connection: Connection = {
+      hop,
+      client: this.#client(hop, () => connection),
+      socket: undefined,
+      socketError: undefined,
+      phase: 'connecting',
+      controller: undefined,
+      connectTimer: undefined,
+    }
+    this.#connection = connection
+    connection.connectTimer = clock.schedule(connectTimeoutMs, () => this.#connectIsLate(connectTimeoutMs))
+    connection.client.dispatch(
+      {
+        origin: hop.url.origin,
+        path: `${hop.url.pathname}${hop.url.search}`,
+        method,
+        headers: requestHeaders(hop, userAgent, range),
+        reset: true,
+        // Our own timers decide; undici's would run in steps of half a second.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      },
+      this.#dispatchHandler(connection),
+    )
+  }
+
+  #client(hop: Hop, connection: () => Connection): Client {
+    const { lookup, caCertificates } = this.#network
+    return new Client(hop.url.origin, {
+      pipelining: 1,
+      allowH2: false,
+      maxHeaderSize: HEAD_BYTES_MAX,
+      connect: sourceConnector({
+        mayBePrivate: this.#request.operatorHosts.has(hop.url.hostname),
+        lookup,
+        caCertificates,
+        onSocket: (socket) => {
+          connection().socket = socket
+          socket.on('error', (error) => {
+            connection().socketError ??= error
+          })
+        },
+        onTcp: () => {
+          connection().phase = 'handshake'
+        },
+      }),
+    })
+  }
+
+  #dispatchHandler(connection: Connection): Dispatcher.DispatchHandler {
+    const isCurrent = (): boolean => this.#connection === connection && !this.#isDone
+    return {
+      onRequestStart: (controller) => {
+        connection.connectTimer?.cancel()
+        connection.phase = 'waiting'
+        connection.controller = controller
+      },
+      onResponseStart: (_controller, status, headers) => {
+        if (isCurrent() && status >= 200) this.#answered(connection, status, singleStrings(headers))
+      },
+      onResponseData: (controller, chunk) => {
+        if (!isCurrent()) return
+        if (!this.#handler.onData(chunk)) this.#isPaused = true
+        if (this.#isPaused) controller.pause()
+      },
+      onResponseEnd: () => {
+        if (!isCurrent()) return
+        const { socketError } = connection
+        // A body that ends with its connection looks complete to the parser even when it was a reset that ended it.
+        if (socketError !== undefined) this.#fail(failureOf(connection.phase, undefined, socketError))
+        else this.#finish(() => this.#handler.onEnd())
+      },
+      onResponseError: (_controller, error) => {
+        if (isCurrent()) this.#fail(failureOf(connection.phase, error, connection.socketError))
+      },
+    }
+  }
+
+  #answered(connection: Connection, status: number, headers: Readonly<Record<string, string>>): void {
+    const decision = followRedirect(connection.hop, status, headers['location'])
+    switch (decision.kind) {
+      case 'follow':
+        this.#disconnect()
+        this.#connect(decision.hop)
+        return
+      case 'fail':
+        this.#fail(decision.failure)
+        return
+      case 'answer':
+        break
+      default:
+        decision satisfies never
+    }
+    this.#answerTimer?.cancel()
+    connection.phase = 'body'
+    const elapsedMs = this.#network.clock.nowMs() - this.#openedAtMs
+    const verdict = this.#handler.onHead({ status, headers, finalUrl: connection.hop.url.href, elapsedMs })
+    if (verdict === 'reject') this.#fail({ kind: 'http_status', message: `the source answered ${status}`, status })
+    else if (this.#isPaused) connection.controller?.pause()
+  }
+
+  #connectIsLate(afterMs: number): void {
+    this.#fail({ kind: 'connect_timeout', message: `no connection within ${afterMs} ms` })
+  }
+
+  #answerIsLate(afterMs: number): void {
+    const phase = this.#connection?.phase
+    if (phase === 'connecting' || phase === 'handshake') this.#connectIsLate(afterMs)
+    else this.#fail({ kind: 'answer_timeout', message: `no answer within ${afterMs} ms` })
+  }
+
+  #fail(failure: SourceFailure): void {
+    this.#finish(() => this.#handler.onFailure(failure))
+  }
+
+  #finish(tell: () => void): void {
+    if (this.#isDone) return
+    this.close()
+    tell()
+  }
+
+  #disconnect(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    if (connection === undefined) return
+    connection.connectTimer?.cancel()
+    connection.socket?.destroy()
+    void connection.client.destroy()
+  }
+}
+
+function singleStrings(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+  const single: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) single[name.toLowerCase()] = typeof value === 'string' ? value : value.join(', ')
+  }
+  return single
+}
