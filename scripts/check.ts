@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process'
+import { globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+
+/**
+ * `npm run check`: format, types, lint, unused code, then every test that needs nothing but Node.js, in one run of the test
+ * runner whose summary comes last. With `--e2e` (this is `npm test`) the same run has the end-to-end tests too.
+ */
+
+interface StaticCheck {
+  readonly name: string
+  readonly command: readonly [string, ...string[]]
+  readonly remedy: string
+}
+
+const staticChecks: readonly StaticCheck[] = [
+  { name: 'types', command: ['tsc', '--noEmit'], remedy: 'make the types agree' },
+  { name: 'format', command: ['prettier', '--check', '--log-level', 'warn', '.'], remedy: 'npm run format' },
+  {
+    name: 'lint',
+    command: ['oxlint', '--type-aware', '--deny-warnings', '--format', 'unix'],
+    remedy: 'the rules are in .oxlintrc.json',
+  },
+  { name: 'unused code', command: ['knip', '--no-progress'], remedy: 'remove it, or name its user in knip.json' },
+]
+
+const TESTS_WITHOUT_MEDIA = [
+  'src/**/*.test.ts',
+  'scripts/**/*.test.ts',
+  'test/*.test.ts',
+  'test/{tidy,sim,lab}/**/*.test.ts',
+]
+const TESTS_END_TO_END = ['test/e2e/**/*.test.ts', 'bench/**/*.test.ts']
+/** Nothing in the suite may take longer than this on its own; a test that hangs fails instead of holding up the run. */
+const TEST_TIMEOUT_MS = 180_000
+/** More test files at once than this would disturb the tests that measure gaps. */
+const CONCURRENCY_MAX = 4
+
+interface Outcome {
+  readonly succeeded: boolean
+  readonly output: string
+  readonly tookSeconds: string
+}
+
+async function run([command, ...args]: readonly [string, ...string[]]): Promise<Outcome> {
+  const begunMs = performance.now()
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const chunks: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const succeeded = await new Promise<boolean>((resolve) => {
+    child.once('error', (error) => {
+      chunks.push(Buffer.from(`${error.message}\n`))
+      resolve(false)
+    })
+    child.once('close', (code) => resolve(code === 0))
+  })
+  const tookSeconds = ((performance.now() - begunMs) / 1000).toFixed(1)
+  return { succeeded, output: Buffer.concat(chunks).toString(), tookSeconds }
+}
+
+/** Runs one check and says how it went; false when it failed. */
+async function report({ name, command, remedy }: StaticCheck): Promise<boolean> {
+  const { succeeded, output, tookSeconds } = await run(command)
+  if (succeeded) console.log(`✔ ${name} (${tookSeconds} s)`)
+  else console.log(`✖ ${name} (${tookSeconds} s): ${remedy}\n${output}`)
+  return succeeded
+}
+
+/** All of them, two at a time; true when every one succeeded. */
+async function runStaticChecks(): Promise<boolean> {
+  const waiting = [...staticChecks]
+  let succeeded = true
+  const worker = async (): Promise<void> => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      if (!(await report(check))) succeeded = false
+    }
+  }
+  await Promise.all([worker(), worker()])
+  return succeeded
+}
+
+/** The test runner in the foreground, so that its summary is the last thing printed; its exit code. */
+async function runTests(patterns: readonly string[]): Promise<number> {
+  const files = globSync([...patterns]).toSorted()
+  const concurrency = Math.max(1, Math.min(availableParallelism(), CONCURRENCY_MAX))
+  const options = [`--test-timeout=${TEST_TIMEOUT_MS}`, `--test-concurrency=${concurrency}`, '--test-reporter=spec']
+  const child = spawn(process.execPath, ['--test', ...options, ...files], { stdio: 'inherit' })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve(code ?? 1))
+  })
+}
+
+const withEndToEnd = process.argv.includes('--e2e')
+const staticSucceeded = await runStaticChecks()
+const testsExitCode = await runTests([...TESTS_WITHOUT_MEDIA, ...(withEndToEnd ? TESTS_END_TO_END : [])])
+if (!staticSucceeded) process.stderr.write('\nA check before the tests failed; see the lines marked ✖ at the top.\n')
+process.exitCode = staticSucceeded ? testsExitCode : 1

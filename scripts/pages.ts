@@ -1,0 +1,119 @@
+import { format, resolveConfig } from 'prettier'
+import { settings, settingsWithoutEffect } from '../src/config/settings.ts'
+import type { Setting, SettingGroup } from '../src/config/setting.ts'
+import { errorCodes, HoldfastError } from '../src/lib/errors.ts'
+import type { ErrorCode } from '../src/lib/errors.ts'
+
+/** The pages of docs/ that are made of tables in the code, by path. */
+export const generatedPages: Readonly<Record<string, () => string>> = {
+  'docs/CONFIGURATION.md': configurationPage,
+  'docs/ERRORS.md': errorsPage,
+}
+
+/** The text that a generated page should have, formatted as the repository's Prettier would. */
+export async function renderPage(path: string): Promise<string> {
+  const page = generatedPages[path]
+  if (page === undefined)
+    throw new Error(`${path} is not generated; it is one of ${Object.keys(generatedPages).join(', ')}`)
+  return format(page(), { ...(await resolveConfig(path)), parser: 'markdown' })
+}
+
+const NOTICE = '<!-- Made from the code by `npm run docs`; edits here are lost. -->'
+
+const groupTitles: Readonly<Record<SettingGroup, string>> = {
+  server: 'Server',
+  access: 'Access and limits',
+  sources: 'Sources',
+  failover: 'Failover',
+  viewers: 'Viewers',
+  events: 'Events',
+}
+
+function configurationPage(): string {
+  const groups = Object.entries(groupTitles).map(([group, title]) => {
+    const rows = settings.filter(([, setting]) => setting.group === group).map(([, setting]) => settingRow(setting))
+    return [`## ${title}`, '', '| variable | default | unit | what it does |', '|---|---|---|---|', ...rows, ''].join(
+      '\n',
+    )
+  })
+  const ignored = Object.entries(settingsWithoutEffect).map(([name, reason]) => `| \`${name}\` | ${cell(reason)} |`)
+  return `${NOTICE}
+
+# Configuration
+
+Everything is set by environment variables and read once, at the start. Nothing has to be set. A variable that is empty
+counts as unset. When a value is wrong the gateway lists every problem, with what is allowed, and exits with code 2.
+
+Names and meanings follow m3u-proxy where it has the same setting, so an existing environment can be kept.
+
+${groups.join('\n')}
+## Variables of m3u-proxy without effect here
+
+They are accepted. The gateway logs each one that is set (\`setting_without_effect\`), so that nobody believes in a setting
+that does nothing.
+
+| variable | why |
+|---|---|
+${ignored.join('\n')}
+`
+}
+
+function settingRow(setting: Setting<unknown>): string {
+  const initial = setting.defaultText === '' ? 'unset' : `\`${setting.defaultText}\``
+  return `| \`${setting.name}\` | ${cell(initial)} | ${cell(setting.unit)} | ${cell(setting.doc)} |`
+}
+
+/** What each code means and what to do about it; the type makes it as complete as the registry. */
+const errorMeanings = {
+  invalid_request: 'A field is missing, of the wrong type or out of range. `detail` names each with what is allowed.',
+  malformed_body: 'The body is not what its Content-Type says, for example broken JSON.',
+  body_too_large: 'The body is longer than the limit.',
+  unauthorized: 'The route needs the API token and none was sent.',
+  forbidden: 'The token that was sent is not the right one.',
+  host_not_allowed: 'Without a token the gateway answers only to loopback names, and the Host header named another.',
+  stream_not_found: 'There is no stream of that id. Streams survive a restart, so it was deleted or never made.',
+  client_not_found: 'No viewer of that id is connected.',
+  webhook_not_found: 'No webhook is registered for that URL.',
+  route_not_found: 'There is no such route.',
+  no_failover_configured: 'A manual failover was asked of a stream that has neither failover URLs nor a resolver.',
+  failover_target_unknown: 'The target of a manual failover is neither an index nor a URL of the stream.',
+  range_not_satisfiable: 'The byte range lies beyond the end of the file.',
+  too_many_viewers: 'MAX_VIEWERS or MAX_CLIENTS_PER_SHARED_STREAM is reached.',
+  too_many_streams: 'MAX_STREAMS is reached.',
+  not_implemented_yet: 'The route belongs to m3u-proxy and comes in a later release.',
+  upstream_unreachable: 'No source could be reached: connection refused, name not found, TLS failure.',
+  upstream_refused: 'Every source answered with an error status.',
+  upstream_not_media: 'Every source answered 200 with something that is not media, such as an HTML page.',
+  upstream_ended: 'Every source ended before it delivered media.',
+  upstream_timeout: 'No source delivered media in time.',
+  upstream_address_forbidden: 'A source led to a private address on a host that the operator did not name.',
+  failover_failed: 'A manual failover was asked for and no source works.',
+  store_unavailable: 'The store cannot be read or written: disk full, file locked, shutting down.',
+  invalid_configuration: 'An environment variable has a value that is not allowed. The gateway does not start.',
+  internal_error: 'A defect in Holdfast. The log has the cause.',
+} as const satisfies Record<ErrorCode, string>
+
+function errorsPage(): string {
+  const rows = errorCodes.map((code) => {
+    const { status, source, retry } = new HoldfastError(code, '')
+    return `| \`${code}\` | ${status} | ${source} | ${retry} | ${cell(errorMeanings[code])} |`
+  })
+  return `${NOTICE}
+
+# Errors
+
+Every error that a client or an operator can see has one of these codes. \`source\` says whose fault it is. \`retry\` says
+whether asking again can help: never, on the same upstream, or on another one.
+
+On the m3u-proxy compatible routes the body has that API's own form, \`{"detail": "text"}\`, and for a request that does not
+validate \`{"detail": [{"loc": ["body", "url"], "msg": "text", "type": "code"}]}\` with status 422.
+
+| code | status | source | retry | what it means |
+|---|---|---|---|---|
+${rows.join('\n')}
+`
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+}
