@@ -4,7 +4,7 @@ import type { GroupPolicy } from './group-policy.ts'
 import type { GroupState } from './group-state.ts'
 import { activeActive } from './selection/active-active.ts'
 import { activePassive } from './selection/active-passive.ts'
-import { geographic, nearest } from './selection/geographic.ts'
+import { geographic } from './selection/geographic.ts'
 import { priorityWeighted } from './selection/priority-weighted.ts'
 import { noCredits, type Selected } from './selection/weighted-round-robin.ts'
 import { preferenceOrder, standingOf, type Standing } from './standing.ts'
@@ -49,11 +49,12 @@ export function pick(state: GroupState, request: PickRequest, nowMs: number, pol
   const [pinned] = open
   if (state.pin !== null && pinned !== undefined) return granted(state, sole(pinned), 'pinned', nowMs, policy)
   const usable = bestTier(open, nowMs, policy)
-  const selected = select(usable, state, request, policy)
+  const trials = policy.trialByTraffic ? open.filter((candidate) => isDueForTrial(candidate, nowMs, policy)) : []
+  const trialIds = new Set(trials.filter((candidate) => !usable.includes(candidate)).map(({ spec }) => spec.id))
+  const pool = trialIds.size === 0 ? usable : open.filter((one) => usable.includes(one) || trialIds.has(one.spec.id))
+  const selected = select(pool, trialIds, state, request, policy)
   if (selected === undefined) return whenNoneUsable(state, open, nowMs, policy)
-  const trial = policy.trialByTraffic ? trialBefore(selected.id, open, request, nowMs, policy) : undefined
-  if (trial !== undefined) return granted(state, sole(trial), 'trial', nowMs, policy)
-  return granted(state, selected, 'selected', nowMs, policy)
+  return granted(state, selected, trialIds.has(selected.id) ? 'trial' : 'selected', nowMs, policy)
 }
 
 function admissible(state: GroupState, { exclude }: PickRequest): readonly CandidateState[] {
@@ -79,6 +80,7 @@ function bestTier(
 
 function select(
   usable: readonly CandidateState[],
+  trialIds: ReadonlySet<CandidateId>,
   state: GroupState,
   request: PickRequest,
   policy: GroupPolicy,
@@ -87,7 +89,7 @@ function select(
   switch (selection.kind) {
     case 'ordered':
     case 'active_passive':
-      return activePassive(preferenceOrder(usable, policy), state.onAir?.id)
+      return activePassive(preferenceOrder(usable, policy), trialIds, state.onAir?.id)
     case 'priority_weighted':
       return priorityWeighted(usable)
     case 'active_active':
@@ -100,31 +102,13 @@ function select(
 }
 
 /**
- * A candidate that is unknown (again) or half open and that would get this request, or an equal share, if it were well.
- * One request at a time goes there although others are healthy, so that it can come back without a prober.
+ * An unknown (again) or half-open candidate takes part in the choice although others are healthy, one request at a time,
+ * so that it can come back without a prober.
  */
-function trialBefore(
-  selectedId: CandidateId,
-  open: readonly CandidateState[],
-  request: PickRequest,
-  nowMs: number,
-  policy: GroupPolicy,
-): CandidateState | undefined {
-  const { selection } = policy
-  const rivals =
-    selection.kind === 'geographic' ? nearest(open, request.region, selection.regions) : preferenceOrder(open, policy)
-  const selected = open.find(({ spec }) => spec.id === selectedId)
-  const place = rivals.findIndex(({ spec }) => spec.id === selectedId)
-  const isPassive = selection.kind === 'ordered' || selection.kind === 'active_passive'
-  const isRanked = selection.kind !== 'active_active'
-  return rivals.find((candidate, index) => {
-    if (candidate.inFlight > 0 || candidate.spec.weight === 0 || candidate.spec.id === selectedId) return false
-    if (isPassive && index > place) return false
-    if (isRanked && selected !== undefined && place !== -1 && candidate.spec.priority < selected.spec.priority)
-      return false
-    if (!admits(candidate.breaker, nowMs, policy.breaker)) return false
-    return breakerAt(candidate.breaker, nowMs) === 'half_open' || standingOf(candidate, nowMs, policy) === 'unknown'
-  })
+function isDueForTrial(candidate: CandidateState, nowMs: number, policy: GroupPolicy): boolean {
+  if (candidate.inFlight > 0 || candidate.spec.weight === 0) return false
+  if (!admits(candidate.breaker, nowMs, policy.breaker)) return false
+  return breakerAt(candidate.breaker, nowMs) === 'half_open' || standingOf(candidate, nowMs, policy) === 'unknown'
 }
 
 function whenNoneUsable(
