@@ -135,7 +135,7 @@ export class TsIndexer {
       const pid = ((flags & 0x1f) << 8) | (run[at + 2] ?? 0)
       const role = roles[pid] ?? 0
       const isStart = (flags & 0x40) !== 0
-      if (isStart && (role & ROLE_JOIN) !== 0 && this.#needsOtherPreamble()) break
+      if (isStart && (role & ROLE_JOIN) !== 0 && this.#mustStopBefore()) break
       this.#packets += 1
       if (pid === PID_NULL) continue
       if ((flags & 0x80) !== 0) {
@@ -150,8 +150,11 @@ export class TsIndexer {
     return at
   }
 
-  #needsOtherPreamble(): boolean {
-    return this.#joinPoints.length > 0 && this.#tables.isSnapshotStale
+  /** Whether a join point here would have another preamble than those already found in this run. */
+  #mustStopBefore(): boolean {
+    if (!this.#tables.isSnapshotStale) return false
+    if (this.#candidateAt !== undefined) this.#decide(this.#isCandidateFlagged)
+    return this.#joinPoints.length > 0
   }
 
   /** §2.4.3.3: counts up with each payload, stands still without one, and may come twice. */

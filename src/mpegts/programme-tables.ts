@@ -1,5 +1,5 @@
 import type { ElementaryStream } from './elementary-stream.ts'
-import { PACKET_BYTES, PID_NULL, PID_PAT } from './packet.ts'
+import { PID_NULL, PID_PAT } from './packet.ts'
 import { parsePat, parsePmt } from './psi.ts'
 import type { Pat, PatEntry, Pmt } from './psi.ts'
 import { TableTracker } from './table-tracker.ts'
@@ -65,25 +65,17 @@ export class ProgrammeTables {
   push(pid: number, buffer: Buffer, at: number): boolean {
     this.#arrivals += 1
     const before = this.#chosen
+    const isPat = pid === PID_PAT
+    const tracker = isPat ? this.#pat : this.#pmtTrackers.get(pid)
     let hasChanged = false
-    if (pid === PID_PAT) {
-      const hasArrived = this.#pat.push(buffer, at, this.#arrivals, (section) => {
-        const key = this.#acceptPat(section)
-        if (key !== undefined) hasChanged = true
-        return key
-      })
-      if (!hasArrived) return false
-      this.#isSnapshotStale = true
-      this.#patsSinceChange = hasChanged ? 0 : Math.min(this.#patsSinceChange + 1, PATIENCE_PATS)
-    } else {
-      const hasArrived = this.#pmtTrackers.get(pid)?.push(buffer, at, this.#arrivals, (section) => {
-        const key = this.#acceptPmt(pid, section)
-        if (key !== undefined) hasChanged = true
-        return key
-      })
-      if (hasArrived !== true) return false
-      this.#isSnapshotStale = true
-    }
+    const hasArrived = tracker?.push(buffer, at, this.#arrivals, (section) => {
+      const key = isPat ? this.#acceptPat(section) : this.#acceptPmt(pid, section)
+      if (key !== undefined) hasChanged = true
+      return key
+    })
+    if (hasArrived !== true) return false
+    this.#isSnapshotStale = true
+    if (isPat) this.#patsSinceChange = hasChanged ? 0 : Math.min(this.#patsSinceChange + 1, PATIENCE_PATS)
     if (hasChanged || this.#chosen === undefined) this.#chosen = this.#choose()
     return hasChanged || this.#chosen !== before
   }
@@ -153,6 +145,3 @@ function asCandidate(pmt: Pmt): ChosenProgramme {
     audio: usable.find(({ kind }) => kind === 'audio'),
   }
 }
-
-/** Bytes that a snapshot can have at most: 32 tables of 8 packets for the PAT and for each programme's PID. */
-export const SNAPSHOT_BYTES_MAX = (PROGRAMMES_MAX + 1) * 32 * 8 * PACKET_BYTES

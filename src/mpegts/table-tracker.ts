@@ -1,5 +1,5 @@
 import { continuityCounterOf, isPayloadUnitStart, PACKET_BYTES } from './packet.ts'
-import { SECTION_BYTES_MAX, SectionAssembler } from './section-assembler.ts'
+import { SectionAssembler } from './section-assembler.ts'
 
 /** A section of 1024 bytes spans at most this many packets when it begins near a packet's end. */
 const PACKETS_PER_SECTION_MAX = 8
@@ -71,12 +71,12 @@ export class TableTracker {
         return true
       }
     }
-    const key = section.length > SECTION_BYTES_MAX ? undefined : onChange(section)
+    const key = onChange(section)
     if (key === undefined) return false
     let table = this.#tables.get(key)
     if (table === undefined) {
       if (this.#tables.size >= TABLES_PER_PID_MAX) return false
-      table = { section, packets: Buffer.allocUnsafeSlow(this.#run.length), packetsBytes: 0, order }
+      table = { section: Buffer.alloc(0), packets: Buffer.allocUnsafeSlow(this.#run.length), packetsBytes: 0, order }
       this.#tables.set(key, table)
     }
     table.section = Buffer.from(section)

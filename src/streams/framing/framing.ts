@@ -1,4 +1,5 @@
 import { OpaqueFramer } from './opaque-framer.ts'
+import { TsFramer } from './ts-framer.ts'
 
 /** What a continuous body is wrapped in. `opaque` bodies are passed as they come. */
 export type Container = 'mpegts' | 'flv' | 'matroska' | 'adts' | 'mp3' | 'mp4' | 'ogg' | 'opaque'
@@ -42,7 +43,12 @@ export interface Framer {
   readonly counters: FrameCounters
 }
 
-/** The framer of a container. `mp4` and `ogg` have no join points here and are passed as they come. */
+/** The framer of a container. `mp4` and `ogg` are passed as they come: whoever joins them late has to find the start. */
 export function createFramer(container: Container): Framer {
-  return new OpaqueFramer(container)
+  switch (container) {
+    case 'mpegts':
+      return new TsFramer()
+    default:
+      return new OpaqueFramer(container)
+  }
 }

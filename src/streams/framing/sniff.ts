@@ -72,7 +72,7 @@ function magicKind(bytes: Buffer): BodyKind | undefined {
 }
 
 function startsWith(bytes: Buffer, at: number, latin1: string): boolean {
-  return bytes.length >= at + latin1.length && bytes.latin1Slice(at, at + latin1.length) === latin1
+  return bytes.length >= at + latin1.length && bytes.toString('latin1', at, at + latin1.length) === latin1
 }
 
 /** MPEG-TS may begin in the middle of a packet, or with the 4-byte prefix of a 192-byte one. */
@@ -117,6 +117,6 @@ function textKind(bytes: Buffer): BodyKind | undefined {
 }
 
 function printable(bytes: Buffer): string {
-  const text = bytes.latin1Slice(0, EVIDENCE_BYTES).replace(/[^\x20-\x7e]/g, '.')
+  const text = bytes.toString('latin1', 0, EVIDENCE_BYTES).replace(/[^\x20-\x7e]/g, '.')
   return bytes.length > EVIDENCE_BYTES ? `"${text}"…` : `"${text}"`
 }
