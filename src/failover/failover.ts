@@ -68,8 +68,9 @@ export function replaceRemoved(turn: Turn, formerOrder: readonly CandidateState[
   const order =
     policy.selection.kind === 'ordered' ? [...survivors, ...added] : preferenceOrder(state.candidates, policy)
   const failed = new Set(state.incident?.failed)
-  const untried = order.filter(({ spec }) => !failed.has(spec.id))
-  const next = bestOf(untried, nowMs, policy) ?? bestOf(order, nowMs, policy)
+  const usable = leastBad(turn, order)
+  const untried = usable.filter(({ spec }) => !failed.has(spec.id))
+  const next = bestOf(untried, nowMs, policy) ?? bestOf(usable, nowMs, policy)
   if (next === undefined) return
   const delayMs = untried.length > 0 || state.incident === null ? 0 : waitMs(turn, state.incident)
   const motive = { cause: 'failover', reason: 'candidate_removed', evidence: null, by: null } as const
@@ -82,7 +83,7 @@ function nextRound(turn: Turn, onAir: OnAir, motive: Omit<Motive, 'cause'>): voi
   const present = findCandidate(turn.state, onAir.id)
   if (present === undefined || !mayFailOver(turn)) return retry(turn, onAir, motive)
   const all = [...alternatives(turn, onAir.id), present]
-  const next = bestOf(noWorseThan(turn, present, all), nowMs, policy) ?? present
+  const next = bestOf(leastBad(turn, all), nowMs, policy) ?? present
   if (next.spec.id === onAir.id) return retry(turn, onAir, motive)
   const incident = { ...withFailed(turn.state.incident, onAir.id, nowMs), failed: [] }
   change(turn, { incident })
@@ -105,25 +106,16 @@ function retry(turn: Turn, onAir: OnAir, motive: Omit<Motive, 'cause'>): void {
 function nextInRound(turn: Turn, leaving: CandidateId, incident: Incident): CandidateState | undefined {
   const present = findCandidate(turn.state, leaving)
   if (present === undefined) return undefined
-  const others = alternatives(turn, leaving)
-  const usable = noWorseThan(turn, present, others)
-  const failed = new Set(incident.failed)
-  return bestOf(
-    usable.filter(({ spec }) => !failed.has(spec.id)),
-    turn.nowMs,
-    turn.policy,
-  )
+  const usable = leastBad(turn, [...alternatives(turn, leaving), present])
+  const untried = usable.filter(({ spec }) => spec.id !== leaving && !incident.failed.includes(spec.id))
+  return bestOf(untried, turn.nowMs, turn.policy)
 }
 
-/** Those among `candidates` that are as good as the best of them and of `present`. */
-function noWorseThan(
-  turn: Turn,
-  present: CandidateState,
-  candidates: readonly CandidateState[],
-): readonly CandidateState[] {
-  const badness = (candidate: CandidateState) => badnessOf(candidate, turn.nowMs, turn.policy)
-  const least = Math.min(badness(present), ...candidates.map(badness))
-  return candidates.filter((candidate) => badness(candidate) <= least)
+/** Those that are as good as the best of them: nobody is sent to a candidate known to be worse than another. */
+function leastBad(turn: Turn, candidates: readonly CandidateState[]): readonly CandidateState[] {
+  const badness = candidates.map((candidate) => badnessOf(candidate, turn.nowMs, turn.policy))
+  const least = Math.min(...badness)
+  return candidates.filter((_, index) => badness[index] === least)
 }
 
 function alternatives(turn: Turn, leaving: CandidateId): readonly CandidateState[] {

@@ -53,8 +53,9 @@ export function step(
   chance: Chance = EVEN_CHANCE,
 ): StepResult {
   const turn: Turn = { state, effects: [], nowMs, policy, chance }
-  settleTime(turn)
+  const pinRanOut = settleTime(turn)
   handle(turn, event)
+  if (pinRanOut && turn.state.epoch === state.epoch) resumeAfterPin(turn)
   considerFailback(turn)
   arrangeProbes(turn)
   armTimer(turn)
@@ -80,8 +81,8 @@ export interface HealthSnapshot {
   readonly breaker: BreakerState['kind']
 }
 
-/** What became true by time alone since the last step: a pin ran out, a candidate has proved itself. */
-function settleTime(turn: Turn): void {
+/** What became true by time alone since the last step: a candidate has proved itself; true if a pin ran out. */
+function settleTime(turn: Turn): boolean {
   const { pin, onAir } = turn.state
   if (onAir !== null && onAir.firstSuccessAtMs !== null && !onAir.stable) {
     if (turn.nowMs - onAir.firstSuccessAtMs >= turn.policy.stableMs) {
@@ -89,7 +90,9 @@ function settleTime(turn: Turn): void {
       recordProof(turn, onAir.id)
     }
   }
-  if (pin !== null && pin.untilMs !== null && turn.nowMs >= pin.untilMs) unpin(turn)
+  if (pin === null || pin.untilMs === null || turn.nowMs < pin.untilMs) return false
+  change(turn, { pin: null })
+  return true
 }
 
 function handle(turn: Turn, event: GroupEvent): void {

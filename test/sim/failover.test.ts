@@ -110,10 +110,7 @@ function advance(world: World, event: GroupEvent): readonly GroupEffect[] {
   const { state, effects } = step(before, event, world.nowMs, world.policy, world.random)
   freeze(state)
   world.state = state
-  world.history.push(
-    `${world.nowMs} ${JSON.stringify(event)}`,
-    ...effects.map((effect) => `  ${JSON.stringify(effect)}`),
-  )
+  world.history.push({ nowMs: world.nowMs, event, effects })
   checkOnAir(before, world, effects)
   checkMoves(before, event, world, effects)
   checkTimer(before, event, world, effects)
@@ -291,7 +288,13 @@ function liveOnce(seed: number): void {
   try {
     live(world)
   } catch (error) {
-    throw new Error(`after\n${JSON.stringify(world.history.slice(-HISTORY_STEPS), undefined, 1)}`, { cause: error })
+    throw new Error(
+      `after\n${world.history
+        .slice(-HISTORY_STEPS)
+        .map((entry) => JSON.stringify(entry))
+        .join('\n')}`,
+      { cause: error },
+    )
   }
 }
 
