@@ -27,7 +27,7 @@ export function linkFindings(page: Page, tree: Tree): readonly Finding[] {
       const [file = '', anchor] = target.split('#')
       const path = file === '' ? page.path : resolve(page.path, file)
       const line = lineAt(text, match.index)
-      if (!tree.exists(path))
+      if (file !== '' && !tree.exists(path))
         return [{ path: page.path, line, message: `the link to ${target} leads nowhere (${path})` }]
       const linked = anchor === undefined || anchor === '' ? undefined : file === '' ? page : tree.page(path)
       if (linked === undefined || anchor === undefined || headings(linked.text).includes(anchor)) return []
