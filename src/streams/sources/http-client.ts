@@ -3,7 +3,7 @@ import { Client } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { sourceConnector } from './http-connect.ts'
-import { failureOf } from './http-failure.ts'
+import { failureOf, isParserError } from './http-failure.ts'
 import type { SourceFailure, SourcePhase } from './http-failure.ts'
 import { firstHop, followRedirect } from './http-redirect.ts'
 import type { Hop } from './http-redirect.ts'
@@ -85,6 +85,7 @@ interface Connection {
   socket: Socket | undefined
   socketError: Error | undefined
   phase: SourcePhase
+  isPeerEnded: boolean
   controller: Dispatcher.DispatchController | undefined
   connectTimer: Timer | undefined
 }
@@ -151,6 +152,7 @@ class HttpSource implements SourceReader {
       socket: undefined,
       socketError: undefined,
       phase: 'connecting',
+      isPeerEnded: false,
       controller: undefined,
       connectTimer: undefined,
     }
@@ -184,7 +186,10 @@ class HttpSource implements SourceReader {
         onSocket: (socket) => {
           connection().socket = socket
           socket.on('error', (error) => {
-            connection().socketError ??= error
+            if (!isParserError(error)) connection().socketError ??= error
+          })
+          socket.on('end', () => {
+            connection().isPeerEnded = true
           })
         },
         onTcp: () => {
@@ -214,11 +219,11 @@ class HttpSource implements SourceReader {
         if (!isCurrent()) return
         const { socketError } = connection
         // A body that ends with its connection looks complete to the parser even when it was a reset that ended it.
-        if (socketError !== undefined) this.#fail(failureOf(connection.phase, undefined, socketError))
+        if (socketError !== undefined) this.#fail(failureOf(connection, undefined))
         else this.#finish(() => this.#handler.onEnd())
       },
       onResponseError: (_controller, error) => {
-        if (isCurrent()) this.#fail(failureOf(connection.phase, error, connection.socketError))
+        if (isCurrent()) this.#fail(failureOf(connection, error))
       },
     }
   }

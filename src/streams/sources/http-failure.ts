@@ -1,3 +1,4 @@
+import { errors } from 'undici'
 import { errorMessage } from '../../lib/errors.ts'
 import { redactUrlsIn } from '../../lib/redact.ts'
 
@@ -43,33 +44,45 @@ function codeOf(thrown: unknown): string {
   return typeof thrown.code === 'string' ? thrown.code : ''
 }
 
+/** Whether an error is undici's own word on the answer (it destroys the socket with it), not the operating system's. */
+export function isParserError(error: unknown): boolean {
+  return error instanceof errors.UndiciError || error instanceof errors.HTTPParserError
+}
+
+/** What is known of a request whose connection failed. */
+export interface FailureEvidence {
+  /** How far the request had come. */
+  readonly phase: SourcePhase
+  /** The peer closed its side in order (FIN). */
+  readonly isPeerEnded: boolean
+  /** What the operating system said of the connection. */
+  readonly socketError: Error | undefined
+}
+
 /**
- * Names what went wrong. `socketError` is what the operating system said of the connection: it goes before
- * `parserError`, because a parser that is cut off only says that something is missing.
+ * Names what went wrong. The operating system's word goes before the parser's, because a parser that is cut off only
+ * says that something is missing.
  */
-export function failureOf(phase: SourcePhase, parserError: unknown, socketError: unknown): SourceFailure {
-  const code = codeOf(socketError) || codeOf(parserError)
-  const detail = redactUrlsIn(code === '' ? errorMessage(socketError ?? parserError) : code)
-  if (code === ADDRESS_FORBIDDEN_CODE) {
-    return { kind: 'address_forbidden', message: errorMessage(socketError ?? parserError) }
-  }
+export function failureOf(evidence: FailureEvidence, parserError: unknown): SourceFailure {
+  const { phase, isPeerEnded, socketError } = evidence
+  const error = socketError ?? parserError
+  const code = codeOf(error)
+  const detail = redactUrlsIn(code === '' ? errorMessage(error) : code)
+  if (code === ADDRESS_FORBIDDEN_CODE) return { kind: 'address_forbidden', message: errorMessage(error) }
   if (DNS_CODES.test(code)) return { kind: 'dns', message: `the host name did not resolve (${detail})` }
+  if (error instanceof errors.InvalidArgumentError) {
+    return { kind: 'protocol', message: `the request cannot be made (${redactUrlsIn(error.message)})` }
+  }
   if (phase === 'connecting') return connectFailure(code, detail)
   if (phase === 'handshake') return { kind: 'tls', message: `the TLS handshake failed (${detail})` }
   if (socketError !== undefined) return { kind: 'reset', message: `the connection broke (${detail})` }
-  return answerFailure(phase, code, detail)
+  if (!isPeerEnded) return { kind: 'protocol', message: `the answer is not valid HTTP/1.1 (${detail})` }
+  if (phase === 'body') return { kind: 'incomplete_body', message: 'the body ended before it was complete' }
+  return { kind: 'reset', message: 'the connection was closed without an answer' }
 }
 
 function connectFailure(code: string, detail: string): SourceFailure {
   if (code === 'ETIMEDOUT') return { kind: 'connect_timeout', message: `no connection in time (${detail})` }
   if (code === 'ECONNRESET') return { kind: 'reset', message: `the connection broke (${detail})` }
   return { kind: 'refused', message: `the connection was refused (${detail})` }
-}
-
-function answerFailure(phase: SourcePhase, code: string, detail: string): SourceFailure {
-  const closedEarly =
-    code === 'UND_ERR_SOCKET' || code === 'HPE_INVALID_EOF_STATE' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
-  if (!closedEarly) return { kind: 'protocol', message: `the answer is not valid HTTP/1.1 (${detail})` }
-  if (phase === 'body') return { kind: 'incomplete_body', message: 'the body ended before it was complete' }
-  return { kind: 'reset', message: 'the connection was closed without an answer' }
 }
