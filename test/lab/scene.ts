@@ -1,0 +1,88 @@
+import { FaultOrigin } from './fault-origin.ts'
+import type { FaultOriginOptions } from './fault-origin.ts'
+import type { GatewayProcess } from './gateway-process.ts'
+import { until } from './poll.ts'
+import { Viewer } from './viewer.ts'
+
+export interface SceneOptions {
+  readonly gateway: GatewayProcess
+  /** Sources in the stream's order, the primary first. Each plays another programme. */
+  readonly origins: readonly FaultOriginOptions[]
+  /** More fields of the request that creates the stream. */
+  readonly stream?: Readonly<Record<string, unknown>>
+}
+
+const PROGRAMMES = ['alpha', 'bravo', 'charlie'] as const
+let scenes = 0
+
+/** A stream on a running gateway with origins of its own, whose names no other scene of this process uses. */
+export class Scene implements AsyncDisposable {
+  readonly gateway: GatewayProcess
+  readonly origins: readonly FaultOrigin[]
+  readonly streamId: string
+  readonly #viewers: Viewer[] = []
+
+  private constructor(gateway: GatewayProcess, origins: readonly FaultOrigin[], streamId: string) {
+    this.gateway = gateway
+    this.origins = origins
+    this.streamId = streamId
+  }
+
+  static async open({ gateway, origins: wanted, stream }: SceneOptions): Promise<Scene> {
+    scenes += 1
+    const origins: FaultOrigin[] = []
+    for (const [index, options] of wanted.entries()) {
+      const programme = PROGRAMMES[index % PROGRAMMES.length] ?? 'alpha'
+      origins.push(await FaultOrigin.start({ programme, ...options, name: `${options.name}-${scenes}` }))
+    }
+    const streamId = await gateway.api.stream(
+      origins.map(({ url }) => url),
+      stream,
+    )
+    return new Scene(gateway, origins, streamId)
+  }
+
+  /** The origin at a place in the stream's order, 0 the primary. */
+  origin(index: number): FaultOrigin {
+    const origin = this.origins[index]
+    if (origin === undefined) throw new Error(`the scene has ${this.origins.length} origins, not ${index + 1}`)
+    return origin
+  }
+
+  watch(options: Parameters<GatewayProcess['watch']>[1] = {}): Viewer {
+    const viewer = this.gateway.watch(this.streamId, options)
+    this.#viewers.push(viewer)
+    return viewer
+  }
+
+  /** A viewer that already reads the primary. */
+  async watching(options: Parameters<GatewayProcess['watch']>[1] = {}): Promise<Viewer> {
+    const viewer = this.watch(options)
+    await viewer.sees(this.origin(0).name)
+    return viewer
+  }
+
+  /** Until no origin has a connection of this stream any more. */
+  async released(deadlineMs = 10_000): Promise<void> {
+    await until(() => this.origins.every(({ connectionsNow }) => connectionsNow === 0), {
+      what: 'the release of every source',
+      deadlineMs,
+      evidence: () => this.origins.map(({ name, connectionsNow }) => [name, connectionsNow]),
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const viewer of this.#viewers) viewer.close()
+    if (await this.#isGatewayUp()) await this.gateway.api.call('DELETE', `/streams/${this.streamId}`)
+    for (const origin of this.origins) await origin[Symbol.asyncDispose]()
+  }
+
+  async #isGatewayUp(): Promise<boolean> {
+    try {
+      await this.gateway.api.call('GET', '/health')
+      return true
+    } catch {
+      return false
+    }
+  }
+}
