@@ -199,8 +199,8 @@ export class SourceSession {
       return
     }
     this.#fail('stalled', `sent nothing for ${Math.round(silenceMs)} ms with the connection open`, {
-      silenceMs: Math.round(silenceMs),
-      limitMs: Math.round(limitMs),
+      silence_ms: Math.round(silenceMs),
+      limit_ms: Math.round(limitMs),
     })
   }
 
@@ -208,7 +208,7 @@ export class SourceSession {
     const waitedMs = Math.round(this.#options.clock.nowMs() - this.#openedAtMs)
     const reason = this.#status === undefined ? 'answer_timeout' : 'no_media'
     const message = this.#status === undefined ? `no answer within ${waitedMs} ms` : `no media within ${waitedMs} ms`
-    this.#fail(reason, message, { waitedMs, bytesReceived: this.bytesReceived })
+    this.#fail(reason, message, { waited_ms: waitedMs, bytes_received: this.bytesReceived })
   }
 
   #bodyEnded(): void {
@@ -216,12 +216,12 @@ export class SourceSession {
     if (this.#framer === undefined && this.bytesReceived > 0) this.#sniff(Buffer.alloc(0), true)
     if (this.#ended) return
     if (this.bytesReceived === 0) this.#fail('empty_body', 'answered with an empty body', {})
-    else this.#fail('ended', 'ended the stream', { bytesReceived: this.bytesReceived })
+    else this.#fail('ended', 'ended the stream', { bytes_received: this.bytesReceived })
   }
 
   #connectionFailed(failure: SourceFailure): void {
     const reason = failure.kind === 'http_status' ? `http_${failure.status ?? 0}` : failure.kind
-    this.#fail(reason, failure.message, { bytesReceived: this.bytesReceived })
+    this.#fail(reason, failure.message, { bytes_received: this.bytesReceived })
   }
 
   /** Something came: the moment from which silence is measured. */
