@@ -2,9 +2,9 @@ import { PCR_MODULUS, SYSTEM_CLOCK_HZ } from './packet.ts'
 
 /**
  * A step between two PCRs above this is a jump of the source's clock, not media that was delivered (ISO/IEC 13818-1
- * §2.7.2 allows 100 ms between PCRs; sources that lose packets or write them seldom are met in practice).
+ * §2.7.2 allows 100 ms between PCRs; sources that write one for each group of pictures are met in practice).
  */
-const STEP_TICKS_MAX = 2 * SYSTEM_CLOCK_HZ
+const STEP_TICKS_MAX = 10 * SYSTEM_CLOCK_HZ
 
 /** Adds up the media time that a programme's PCRs tell, over wraps and jumps of its clock. */
 export class MediaClock {

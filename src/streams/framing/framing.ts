@@ -1,3 +1,6 @@
+import { AudioFramer } from './audio-framer.ts'
+import { FlvFramer } from './flv-framer.ts'
+import { MatroskaFramer } from './matroska-framer.ts'
 import { OpaqueFramer } from './opaque-framer.ts'
 import { TsFramer } from './ts-framer.ts'
 
@@ -48,7 +51,18 @@ export function createFramer(container: Container): Framer {
   switch (container) {
     case 'mpegts':
       return new TsFramer()
-    default:
+    case 'flv':
+      return new FlvFramer()
+    case 'matroska':
+      return new MatroskaFramer()
+    case 'adts':
+    case 'mp3':
+      return new AudioFramer(container)
+    case 'mp4':
+    case 'ogg':
+    case 'opaque':
       return new OpaqueFramer(container)
+    default:
+      return container satisfies never
   }
 }

@@ -1,3 +1,5 @@
+import { id3TagBytes, readAudioFrame } from './audio-frames.ts'
+import type { AudioFrame } from './audio-frames.ts'
 import type { Container } from './framing.ts'
 
 /** What the first bytes of a body are. `hls-playlist`, `html`, `text`, `image` and `empty` are never media. */
@@ -23,7 +25,10 @@ const TS_STRIDES = [188, 192, 204] as const
 /** Consecutive sync bytes that make a body MPEG-TS at its very beginning, and anywhere else. */
 const TS_SYNCS_AT_START = 2
 const TS_SYNCS_ANYWHERE = 5
-const AUDIO_FRAMES_IN_A_ROW = 2
+/** Frames in a row that make a body raw audio at its beginning, and anywhere else within the bytes that are searched. */
+const AUDIO_FRAMES_AT_START = 2
+const AUDIO_FRAMES_ANYWHERE = 4
+const AUDIO_SEARCH_BYTES = 8_192
 const TEXT_LOOKED_AT_BYTES = 1_024
 
 /**
@@ -31,32 +36,36 @@ const TEXT_LOOKED_AT_BYTES = 1_024
  * `media` (container `opaque`) when it says audio or video, and nothing else. Never throws.
  */
 export function sniff(head: Buffer, contentType: string): SniffResult {
+  if (head.length === 0) return { verdict: 'more', kind: 'empty', container: undefined, evidence: 'nothing' }
   const bytes = head.length > SNIFF_BYTES_MAX ? head.subarray(0, SNIFF_BYTES_MAX) : head
-  const kind = bytes.length === 0 ? 'empty' : (magicKind(bytes) ?? tsKind(bytes) ?? audioKind(bytes) ?? textKind(bytes))
+  const kind = magicKind(bytes) ?? textKind(bytes) ?? tsKind(bytes) ?? audioKind(bytes) ?? 'unknown'
   const evidence = `${kind}, begins with ${printable(bytes)}`
   switch (kind) {
-    case 'empty':
-      return { verdict: 'more', kind, container: undefined, evidence: 'nothing' }
     case 'hls-playlist':
     case 'html':
     case 'text':
     case 'image':
+    case 'empty':
       return { verdict: 'not-media', kind, container: undefined, evidence }
-    case undefined:
-      return unknownBody(bytes, contentType)
+    case 'unknown':
+      return judgeUnknown(bytes, contentType, evidence)
     default:
       return { verdict: 'media', kind, container: kind, evidence }
   }
 }
 
-function unknownBody(bytes: Buffer, contentType: string): SniffResult {
-  const evidence = `unknown, begins with ${printable(bytes)}`
+function judgeUnknown(bytes: Buffer, contentType: string, evidence: string): SniffResult {
   const kind = 'unknown'
-  if (bytes.length < SNIFF_BYTES_MIN) return { verdict: 'more', kind, container: undefined, evidence }
+  if (bytes.length < unknownBytesMin(bytes)) return { verdict: 'more', kind, container: undefined, evidence }
   if (/^\s*(audio|video)\//i.test(contentType) && !/mpegurl/i.test(contentType)) {
     return { verdict: 'media', kind, container: 'opaque', evidence }
   }
   return { verdict: 'not-media', kind, container: undefined, evidence }
+}
+
+/** Behind an ID3 tag there is audio, but only then can it be told which. */
+function unknownBytesMin(bytes: Buffer): number {
+  return Math.min(SNIFF_BYTES_MAX, (id3TagBytes(bytes, 0) ?? 0) + SNIFF_BYTES_MIN)
 }
 
 /** Formats that say what they are in their first bytes. */
@@ -98,14 +107,32 @@ function hasSyncs(bytes: Buffer, start: number, stride: number, count: number): 
   return true
 }
 
-function audioKind(_bytes: Buffer): BodyKind | undefined {
-  return AUDIO_FRAMES_IN_A_ROW > 0 ? undefined : 'mp3'
+/** Raw audio begins with an ID3 tag or a frame, or in the middle of one; several frames in a row make it sure. */
+function audioKind(bytes: Buffer): BodyKind | undefined {
+  const start = Math.min(id3TagBytes(bytes, 0) ?? 0, bytes.length)
+  const end = Math.min(bytes.length, start + AUDIO_SEARCH_BYTES)
+  for (let at = bytes.indexOf(0xff, start); at >= 0 && at < end; at = bytes.indexOf(0xff, at + 1)) {
+    const first = readAudioFrame(bytes, at)
+    const needed = at === start ? AUDIO_FRAMES_AT_START : AUDIO_FRAMES_ANYWHERE
+    if (first !== undefined && hasFrames(bytes, at, first.container, needed)) return first.container
+  }
+  return start > 0 && start === bytes.length && bytes.length === SNIFF_BYTES_MAX ? 'mp3' : undefined
+}
+
+function hasFrames(bytes: Buffer, start: number, container: AudioFrame['container'], count: number): boolean {
+  let at = start
+  for (let found = 0; found < count; found += 1) {
+    const frame = readAudioFrame(bytes, at)
+    if (frame?.container !== container) return false
+    at += frame.bytes
+  }
+  return true
 }
 
 /** Text is what has no control characters but white space; HTML and playlists are told apart by how they begin. */
 function textKind(bytes: Buffer): BodyKind | undefined {
   const text = bytes
-    .latin1Slice(0, TEXT_LOOKED_AT_BYTES)
+    .toString('latin1', 0, TEXT_LOOKED_AT_BYTES)
     .replace(/^\xef\xbb\xbf/, '')
     .trimStart()
   if (text.startsWith('#EXTM3U')) return 'hls-playlist'
