@@ -8,6 +8,8 @@ export interface SceneOptions {
   readonly gateway: GatewayProcess
   /** Sources in the stream's order, the primary first. Each plays another programme. */
   readonly origins: readonly FaultOriginOptions[]
+  /** The primary's URL when it is not the origin's own. */
+  readonly primaryUrl?: (primary: FaultOrigin) => string
   /** More fields of the request that creates the stream. */
   readonly stream?: Readonly<Record<string, unknown>>
 }
@@ -28,7 +30,7 @@ export class Scene implements AsyncDisposable {
     this.streamId = streamId
   }
 
-  static async open({ gateway, origins: wanted, stream }: SceneOptions): Promise<Scene> {
+  static async open({ gateway, origins: wanted, primaryUrl, stream }: SceneOptions): Promise<Scene> {
     scenes += 1
     const origins: FaultOrigin[] = []
     for (const [index, options] of wanted.entries()) {
@@ -36,7 +38,7 @@ export class Scene implements AsyncDisposable {
       origins.push(await FaultOrigin.start({ programme, ...options, name: `${options.name}-${scenes}` }))
     }
     const streamId = await gateway.api.stream(
-      origins.map(({ url }) => url),
+      origins.map((origin, index) => (index === 0 && primaryUrl !== undefined ? primaryUrl(origin) : origin.url)),
       stream,
     )
     return new Scene(gateway, origins, streamId)
