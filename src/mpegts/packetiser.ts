@@ -27,6 +27,7 @@ export class Packetiser {
   #heldBytes = 0
   /** Distance between sync bytes; 0 while there is no alignment. */
   #strideBytes = 0
+  #wasAligned = false
   #skippedBytes = 0
   #syncLosses = 0
   #compacted: Buffer | undefined
@@ -136,8 +137,11 @@ export class Packetiser {
       break
     }
     this.#skippedBytes += at - position
-    if (this.#strideBytes === 192 && position === 0 && at === TIMESTAMP_PREFIX_BYTES) {
-      this.#skippedBytes -= TIMESTAMP_PREFIX_BYTES
+    // The very first packet's timestamp is not garbage.
+    if (this.#strideBytes > 0 && !this.#wasAligned) {
+      this.#wasAligned = true
+      const isPrefixed = this.#strideBytes === 192 && this.#skippedBytes >= TIMESTAMP_PREFIX_BYTES
+      if (isPrefixed) this.#skippedBytes -= TIMESTAMP_PREFIX_BYTES
     }
     return at
   }

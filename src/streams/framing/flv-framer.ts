@@ -11,6 +11,9 @@ const TAG_AUDIO = 8
 const TAG_VIDEO = 9
 const TAG_SCRIPT = 18
 const FLAG_VIDEO = 0x01
+const CODEC_AVC = 7
+/** Not in the specification, but what encoders send. */
+const CODEC_HEVC = 12
 /** A larger tag is not collected: from there on bytes are passed as they come, without join points. */
 const TAG_BYTES_MAX = 4_194_304
 /** A larger header is not kept for viewers that join later. */
@@ -121,7 +124,9 @@ export class FlvFramer implements Framer {
     this.#time.observe(data.readUIntBE(at + 4, 3) + (data[at + 7] ?? 0) * 2 ** 24)
     if (type === TAG_VIDEO) {
       this.#videoSeen = true
-      if (isVideoHeader(data, body)) return 'header'
+      const packet = videoPacketAt(data, body)
+      if (packet === 'configuration') return 'header'
+      if (packet === 'other') return 'frame'
       this.#mediaSeen = true
       return (((data[body] ?? 0) >>> 4) & 0x07) === 1 ? 'keyframe' : 'frame'
     }
@@ -155,12 +160,18 @@ function tagBytesAt(data: Buffer, at: number): number | undefined {
   return TAG_HEADER_BYTES + data.readUIntBE(at + 1, 3) + BACK_POINTER_BYTES
 }
 
-/** AVC and HEVC configuration (AVCPacketType 0), and Enhanced RTMP's PacketTypeSequenceStart. */
-function isVideoHeader(data: Buffer, body: number): boolean {
+/**
+ * What a video tag carries: AVCPacketType of AVC and HEVC (0 configuration, 1 pictures, 2 end of sequence), and of
+ * Enhanced RTMP (0 configuration; 1 and 3 pictures); other codecs have pictures only.
+ */
+function videoPacketAt(data: Buffer, body: number): 'configuration' | 'pictures' | 'other' {
   const first = data[body] ?? 0
-  if ((first & 0x80) !== 0) return (first & 0x0f) === 0
   const codec = first & 0x0f
-  return (codec === 7 || codec === 12) && data[body + 1] === 0
+  const isEnhanced = (first & 0x80) !== 0
+  if (!isEnhanced && codec !== CODEC_AVC && codec !== CODEC_HEVC) return 'pictures'
+  const packetType = isEnhanced ? first & 0x0f : data[body + 1]
+  if (packetType === 0) return 'configuration'
+  return packetType === 1 || (isEnhanced && packetType === 3) ? 'pictures' : 'other'
 }
 
 /** AAC's AudioSpecificConfig (AACPacketType 0), and Enhanced RTMP's AudioPacketType SequenceStart. */
