@@ -24,7 +24,8 @@ export function onAirFailed(turn: Turn, onAir: OnAir, reason: string, evidence: 
   }
   const next = mayFailOver(turn) ? nextInRound(turn, onAir.id, incident) : undefined
   if (next !== undefined) {
-    const delayMs = incident.attempts < policy.immediateAttempts ? 0 : waitMs(turn, incident)
+    const isImmediate = incident.attempts < policy.immediateAttempts && !incident.tried.includes(next.spec.id)
+    const delayMs = isImmediate ? 0 : waitMs(turn, incident)
     return putOnAir(turn, automatic(next.spec.id, delayMs), { ...motive, cause: 'failover' })
   }
   nextRound(turn, onAir, motive)
@@ -144,8 +145,12 @@ function noteFlap(turn: Turn, id: CandidateId): void {
 }
 
 function withFailed(incident: Incident | null, id: CandidateId, nowMs: number): Incident {
-  if (incident === null) return { startedAtMs: nowMs, attempts: 0, delayedAttempts: 0, failed: [id] }
-  return incident.failed.includes(id) ? incident : { ...incident, failed: [...incident.failed, id] }
+  if (incident === null) return { startedAtMs: nowMs, attempts: 0, delayedAttempts: 0, failed: [id], tried: [id] }
+  return { ...incident, failed: withId(incident.failed, id), tried: withId(incident.tried, id) }
+}
+
+function withId(ids: readonly CandidateId[], id: CandidateId): readonly CandidateId[] {
+  return ids.includes(id) ? ids : [...ids, id]
 }
 
 function waitMs(turn: Turn, incident: Incident): number {

@@ -61,6 +61,8 @@ export interface Incident {
   readonly delayedAttempts: number
   /** Candidates that failed in the present round. */
   readonly failed: readonly CandidateId[]
+  /** Candidates that failed in any round; another attempt at one of them waits. */
+  readonly tried: readonly CandidateId[]
 }
 
 export interface PendingSwitch {

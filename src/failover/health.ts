@@ -78,8 +78,10 @@ export function afterFailure(health: HealthState, failure: LastFailure, policy: 
 
 /** The health after one success; an unhealthy candidate needs `riseThreshold` of them in a row. */
 export function afterSuccess(health: HealthState, nowMs: number, policy: HealthPolicy): HealthState {
-  const successesInRow = Math.min(health.successesInRow + 1, Number.MAX_SAFE_INTEGER)
-  if (health.verdict === 'unhealthy' && successesInRow >= policy.riseThreshold) return recovered(health, nowMs)
+  const successesInRow = health.successesInRow + 1
+  if (health.verdict === 'unhealthy' && successesInRow >= policy.riseThreshold) {
+    return recovered(health, successesInRow, nowMs)
+  }
   return {
     ...withOutcome(health, 0, nowMs, policy),
     verdict: health.verdict === 'unhealthy' ? 'unhealthy' : 'healthy',
@@ -90,7 +92,7 @@ export function afterSuccess(health: HealthState, nowMs: number, policy: HealthP
 
 /** The health of a candidate that delivered without a break for the policy's stable time: stronger than any probe. */
 export function afterProof(health: HealthState, nowMs: number, policy: HealthPolicy): HealthState {
-  return health.verdict === 'unhealthy' ? recovered(health, nowMs) : afterSuccess(health, nowMs, policy)
+  return health.verdict === 'unhealthy' ? recovered(health, 1, nowMs) : afterSuccess(health, nowMs, policy)
 }
 
 /** First media: not yet a success that counts (it may be one byte before the end), but no longer unknown. */
@@ -105,8 +107,9 @@ export function verdictAt(health: HealthState, nowMs: number, policy: HealthPoli
 }
 
 /** A recovered candidate starts with a clean window: the failures that condemned it are not held against it twice. */
-function recovered(health: HealthState, nowMs: number): HealthState {
-  return { ...unknownHealth, verdict: 'healthy', outcomes: 1, lastOutcomeAtMs: nowMs, lastFailure: health.lastFailure }
+function recovered({ lastFailure }: HealthState, successesInRow: number, nowMs: number): HealthState {
+  const counted = { successesInRow, outcomes: 1, lastOutcomeAtMs: nowMs, lastFailure }
+  return { ...unknownHealth, ...counted, verdict: 'healthy' }
 }
 
 function withOutcome(health: HealthState, bit: 0 | 1, nowMs: number, policy: HealthPolicy): HealthState {

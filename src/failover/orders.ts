@@ -78,7 +78,11 @@ export function candidatesChanged(turn: Turn, specs: readonly CandidateSpec[]): 
     pin: isListed(former.pin?.id) ? former.pin : null,
     resume: isListed(former.resume?.id) ? former.resume : null,
     lastGoodId: former.lastGoodId !== null && isListed(former.lastGoodId) ? former.lastGoodId : null,
-    incident: former.incident && { ...former.incident, failed: former.incident.failed.filter(isListed) },
+    incident: former.incident && {
+      ...former.incident,
+      failed: former.incident.failed.filter(isListed),
+      tried: former.incident.tried.filter(isListed),
+    },
     onAir:
       former.onAir !== null && former.onAir.revertTo !== null && !isListed(former.onAir.revertTo.id)
         ? { ...former.onAir, revertTo: null }

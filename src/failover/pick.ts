@@ -1,10 +1,10 @@
 import { admits, afterAttempt, breakerAt } from './circuit-breaker.ts'
 import type { CandidateId, CandidateState } from './candidate.ts'
 import type { GroupPolicy } from './group-policy.ts'
-import type { GroupState } from './group-state.ts'
+import type { GroupState, Pin } from './group-state.ts'
 import { activeActive } from './selection/active-active.ts'
 import { activePassive } from './selection/active-passive.ts'
-import { geographic } from './selection/geographic.ts'
+import { geographic, nearest } from './selection/geographic.ts'
 import { priorityWeighted } from './selection/priority-weighted.ts'
 import { noCredits, type Selected } from './selection/weighted-round-robin.ts'
 import { preferenceOrder, standingOf, type Standing } from './standing.ts'
@@ -44,11 +44,12 @@ export interface PickResult {
  * `request_abandoned`: until then the request counts as in flight.
  */
 export function pick(state: GroupState, request: PickRequest, nowMs: number, policy: GroupPolicy): PickResult {
-  const open = admissible(state, request)
+  const pin = state.pin !== null && isPinned(state.pin, nowMs) ? state.pin : null
+  const open = admissible(state, pin, request)
   if (open.length === 0) return refused(state, state.candidates.length === 0 ? 'no_candidates' : 'all_excluded')
   const [pinned] = open
-  if (state.pin !== null && pinned !== undefined) return granted(state, sole(pinned), 'pinned', nowMs, policy)
-  const usable = bestTier(open, nowMs, policy)
+  if (pin !== null && pinned !== undefined) return granted(state, sole(pinned), 'pinned', nowMs, policy)
+  const usable = bestTier(open, request, nowMs, policy)
   const trials = policy.trialByTraffic ? open.filter((candidate) => isDueForTrial(candidate, nowMs, policy)) : []
   const trialIds = new Set(trials.filter((candidate) => !usable.includes(candidate)).map(({ spec }) => spec.id))
   const pool = trialIds.size === 0 ? usable : open.filter((one) => usable.includes(one) || trialIds.has(one.spec.id))
@@ -57,25 +58,41 @@ export function pick(state: GroupState, request: PickRequest, nowMs: number, pol
   return granted(state, selected, trialIds.has(selected.id) ? 'trial' : 'selected', nowMs, policy)
 }
 
-function admissible(state: GroupState, { exclude }: PickRequest): readonly CandidateState[] {
-  const { pin } = state
+/** A pin that has run out no longer holds, though its timer may not have fired yet. */
+function isPinned({ untilMs }: Pin, nowMs: number): boolean {
+  return untilMs === null || nowMs < untilMs
+}
+
+function admissible(state: GroupState, pin: Pin | null, { exclude }: PickRequest): readonly CandidateState[] {
   return state.candidates.filter(
     ({ spec }) => (pin === null || spec.id === pin.id) && !(exclude?.includes(spec.id) ?? false),
   )
 }
 
-/** The healthy; if there are none the unknown; if there are none the drained. In a listed order health comes second. */
+/**
+ * The healthy; if there are none the unknown; if there are none the drained. A listed order and nearness come before the
+ * difference between healthy and unknown.
+ */
 function bestTier(
   candidates: readonly CandidateState[],
+  request: PickRequest,
   nowMs: number,
   policy: GroupPolicy,
 ): readonly CandidateState[] {
-  const admitted = candidates.filter(({ breaker }) => admits(breaker, nowMs, policy.breaker))
-  const standings = admitted.map((candidate) => standingOf(candidate, nowMs, policy))
-  const of = (...wanted: readonly Standing[]) =>
-    admitted.filter((_, index) => wanted.some((standing) => standing === standings[index]))
-  const tiers = policy.selection.kind === 'ordered' ? [of('healthy', 'unknown')] : [of('healthy'), of('unknown')]
-  return [...tiers, of('drained')].find((tier) => tier.length > 0) ?? []
+  const { selection } = policy
+  const near = (from: readonly CandidateState[]) =>
+    selection.kind === 'geographic' ? nearest(from, request.region, selection.regions) : from
+  const standings = new Map<CandidateState, Standing>()
+  for (const candidate of candidates) {
+    if (!admits(candidate.breaker, nowMs, policy.breaker)) continue
+    standings.set(candidate, standingOf(candidate, nowMs, policy))
+  }
+  const of = (from: readonly CandidateState[], ...wanted: readonly Standing[]) =>
+    from.filter((candidate) => wanted.some((standing) => standing === standings.get(candidate)))
+  const usable = near(of(candidates, 'healthy', 'unknown'))
+  if (usable.length === 0) return near(of(candidates, 'drained'))
+  const healthy = selection.kind === 'ordered' ? [] : of(usable, 'healthy')
+  return healthy.length > 0 ? healthy : usable
 }
 
 function select(
