@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { GatewayProcess } from '../lab/gateway-process.ts'
+import { Scene } from '../lab/scene.ts'
+
+const TOKEN = 'lab-token-0123456789'
+let gateway: GatewayProcess
+before(async () => {
+  gateway = await GatewayProcess.start({ env: { API_TOKEN: TOKEN }, token: TOKEN })
+})
+after(async () => await gateway[Symbol.asyncDispose]())
+
+describe('with API_TOKEN set', () => {
+  const ways: readonly (readonly [string, string, Readonly<Record<string, string>>])[] = [
+    ['X-API-Token', '/streams', { 'x-api-token': TOKEN }],
+    ['Authorization: Bearer', '/streams', { authorization: `Bearer ${TOKEN}` }],
+    ['?api_token=', `/streams?api_token=${TOKEN}`, {}],
+  ]
+  for (const [name, path, headers] of ways) {
+    test(`${name} is accepted`, async () => {
+      assert.equal((await gateway.api.with(headers).call('GET', path)).status, 200)
+    })
+  }
+
+  const wrongs: readonly (readonly [string, string, Readonly<Record<string, string>>])[] = [
+    ['X-API-Token', '/streams', { 'x-api-token': 'wrong' }],
+    ['Authorization: Bearer', '/streams', { authorization: 'Bearer wrong' }],
+    ['?api_token=', '/streams?api_token=wrong', {}],
+    ['a token with one more character', '/streams', { 'x-api-token': `${TOKEN}x` }],
+  ]
+  for (const [name, path, headers] of wrongs) {
+    test(`a wrong token by ${name} is 403`, async () => {
+      const answer = await gateway.api.with(headers).call<{ detail: string }>('GET', path)
+      assert.equal(answer.status, 403)
+      assert.equal(answer.body.detail, 'Invalid API token')
+    })
+  }
+
+  const guarded: readonly (readonly [string, string])[] = [
+    ['GET', '/'],
+    ['GET', '/health'],
+    ['GET', '/info'],
+    ['GET', '/streams'],
+    ['POST', '/streams'],
+    ['GET', '/streams/x'],
+    ['DELETE', '/streams/x'],
+    ['POST', '/streams/x/failover'],
+    ['GET', '/stats'],
+    ['GET', '/stats/detailed'],
+    ['GET', '/clients'],
+    ['GET', '/webhooks'],
+    ['POST', '/webhooks'],
+    ['POST', '/test-connection'],
+    ['GET', '/events'],
+    ['GET', '/events/live'],
+    ['GET', '/m3u-proxy/streams'],
+  ]
+  for (const [method, path] of guarded) {
+    test(`${method} ${path} without a token is 401 and says how to send one`, async () => {
+      const answer = await gateway.api.with({}).call<{ detail: string }>(method, path)
+      assert.equal(answer.status, 401)
+      assert.match(answer.body.detail, /API token required/)
+      assert.match(String(answer.headers.get('www-authenticate')), /Bearer/)
+    })
+  }
+
+  test('viewers need none', async () => {
+    await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+    const viewer = scene.watch()
+    await viewer.sees(scene.origin(0).name)
+  })
+
+  test('no answer and no log line shows the token', async () => {
+    for (const path of ['/info', '/health', '/', '/stats']) {
+      assert.ok(!(await gateway.api.call('GET', path)).text.includes(TOKEN), path)
+    }
+    await gateway.api.with({}).call('GET', `/streams?api_token=${TOKEN}`)
+    assert.ok(!JSON.stringify(gateway.logs).includes(TOKEN))
+    assert.ok(!gateway.otherOutput.join('\n').includes(TOKEN))
+  })
+})
+
+test('without API_TOKEN on loopback the API is open', async () => {
+  await using open = await GatewayProcess.start()
+  assert.equal((await open.api.call('GET', '/streams')).status, 200)
+})
+
+test('told to listen elsewhere without API_TOKEN it makes a token, keeps it to itself and prints it once', async () => {
+  // Every address of 127.0.0.0/8 is loopback; 0.0.0.0 is what asks for the token.
+  await using elsewhere = await GatewayProcess.start({ env: { HOST: '0.0.0.0' } })
+  const base = `http://127.0.0.1:${elsewhere.port}`
+  assert.equal((await fetch(`${base}/streams`)).status, 401)
+  const files = await readdir(elsewhere.dataDirectory)
+  const modes = await Promise.all(
+    files.map(async (name) => [name, ((await stat(join(elsewhere.dataDirectory, name))).mode & 0o777).toString(8)]),
+  )
+  assert.ok(
+    modes.some(([name, mode]) => /token/.test(name ?? '') && mode === '600'),
+    JSON.stringify(modes),
+  )
+  const output = () => [...elsewhere.otherOutput, ...elsewhere.logs.map((line) => JSON.stringify(line))].join('\n')
+  const token = /[A-Za-z0-9_-]{32,}/.exec(output())?.[0]
+  assert.ok(token !== undefined, output())
+  assert.equal((await fetch(`${base}/streams`, { headers: { 'x-api-token': token } })).status, 200)
+  const printed = output().length
+  await elsewhere.restart()
+  assert.ok(!output().slice(printed).includes(token), 'printed again')
+  assert.equal((await fetch(`${base}/streams`, { headers: { 'x-api-token': token } })).status, 200)
+})
+
+test('API_AUTH=off asks nobody', async () => {
+  await using open = await GatewayProcess.start({ env: { API_AUTH: 'off', API_TOKEN: TOKEN } })
+  assert.equal((await open.api.call('GET', '/streams')).status, 200)
+})
+
+test('REQUIRE_VIEWER_TOKEN closes the streams to those without the token of theirs', async () => {
+  await using closed = await GatewayProcess.start({ env: { REQUIRE_VIEWER_TOKEN: 'true' } })
+  await using scene = await Scene.open({ gateway: closed, origins: [{ name: 'primary' }] })
+  const without = await scene.watch().answered()
+  assert.ok(without.status === 401 || without.status === 403, `${without.status}`)
+  const created = await closed.api.createStream({ url: scene.origin(0).url })
+  const url = new URL(created.direct_url ?? created.stream_endpoint, closed.url)
+  assert.notEqual(url.search, '', 'the URL for viewers carries the token')
+  const viewer = await scene.watching({ query: url.search })
+  assert.equal(viewer.status, 200)
+})

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { GatewayProcess } from '../lab/gateway-process.ts'
+import { until } from '../lab/poll.ts'
+import { Scene } from '../lab/scene.ts'
+
+const MiB = 1024 * 1024
+
+let gateway: GatewayProcess
+before(async () => {
+  gateway = await GatewayProcess.start({ env: { STREAM_BUFFER_BYTES: `${2 * MiB}`, LIVE_TV_WRITE_TIMEOUT: '3' } })
+})
+after(async () => await gateway[Symbol.asyncDispose]())
+
+test('a viewer at a quarter of the rate skips in whole packets and disturbs nobody', async () => {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary', videoKbps: 8_000 }] })
+  const fast = await scene.watching()
+  const slow = scene.watch({ bytesPerSecond: 250_000 })
+  await slow.sees(scene.origin(0).name)
+  await fast.hasRead(fast.totalBytes + 6 * MiB)
+  assert.ok(fast.longestGapMs() < 1_000, `the fast viewer had a gap of ${fast.longestGapMs()} ms`)
+  assert.equal(fast.record.misalignedBytes, 0)
+  assert.equal(slow.record.misalignedBytes, 0)
+  assert.equal(slow.state, 'reading')
+  assert.equal(scene.origin(0).connectionsEver, 1)
+})
+
+test('a viewer that stops reading is dropped after the configured time, and nobody else', async () => {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary', videoKbps: 8_000 }] })
+  const stuck = await scene.watching()
+  const fast = await scene.watching()
+  stuck.pause()
+  await until(async () => (await gateway.api.streamObject(scene.streamId)).client_count === 1, {
+    what: 'the stuck viewer dropped',
+    deadlineMs: 20_000,
+  })
+  assert.equal(fast.state, 'reading')
+  assert.ok(fast.longestGapMs() < 1_000, `the fast viewer had a gap of ${fast.longestGapMs()} ms`)
+})
+
+test('thirty viewers that stop reading do not grow the gateway', async () => {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary', videoKbps: 8_000 }] })
+  const fast = await scene.watching()
+  const before = (await gateway.facts()).rssBytes
+  const stuck = Array.from({ length: 30 }, () => scene.watch())
+  await Promise.all(stuck.map((viewer) => viewer.sees(scene.origin(0).name)))
+  for (const viewer of stuck) viewer.pause()
+  await fast.hasRead(fast.totalBytes + 3 * MiB)
+  const grown = (await gateway.facts()).rssBytes - before
+  // Thirty private buffers of what was missed would be 90 MiB and more.
+  assert.ok(grown < 60 * MiB, `grew by ${Math.round(grown / MiB)} MiB`)
+})
+
+test('the source is held back when its only viewer reads slower than an unlimited source sends', async () => {
+  await using scene = await Scene.open({
+    gateway,
+    origins: [{ name: 'primary', videoKbps: 8_000, pace: { kind: 'unlimited' } }],
+  })
+  const viewer = scene.watch({ bytesPerSecond: 3 * MiB })
+  await viewer.hasRead(8 * MiB)
+  assert.equal(viewer.record.misalignedBytes, 0)
+  assert.equal(scene.origin(0).connectionsEver, 1)
+})
