@@ -17,7 +17,7 @@ const INSTALL_TIMEOUT_MS = 15 * 60 * 1000
  *   install it, fail with the way to get it, or say in one line what will not work
  * @property {() => string | undefined} install undefined on success, otherwise why it could not
  * @property {string} byHand the command for whoever has to do it by hand
- * @property {string} [without] what does not work without it
+ * @property {string} [without] what works without it and what does not
  */
 
 /** Everything that a clone does not bring along. @type {readonly Need[]} */
@@ -35,7 +35,7 @@ const needs = [
     purposes: { start: 'mention', demo: 'require', test: 'install' },
     install: () => installWithApt(['ffmpeg']),
     byHand: byPackageManager('ffmpeg'),
-    without: 'the demo and the end-to-end tests; serving streams does not need it',
+    without: 'streams are served without it; the demo and the end-to-end tests need it',
   },
 ]
 
@@ -80,16 +80,21 @@ function installPackages() {
 
 function installWithApt(packages) {
   if (commandMissing('apt-get', ['--version']) !== undefined) return 'there is no apt-get on this machine'
-  if (typeof process.getuid !== 'function' || process.getuid() !== 0) return 'installing it takes root'
+  if (!isRoot()) return 'installing it takes root'
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const install = ['install', '-y', '-qq', '--no-install-recommends', ...packages]
   if (run('apt-get', install, env) === undefined) return undefined
   return run('apt-get', ['update', '-qq'], env) ?? run('apt-get', install, env)
 }
 
+function isRoot() {
+  return process.getuid?.() === 0
+}
+
 function byPackageManager(name) {
   if (process.platform === 'darwin') return `brew install ${name}`
-  return `sudo apt-get update && sudo apt-get install -y ${name}   (or the same with your package manager)`
+  const sudo = isRoot() ? '' : 'sudo '
+  return `${sudo}apt-get update && ${sudo}apt-get install -y ${name}   (or the same with your package manager)`
 }
 
 /** Runs a command quietly; on failure returns why, with the end of what it said. */
@@ -120,7 +125,7 @@ function meet(need, purpose) {
   const action = need.purposes[purpose]
   if (missing === undefined || action === undefined) return true
   if (action === 'mention') {
-    say(`no ${need.name}; without it: not ${need.without}. To get it: ${need.byHand}`)
+    say(`${need.name} was not found; ${need.without}. To get it: ${need.byHand}`)
     return true
   }
   if (action === 'install') {
@@ -133,7 +138,7 @@ function meet(need, purpose) {
     }
     say(`could not install ${need.name}: ${failure}`)
   }
-  say(`${need.name} is needed to ${purpose}. Run this, then try again:\n\n    ${need.byHand}\n`)
+  say(`npm ${purpose} cannot go on without ${need.name}. Run this, then try again:\n\n    ${need.byHand}\n`)
   return false
 }
 
