@@ -131,14 +131,14 @@ function meet(need, purpose) {
   if (action === 'install') {
     say(`installing ${need.name} (${missing}) ...`)
     const begunMs = Date.now()
-    const failure = need.install()
+    const failure = need.install() ?? need.missing()
     if (failure === undefined) {
       say(`installed ${need.name} in ${((Date.now() - begunMs) / 1000).toFixed(1)} s`)
       return true
     }
     say(`could not install ${need.name}: ${failure}`)
   }
-  say(`npm ${purpose} cannot go on without ${need.name}. Run this, then try again:\n\n    ${need.byHand}\n`)
+  say(`npm run ${purpose} cannot go on without ${need.name}. Run this, then try again:\n\n    ${need.byHand}\n`)
   return false
 }
 
