@@ -29,7 +29,7 @@ test('after kill -9 the same URL plays on, from the source that was on air', asy
   const again = scene.watch()
   await again.sees(scene.origin(1).name)
   assert.deepEqual(again.sources, [scene.origin(1).name])
-  const { headers } = scene.origin(1).requests.at(-1) ?? { headers: {} }
+  const headers = scene.origin(1).requests.at(-1)?.headers ?? {}
   assert.equal(headers['user-agent'], 'Kept/1.0')
   assert.equal(headers['x-kept'], 'yes')
 })

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import { endWithThisProcess, GatewayProcess } from '../lab/gateway-process.ts'
+import { runTool } from '../lab/media.ts'
+import { until } from '../lab/poll.ts'
+import { Scene } from '../lab/scene.ts'
+
+let gateway: GatewayProcess
+before(async () => {
+  gateway = await GatewayProcess.start()
+})
+after(async () => await gateway[Symbol.asyncDispose]())
+
+/** A port that was free a moment ago: ffmpeg cannot be told to choose one itself. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
+
+/** ffmpeg itself as an HTTP server that encodes a live picture for the one client that connects. */
+async function ffmpegOrigin() {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}/live.ts`
+  const child = spawn('ffmpeg', [
+    ...['-v', 'error', '-nostdin', '-re', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25'],
+    ...['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000', '-t', '60', '-pix_fmt', 'yuv420p'],
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '25', '-b:v', '400k', '-c:a', 'aac'],
+    ...['-f', 'mpegts', '-listen', '1', url],
+  ])
+  endWithThisProcess(child)
+  return { url, child }
+}
+
+test('ffmpeg as the source: its killing is survived, and the backup follows', async () => {
+  const { url, child } = await ffmpegOrigin()
+  try {
+    await using scene = await Scene.open({
+      gateway,
+      origins: [{ name: 'unused' }, { name: 'backup', answer: { kind: 'status', status: 503 } }],
+      primaryUrl: () => url,
+    })
+    // ffmpeg takes a moment to listen; until then the gateway keeps trying both sources.
+    const viewer = scene.watch()
+    await viewer.hasRead(60_000)
+    scene.origin(1).answer = { kind: 'live' }
+    child.kill('SIGKILL')
+    await viewer.sees(scene.origin(1).name)
+    assert.equal(viewer.record.misalignedBytes, 0)
+  } finally {
+    child.kill('SIGKILL')
+  }
+})
+
+test('ffmpeg as the viewer plays five seconds without a complaint', async () => {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+  const url = `${gateway.url}/stream/${scene.streamId}`
+  const played = await runTool('ffmpeg', ['-v', 'warning', '-i', url, '-t', '5', '-f', 'null', '-'])
+  assert.equal(played.stderr, '')
+  assert.equal(played.code, 0)
+})
+
+test('ffmpeg as the viewer plays on through a failover', async () => {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
+  const url = `${gateway.url}/stream/${scene.streamId}`
+  // Its own bookkeeping (-copyts and so on) is not what is tested: it has to keep reading, and to decode the backup.
+  const playing = runTool('ffmpeg', ['-v', 'error', '-i', url, '-map', '0:v', '-frames:v', '150', '-f', 'null', '-'])
+  await until(async () => (await gateway.api.streamObject(scene.streamId)).client_count > 0, {
+    what: 'ffmpeg watching',
+  })
+  const reading = await scene.watching()
+  await reading.hasRead(150_000)
+  scene.origin(0).inject({ kind: 'reset', aligned: false })
+  await reading.sees(scene.origin(1).name)
+  assert.equal((await playing).code, 0)
+})
+
+test('ffmpeg plays with Range and HEAD as players send them', async () => {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+  const viewer = scene.watch({ headers: { range: 'bytes=0-' } })
+  await viewer.sees(scene.origin(0).name)
+  assert.equal(viewer.status, 200)
+  const head = await scene.watch({ method: 'HEAD' }).answered()
+  assert.equal(head.status, 200)
+})
