@@ -45,7 +45,8 @@ function begin(options: ServeVodOptions, { source, head, question, upstream }: F
   const { response } = options.viewRequest
   const { status, headers } = viewerHead(head, question)
   response.writeHead(status, headers)
-  const part = question.method === 'GET' && (status === 200 || status === 206) ? partOf(head) : undefined
+  const hasBody = question.method === 'GET' && !question.isProbe && (status === 200 || status === 206)
+  const part = hasBody ? partOf(head) : undefined
   if (part === undefined) {
     upstream.close()
     response.end()
