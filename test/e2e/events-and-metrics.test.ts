@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { GatewayProcess } from '../lab/gateway-process.ts'
+import { until } from '../lab/poll.ts'
+import { Scene } from '../lab/scene.ts'
+import { Viewer } from '../lab/viewer.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+let gateway: GatewayProcess
+let scene: Scene
+before(async () => {
+  gateway = await GatewayProcess.start()
+  scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
+})
+after(async () => {
+  await scene[Symbol.asyncDispose]()
+  await gateway[Symbol.asyncDispose]()
+})
+
+const typeOf = (event: Fields) => String(event['event_type'] ?? event['type'])
+
+test('a failover is pushed to listeners, kept in the journal with its receipt, and counted', async () => {
+  using listener = new Viewer({ url: `${gateway.url}/events/live` })
+  await listener.answered()
+  assert.match(String(listener.headers['content-type']), /^text\/event-stream/)
+  const viewer = await scene.watching()
+  scene.origin(0).inject({ kind: 'silence' })
+  await viewer.sees(scene.origin(1).name)
+  await until(() => listener.text.includes('failover_triggered') && listener.text.includes('switch_completed'), {
+    what: 'the pushed events',
+    evidence: () => listener.text,
+  })
+  const { events } = await gateway.api.get<{ events: readonly Fields[] }>(
+    `/events?stream_id=${scene.streamId}&type=switch_completed`,
+  )
+  assert.equal(events.length, 1)
+  const [receipt] = events
+  assert.equal(typeOf(receipt ?? {}), 'switch_completed')
+  const data = receipt?.['data'] as Fields
+  assert.equal(data['reason'], 'stalled')
+  assert.equal(data['new_url'], scene.origin(1).url)
+  assert.ok(Number(data['detection_ms']) > 500, JSON.stringify(data))
+  assert.ok(Number(data['gap_ms']) >= Number(data['detection_ms']) * 0.9, JSON.stringify(data))
+  const none = await gateway.api.get<{ events: readonly Fields[] }>('/events?stream_id=no-such-stream')
+  assert.deepEqual(none.events, [])
+
+  const metrics = (await gateway.api.call('GET', '/metrics')).text
+  for (const subject of [/switch/i, /viewer|client/i, /bytes/i, /upstream/i, /event_?loop/i]) {
+    assert.match(metrics, new RegExp(`^holdfast_\\w*${subject.source}|^nodejs_\\w*${subject.source}`, 'im'))
+  }
+  assert.match(metrics, /_bucket\{[^}]*le="/, 'histograms of detection and gap')
+  assert.match(metrics, /stalled/)
+})
+
+test('the journal survives kill -9', async () => {
+  await gateway.restart()
+  const { events } = await gateway.api.get<{ events: readonly Fields[] }>(`/events?stream_id=${scene.streamId}`)
+  const types = new Set(events.map(typeOf))
+  for (const type of ['stream_created', 'stream_started', 'failover_triggered', 'switch_completed']) {
+    assert.ok(types.has(type), `${type} is not among ${[...types].join(', ')}`)
+  }
+})
