@@ -63,7 +63,7 @@ export class MatroskaFramer implements Framer {
   #elements = 0
 
   push(chunk: Buffer, sink: FrameSink): void {
-    const data = this.#hold.take(chunk)
+    let data = this.#hold.take(chunk)
     if (data === undefined) return
     let at = this.#readBytes
     this.#readBytes = 0
@@ -77,6 +77,12 @@ export class MatroskaFramer implements Framer {
       if (at + bytes > data.length) {
         this.#handAndHold(data, at, bytes, sink)
         return
+      }
+      // Join points before another file have the preamble of this one.
+      if (this.#joinOffsets.length > 0 && startsFile(data, at)) {
+        this.#hand(data, at, sink)
+        data = data.subarray(at)
+        at = 0
       }
       this.#readUnit(data, at, bytes)
       at += bytes
@@ -141,9 +147,8 @@ export class MatroskaFramer implements Framer {
     if (this.#state === 'header') this.#keepHeader(element, data.subarray(at, end))
   }
 
-  /** Another file may follow in the same body; join points of the old one in this run would get the new preamble. */
+  /** Another file may follow in the same body. */
   #beginFile(): void {
-    this.#joinOffsets.length = 0
     this.#state = 'header'
     this.#headerParts = []
     this.#headerBytes = 0
@@ -240,4 +245,8 @@ function trackNumberAt(data: Buffer, body: number): number {
   const bytes = Math.clz32(first << 24 || 0x00ffffff) + 1
   if (bytes > 4 || body + bytes > data.length) return 0
   return data.readUIntBE(body, bytes) % 2 ** (7 * bytes)
+}
+
+function startsFile(data: Buffer, at: number): boolean {
+  return at + 4 <= data.length && data.readUInt32BE(at) === ID.ebml
 }
