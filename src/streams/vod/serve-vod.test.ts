@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { RawOrigin } from '../sources/raw-origin.fixture.ts'
 import { VodGateway, fileOrigin, film, readAll, sha256 } from './vod.fixture.ts'
@@ -214,7 +215,10 @@ test('cuts instead of mixing: a replica of another length, tag or offset, or wit
 
 test('equal length is enough where neither side has a tag; without either the viewer is cut', async () => {
   const file = film(100_000, 9)
-  const faults: Fault[] = [{ kind: 'rst', afterBytes: 40_000 }, ...Array<Fault>(5).fill({ kind: 'fin', afterBytes: 0 })]
+  const faults: Fault[] = [
+    { kind: 'rst', afterBytes: 40_000 },
+    ...Array.from({ length: 5 }, (): Fault => ({ kind: 'fin', afterBytes: 0 })),
+  ]
   await using primary = await fileOrigin({ file, faults })
   await using replica = await fileOrigin({ file, lastModified: DATE })
   await using gateway = await VodGateway.listen([primary.url, replica.url])
@@ -256,11 +260,10 @@ test('a paused viewer holds its source back, and a source that is lost meanwhile
 test('a viewer that goes away closes its source at once, before the answer and in the middle', async () => {
   await using mute = await RawOrigin.listen(() => {})
   await using waiting = await VodGateway.listen([mute.url])
-  const early = waiting.open().catch(() => undefined)
+  const early = connect(waiting.port, '127.0.0.1', () => early.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'))
   await mute.until(() => mute.requests.length === 1)
-  waiting.abort.abort()
+  early.destroy()
   await mute.until(() => mute.connectionCount === 0)
-  await early
 
   await using origin = await fileOrigin({
     file: film(8_000_000, 11),
