@@ -1,0 +1,40 @@
+/** What the splicer did, for receipts and metrics. */
+
+/**
+ * How the present source was joined to the one before: `first` has nothing before it, `seamless` goes on in the same
+ * programme, `discontinuity` had to change the codec of a stream that was on air.
+ */
+export type SeamKind = 'first' | 'seamless' | 'discontinuity'
+
+export interface SeamFacts {
+  readonly kind: SeamKind
+  /** What is added to the source's timestamps, 90 kHz ticks, 0 to 2^33 − 1. */
+  readonly offsetTicks: number
+  /** Units at the join that began before the audio on air had ended, or that no decoder could use. */
+  readonly audioUnitsDropped: number
+  readonly leadingPicturesDropped: number
+  /** Silence between the end of the old audio and the begin of the new, ms; undefined until the new audio begins. */
+  readonly audioHoleMs: number | undefined
+}
+
+export interface SpliceFacts {
+  /** Undefined until the first source has begun with media. */
+  readonly seam: SeamFacts | undefined
+  /** Joins so far, the first included. */
+  readonly joins: number
+  /** Media time that went out, ms, by the DTS of the stream that leads (video, or audio when there is none). */
+  readonly mediaMs: number
+  /** Units that a cut left incomplete and that were dropped. */
+  readonly incompleteUnitsDropped: number
+  /** Units that left in parts because holding them any longer would have taken too much time or memory. */
+  readonly unitsReleasedEarly: number
+  /** Timestamp jumps within a source that were closed. */
+  readonly jumpsClosed: number
+  /** Gaps in the sources' continuity counters: packets that never arrived here. They stay visible to the viewer. */
+  readonly continuityErrors: number
+  readonly isScrambled: boolean
+  /** version_number of the output's PMT. */
+  readonly programmeVersion: number
+  /** Bytes that wait for their unit to be complete. */
+  readonly heldBytes: number
+}
