@@ -1,0 +1,127 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { HoldfastError } from '../lib/errors.ts'
+import { isLoopbackHost } from './loopback.ts'
+
+/** Who may use a route: whoever has the API token, whoever may watch the stream that the path names, or everybody. */
+export type Access = 'operator' | 'viewer' | 'public'
+
+/** How operators are told apart. `loopback` and `off` ask for no token; `off` also answers to every Host. */
+export type AccessMode =
+  { readonly kind: 'token'; readonly token: string } | { readonly kind: 'loopback' } | { readonly kind: 'off' }
+
+export interface AccessOptions {
+  readonly mode: AccessMode
+  readonly requireViewerToken: boolean
+  /** Key of the viewer tokens; they are good for as long as it is kept. */
+  readonly secret: string
+}
+
+/** What an access decision is made of. */
+export interface AccessRequest {
+  readonly headers: IncomingHttpHeaders
+  readonly query: unknown
+  /** Of a viewer route: the stream that its path names. */
+  readonly streamId: string | undefined
+}
+
+export interface AccessControl {
+  readonly mode: AccessMode
+  isOperator(request: AccessRequest): boolean
+  /** The error to answer with, or undefined when the request may go on. */
+  refusal(request: AccessRequest, access: Access | undefined): HoldfastError | undefined
+  /** The token that lets a viewer watch one stream; undefined where no viewer needs one. */
+  viewerToken(streamId: string): string | undefined
+}
+
+const VIEWER_TOKEN_LENGTH = 32
+
+/** Tokens in constant time; without a token, protection from web pages that the operator's browser happens to show. */
+export function createAccess({ mode, requireViewerToken, secret }: AccessOptions): AccessControl {
+  const viewerTokenOf = (streamId: string): string =>
+    createHmac('sha256', secret).update(`viewer\n${streamId}`).digest('hex').slice(0, VIEWER_TOKEN_LENGTH)
+  const operatorRefusal = (request: AccessRequest): HoldfastError | undefined =>
+    mode.kind === 'token' ? tokenRefusal(request, mode.token) : pageRefusal(request.headers, mode.kind)
+  const viewerRefusal = (request: AccessRequest): HoldfastError | undefined => {
+    if (!requireViewerToken) return undefined
+    const given = queryText(request.query, 'token')
+    if (given !== undefined && request.streamId !== undefined && isSame(given, viewerTokenOf(request.streamId))) {
+      return undefined
+    }
+    if (mode.kind === 'token' && operatorRefusal(request) === undefined) return undefined
+    if (given === undefined) {
+      return new HoldfastError('unauthorized', 'Viewer token required. Provide it via the token query parameter.')
+    }
+    return new HoldfastError('forbidden', 'Invalid viewer token')
+  }
+  return {
+    mode,
+    isOperator: (request) => operatorRefusal(request) === undefined,
+    refusal: (request, access) => {
+      switch (access) {
+        case 'public':
+          return undefined
+        case 'viewer':
+          return viewerRefusal(request)
+        case 'operator':
+        case undefined:
+          return operatorRefusal(request)
+        default:
+          return access satisfies never
+      }
+    },
+    viewerToken: (streamId) => (requireViewerToken ? viewerTokenOf(streamId) : undefined),
+  }
+}
+
+function tokenRefusal({ headers, query }: AccessRequest, token: string): HoldfastError | undefined {
+  const given = [
+    headerText(headers['x-api-token']),
+    /^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1],
+    queryText(query, 'api_token'),
+  ].filter((candidate) => candidate !== undefined && candidate !== '')
+  if (given.length === 0) {
+    const text = 'API token required. Provide token via X-API-Token header or api_token query parameter.'
+    return new HoldfastError('unauthorized', text)
+  }
+  const isRight = given.some((candidate) => isSame(candidate ?? '', token))
+  return isRight ? undefined : new HoldfastError('forbidden', 'Invalid API token')
+}
+
+/**
+ * Without a token a browser is the way in: a page that renamed its own host to this machine (DNS rebinding) gives itself
+ * away by the Host header, and one that only sends requests here by Origin or Sec-Fetch-Site (Fetch metadata).
+ */
+function pageRefusal(headers: IncomingHttpHeaders, kind: 'loopback' | 'off'): HoldfastError | undefined {
+  const host = headers.host ?? ''
+  if (kind === 'loopback' && !isLoopbackHost(hostnameOf(`http://${host}`))) {
+    const text = `Host ${JSON.stringify(host)} is not a loopback name; without API_TOKEN only those are answered`
+    return new HoldfastError('host_not_allowed', text)
+  }
+  const { origin } = headers
+  const isOwnPage =
+    origin === undefined ||
+    (URL.canParse(origin) && (new URL(origin).host === host || isLoopbackHost(hostnameOf(origin))))
+  if (isOwnPage && headers['sec-fetch-site'] !== 'cross-site') return undefined
+  return new HoldfastError('host_not_allowed', 'Without API_TOKEN the pages of other sites are not answered')
+}
+
+/** Compares digests, so that neither the content nor the length of the token shows in the time that it takes. */
+function isSame(given: string, expected: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(given), digest(expected))
+}
+
+function hostnameOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname : ''
+}
+
+function headerText(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : value?.[0]
+}
+
+function queryText(query: unknown, name: string): string | undefined {
+  if (typeof query !== 'object' || query === null || !Object.hasOwn(query, name)) return undefined
+  const value = Reflect.get(query, name) as unknown
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
