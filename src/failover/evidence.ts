@@ -3,6 +3,7 @@ import type { GroupEvent } from './group-state.ts'
 import { settle } from './on-air.ts'
 import { badnessOf } from './standing.ts'
 import {
+  change,
   changeCandidate,
   closeRequest,
   findCandidate,
@@ -26,8 +27,9 @@ export function candidateSucceeded(turn: Turn, event: EventOf<'candidate_succeed
   }
   if (!closeRequest(turn, event.id, event.generation, true)) return
   recordSuccess(turn, event.id, 'request_succeeded')
+  if (turn.state.lastGoodId !== event.id && findCandidate(turn.state, event.id) !== undefined)
+    change(turn, { lastGoodId: event.id })
   if (onAir?.id === event.id) settle(turn)
-  else if (findCandidate(turn.state, event.id) !== undefined) turn.state = { ...turn.state, lastGoodId: event.id }
 }
 
 export function candidateFailed(turn: Turn, event: EventOf<'candidate_failed'>): void {

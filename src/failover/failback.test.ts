@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { streamPolicy, tunnelPolicy, type GroupPolicy } from './group.ts'
+import { candidateId, streamPolicy, tunnelPolicy, type GroupPolicy } from './group.ts'
 import { Rehearsal } from './rehearsal.ts'
 
 const auto: GroupPolicy = {
@@ -121,4 +121,21 @@ test('probes stop when nobody wants output and begin again with it', () => {
   const group = onBackup(auto)
   assert.deepEqual(group.send({ kind: 'stopped' }), ['off b', 'leave a'])
   assert.deepEqual(group.send({ kind: 'started' }), ['start a'])
+})
+
+test('a pinned backup is not left', () => {
+  const group = onBackup(auto)
+  group.send({ kind: 'pin_requested', id: candidateId('b'), by: 'operator' })
+  for (let probes = 0; probes < 20; probes += 1) group.probe('a', 'probe_succeeded', 10_000)
+  assert.equal(group.onAir, 'b')
+  assert.deepEqual(group.send({ kind: 'unpin_requested' }), ['failback a', 'leave a'])
+})
+
+test('good probes do not bring back a candidate whose circuit is still open', () => {
+  const failback = { ...auto.failback, probationMs: 0, holdDownMs: 0 } as GroupPolicy['failback']
+  const group = onBackup({ ...auto, failback })
+  for (let failure = 0; failure < 5; failure += 1) group.probe('a', 'probe_failed')
+  for (let probes = 0; probes < 5; probes += 1) group.probe('a', 'probe_succeeded', 5_000)
+  assert.equal(group.onAir, 'b')
+  assert.deepEqual(group.probe('a', 'probe_succeeded', 5_000), ['failback a', 'leave a'])
 })

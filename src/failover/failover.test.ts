@@ -225,3 +225,32 @@ test('an outage that a retry ended leaves a receipt too, from the candidate to i
   const receipt = group.effects.find((effect) => effect.kind === 'write_receipt')?.receipt
   assert.deepEqual([receipt?.from, receipt?.to, receipt?.trigger, receipt?.attempts], [a, a, 'retry', 2])
 })
+
+test('a retry that heals the same candidate counts neither as a switch nor for the hold-down', () => {
+  const group = new Rehearsal('a b', { ...streamPolicy, automaticFailover: false, switchesMax: 1 }).live()
+  group.fail()
+  group.deliver()
+  assert.deepEqual([group.state.settledSwitchesAtMs, group.state.lastSwitchAtMs], [[], null])
+})
+
+test('an attempt forced through an open circuit half-opens it, and its failure keeps it open for longer', () => {
+  const group = new Rehearsal('a', streamPolicy).live()
+  const circuit = () => {
+    const breaker = group.state.candidates[0]?.breaker
+    return breaker?.kind === 'half_open' ? breaker.trips : breaker?.kind
+  }
+  for (let failure = 0; failure < 5; failure += 1) group.fail()
+  assert.equal(circuit(), 1)
+  group.fail()
+  assert.equal(circuit(), 2)
+  group.deliver()
+  group.send({ kind: 'tick' }, 5_000)
+  assert.equal(circuit(), 'closed', 'delivering for the stable time closes it')
+})
+
+test('a switch by hand in the middle of an incident begins with fresh attempts', () => {
+  const group = new Rehearsal('a b c', streamPolicy).live()
+  for (let failure = 0; failure < 4; failure += 1) group.fail()
+  group.send({ kind: 'switch_requested', target: a, by: 'operator' })
+  assert.deepEqual(group.fail(), ['failover b'])
+})

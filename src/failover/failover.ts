@@ -1,6 +1,6 @@
 import { backoffMs } from './backoff.ts'
 import type { CandidateId, CandidateState } from './candidate.ts'
-import type { Incident, OnAir } from './group-state.ts'
+import type { Choice, Incident, OnAir } from './group-state.ts'
 import type { Evidence } from './health.ts'
 import { putOnAir, type Motive, type Placement } from './on-air.ts'
 import { badnessOf, bestOf, othersAfter, preferenceOrder } from './standing.ts'
@@ -16,12 +16,8 @@ export function onAirFailed(turn: Turn, onAir: OnAir, reason: string, evidence: 
   change(turn, { incident })
   const motive = { reason, evidence, by: null }
   if (turn.state.pin !== null) return retry(turn, onAir, motive)
-  if (onAir.firstSuccessAtMs === null && revertIsGood(turn, onAir)) {
-    const target = onAir.revertTo
-    if (target !== null) {
-      return putOnAir(turn, { ...target, delayMs: 0, revertTo: null }, { ...motive, cause: 'revert' })
-    }
-  }
+  const back = wayBack(turn, onAir)
+  if (back !== null) return putOnAir(turn, { ...back, delayMs: 0, revertTo: null }, { ...motive, cause: 'revert' })
   const next = mayFailOver(turn) ? nextInRound(turn, onAir.id, incident) : undefined
   if (next !== undefined) {
     const isImmediate = incident.attempts < policy.immediateAttempts && !incident.tried.includes(next.spec.id)
@@ -131,9 +127,10 @@ function mayFailOver(turn: Turn): boolean {
   return switchAllowedAtMs(state, nowMs, policy) <= nowMs
 }
 
-function revertIsGood(turn: Turn, onAir: OnAir): boolean {
-  const target = onAir.revertTo === null ? undefined : findCandidate(turn.state, onAir.revertTo.id)
-  return target !== undefined && badnessOf(target, turn.nowMs, turn.policy) === 0
+/** Where an attempt that has not delivered goes back to, if that is not known to be bad. Settling clears it. */
+function wayBack(turn: Turn, { revertTo }: OnAir): Choice | null {
+  const target = revertTo === null ? undefined : findCandidate(turn.state, revertTo.id)
+  return target !== undefined && badnessOf(target, turn.nowMs, turn.policy) === 0 ? revertTo : null
 }
 
 /** A failback that did not last lengthens the next hold-down; one that did clears the record. */

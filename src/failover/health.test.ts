@@ -5,7 +5,7 @@ import { afterFailure, afterProof, afterSuccess, unknownHealth, verdictAt, type 
 
 /** 'FSF' as outcomes one second apart. */
 function play(outcomes: string, policy = defaultHealth, from: HealthState = unknownHealth, fromMs = 0): HealthState {
-  return [...outcomes].reduce((health, outcome, index) => {
+  return Array.from(outcomes).reduce((health, outcome, index) => {
     const atMs = fromMs + index * 1_000
     if (outcome === 'S') return afterSuccess(health, atMs, policy)
     return afterFailure(health, { reason: 'refused', atMs, epoch: null, evidence: null }, policy)

@@ -145,8 +145,8 @@ function move(turn: Turn, from: CandidateId, to: CandidateId, byHand: boolean, m
     return
   }
   if (from === to) {
-    change(turn, { onAir: { ...onAir, byHand: onAir.byHand || byHand }, resume: { id: to, byHand } })
-    return
+    const kept = { id: to, byHand: onAir.byHand || byHand }
+    return change(turn, { onAir: { ...onAir, ...kept }, resume: kept })
   }
   const back = onAir.firstSuccessAtMs === null ? onAir.revertTo : { id: onAir.id, byHand: onAir.byHand }
   change(turn, { incident: null, flap: { ...state.flap, failedBackTo: null, failedBackAtMs: nowMs } })

@@ -225,3 +225,16 @@ test('requests in flight are counted and never below 0', () => {
   }
   assert.equal(inFlight(), 0)
 })
+
+test('an unknown candidate gets one trial at a time, in the share it would have', () => {
+  const policy: GroupPolicy = { ...serviceDefaults, selection: { kind: 'priority_weighted' } }
+  const state = groupOf('a b', 'a', policy)
+  const names: string[] = []
+  let latest = state
+  for (let index = 0; index < 6; index += 1) {
+    const picked = pick(latest, {}, NOW_MS, policy)
+    names.push(`${picked.id} ${picked.why}`)
+    latest = picked.state
+  }
+  assert.deepEqual(names.filter((name) => name === 'b trial').length, 1, names.join(', '))
+})

@@ -4,9 +4,13 @@ import type { GroupState } from './group-state.ts'
 import { preferredTo } from './standing.ts'
 import { change, type Turn } from './turn.ts'
 
+const nobody: ReadonlySet<CandidateId> = new Set()
+
 /** Starts and stops probes so that exactly the candidates are probed whose recovery matters now. */
 export function arrangeProbes(turn: Turn): void {
-  const watched = watchedCandidates(turn.state, turn.policy)
+  const { probe, failback } = turn.policy
+  const neverProbes = probe.watch === 'none' && failback.kind === 'off'
+  const watched = neverProbes ? nobody : watchedCandidates(turn.state, turn.policy)
   const unchanged = turn.state.candidates.every(
     (candidate) => watched.has(candidate.spec.id) === (candidate.probing !== null),
   )

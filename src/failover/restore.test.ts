@@ -5,7 +5,7 @@ import { Rehearsal } from './rehearsal.ts'
 
 /** Through the store and into a process whose clock begins at 50 ms. */
 function restarted(group: Rehearsal): GroupState {
-  const saved: GroupState = JSON.parse(JSON.stringify(group.state))
+  const saved = JSON.parse(JSON.stringify(group.state)) as GroupState
   return restoreGroup(saved, 50 - group.nowMs)
 }
 

@@ -127,7 +127,7 @@ function freeze(value: unknown): void {
 
 /** Saved and read back, the state is the same and goes on the same. */
 function checkJson(world: World): void {
-  const copy: GroupState = JSON.parse(JSON.stringify(world.state))
+  const copy = JSON.parse(JSON.stringify(world.state)) as GroupState
   assert.deepEqual(copy, world.state, 'the state is plain JSON')
   const event = { kind: 'switch_requested', by: 'operator' } as const
   const chance = { next: () => 0.5 }
@@ -259,6 +259,7 @@ function checkProbes(before: GroupState, { state }: World, effects: readonly Gro
     if (effect.kind === 'stop_probing') assert.ok(probed.delete(effect.id), `${effect.id} was not probed`)
   }
   const now = state.candidates.filter(({ probing }) => probing !== null).map(({ spec }) => spec.id)
+  if (!state.wanted) assert.deepEqual(now, [], 'nobody is probed when nobody wants output')
   assert.deepEqual([...probed].toSorted(), now.toSorted(), 'effects and state agree on who is probed')
 }
 

@@ -28,7 +28,7 @@ export function activeActive(
   for (const candidate of candidates) {
     const weight = weightOf(candidate)
     if (weight === 0) continue
-    const share = Math.ceil((loadFactor * inFlight * weight) / totalWeight)
+    const share = Math.ceil((Math.max(1, loadFactor) * inFlight * weight) / totalWeight)
     const score = rendezvousScore(keyHash, candidate, weight)
     if (candidate.inFlight + 1 <= share && score > bestScore) {
       best = candidate
