@@ -269,7 +269,7 @@ test('however a damaged stream is cut into runs, the same join points and counts
       assert.equal(cut.indexer.mediaMs, whole.indexer.mediaMs)
       assert.deepEqual(
         cut.joins,
-        [...cut.joins].sort((left, right) => left - right),
+        cut.joins.toSorted((left, right) => left - right),
       )
     }),
     { numRuns: 300 },

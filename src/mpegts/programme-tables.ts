@@ -90,7 +90,7 @@ export class ProgrammeTables {
     for (const [number, other] of this.#patSections) if (!isSameTable(other)) this.#patSections.delete(number)
     this.#pat.retain((number) => this.#patSections.has(number))
     this.#patSections.set(pat.sectionNumber, pat)
-    const sections = [...this.#patSections.values()].sort((left, right) => left.sectionNumber - right.sectionNumber)
+    const sections = [...this.#patSections.values()].toSorted((left, right) => left.sectionNumber - right.sectionNumber)
     this.#entries = sections
       .flatMap(({ programmes }) => programmes)
       .filter(({ pmtPid }) => pmtPid >= PID_FIRST_FREE && pmtPid < PID_NULL)

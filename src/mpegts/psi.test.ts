@@ -51,10 +51,10 @@ test('a PAT with many programmes comes back as it was written, without the netwo
 test('a PMT comes back as it was written, with what its streams are', () => {
   const streams = [
     { pid: 0x100, streamType: 0x1b, descriptors: Buffer.alloc(0) },
-    { pid: 0x101, streamType: 0x0f, descriptors: Buffer.from('0a04444555' + '00', 'hex') },
+    { pid: 0x101, streamType: 0x0f, descriptors: Buffer.from('0a0444455500', 'hex') },
     { pid: 0x102, streamType: 0x06, descriptors: Buffer.from('6a0100', 'hex') },
     { pid: 0x103, streamType: 0x06, descriptors: Buffer.from('560566696e0100', 'hex') },
-    { pid: 0x104, streamType: 0x06, descriptors: Buffer.from('5908737765100001' + '0001', 'hex') },
+    { pid: 0x104, streamType: 0x06, descriptors: Buffer.from('59087377651000010001', 'hex') },
     { pid: 0x105, streamType: 0x06, descriptors: Buffer.from('05044f707573', 'hex') },
     { pid: 0x106, streamType: 0x81, descriptors: Buffer.alloc(0) },
     { pid: 0x107, streamType: 0x86, descriptors: Buffer.alloc(0) },

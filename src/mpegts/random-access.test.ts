@@ -63,7 +63,7 @@ for (const [name, codec, elementary, isFlagged, expected] of CASES) {
 }
 
 test('an SEI payload with the bytes of a recovery point inside is not one', () => {
-  const disguised = Buffer.from('00000001060506' + '060106c40101' + '80', 'hex')
+  const disguised = Buffer.from('00000001060506060106c4010180', 'hex')
   const bytes = pes(Buffer.concat([aud, disguised, predicted]))
   assert.equal(judgeAccessUnit('h264', bytes, bytes.length, false), 'no')
 })

@@ -30,7 +30,7 @@ export const h264 = {
   aud: Buffer.from('0000000109f0', 'hex'),
   sps: Buffer.from('000000016742c01eda', 'hex'),
   recoveryPoint: Buffer.from('00000001060601c480', 'hex'),
-  userData: Buffer.from('0000000106050461626364' + '80', 'hex'),
+  userData: Buffer.from('000000010605046162636480', 'hex'),
   idr: Buffer.concat([Buffer.from('0000000165888400', 'hex'), PICTURE_FILL]),
   intra: Buffer.concat([Buffer.from('00000001418884', 'hex'), PICTURE_FILL]),
   predicted: Buffer.concat([Buffer.from('00000001419a84', 'hex'), PICTURE_FILL]),
