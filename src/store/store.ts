@@ -1,19 +1,24 @@
 /**
  * What the gateway needs to remember: named values and an append-only log. Narrow enough that an embedded SQLite file
- * and a NATS JetStream cluster (key-value buckets and streams) can both stand behind it. Values are JSON.
+ * and a NATS JetStream cluster (key-value buckets and streams) can both stand behind it. Values are JSON, at most
+ * VALUE_BYTES_MAX each; keys are 1 to 256 characters out of `A-Z a-z 0-9 - / _ = .` (what a NATS bucket takes).
+ *
+ * A write that was acknowledged survives the death of the process. When the store cannot do what was asked (disk full,
+ * closed, too far behind) the promise rejects with a HoldfastError `store_unavailable`, and nothing was written.
  */
 export interface Store extends AsyncDisposable {
   get(bucket: Bucket, key: string): Promise<StoredValue | undefined>
   /**
    * Writes a value and returns its new revision. With `ifRevision` the write happens only if the stored revision is that
-   * one (0: only if the key does not exist); otherwise it throws a StoreConflict.
+   * one (0: only if the key does not exist); otherwise it throws a StoreConflict. Revisions rise within a bucket and are
+   * never used again, also not after a delete.
    */
   put(bucket: Bucket, key: string, value: Json, options?: { readonly ifRevision?: number }): Promise<number>
   /** Removes a key; true if it was there. */
   delete(bucket: Bucket, key: string): Promise<boolean>
   /** Every value of a bucket in the order of its keys. */
   list(bucket: Bucket): Promise<readonly StoredValue[]>
-  /** Appends to a log and returns the record's sequence number (from 1, rising, never reused). */
+  /** Appends to a log and returns the record's sequence number (from 1, rising by 1, never reused). */
   append(log: Log, record: NewLogRecord): Promise<number>
   read(log: Log, query: LogQuery): Promise<readonly LogRecord[]>
   /** Drops records so that at most `keep` of the newest remain; returns how many were dropped. */
@@ -51,7 +56,9 @@ export interface LogQuery {
   readonly type?: string
   /** Only records with a higher sequence number. */
   readonly after?: number
-  /** 1 to 1,000 records. */
+  /** Only records with a lower sequence number. */
+  readonly before?: number
+  /** 1 to READ_LIMIT_MAX records. */
   readonly limit: number
   /** `oldest` first (for following the log) or `newest` first (for history). */
   readonly order: 'oldest' | 'newest'
