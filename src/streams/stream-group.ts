@@ -207,7 +207,8 @@ export class StreamGroup {
     ]
     return events.reduce(
       (state, event) => step(state, event, clock.nowMs(), policy).state,
-      restoreGroup(memory.state, clock.nowMs() - memory.savedAtMs),
+      // The time that the gateway was down has passed for the sources too; only a clock that was set back is made up for.
+      restoreGroup(memory.state, Math.min(0, clock.nowMs() - memory.savedAtMs)),
     )
   }
 
