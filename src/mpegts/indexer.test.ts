@@ -3,11 +3,13 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { TsIndexer, UNDECIDED_BYTES_MAX } from './indexer.ts'
 import { PACKET_BYTES, PID_NULL } from './packet.ts'
+import { writePmt } from './psi.ts'
 import {
   AUDIO_PID,
   createMux,
   h264,
   packet,
+  PMT_PID,
   STREAM_TYPE_AAC,
   STREAM_TYPE_H264,
   VIDEO_PID,
@@ -190,6 +192,45 @@ test('a new PMT moves the video to another PID and the preamble with it', () => 
   const { joins, preambles } = indexIn(stream, 100)
   assert.deepEqual(joins, [at[1], at[4]])
   assert.ok(preambles[1]?.equals(tables))
+})
+
+test('two PMTs that share a packet are both whole in the preamble', () => {
+  const languages = Buffer.from('0a04656e6700'.repeat(20), 'hex')
+  const streams = (pid: number) => [{ pid, streamType: STREAM_TYPE_H264, descriptors: languages }]
+  const programmes = [1, 2].map((number) => ({
+    programmeNumber: number,
+    pmtPid: PMT_PID,
+    pcrPid: 0x100 + number,
+    streams: streams(0x100 + number),
+  }))
+  const pat = createMux(programmes).tables().subarray(0, PACKET_BYTES)
+  const [first, second] = programmes.map(({ programmeNumber, pcrPid }) => {
+    const described = streams(pcrPid).map((stream) => ({
+      ...stream,
+      descriptors: Buffer.concat([languages, languages]),
+    }))
+    return writePmt({
+      programmeNumber,
+      pcrPid,
+      version: 0,
+      isCurrent: true,
+      descriptors: Buffer.alloc(0),
+      streams: described,
+    })
+  })
+  assert.ok(first !== undefined && second !== undefined)
+  const rest = first.length - 183
+  const payloads = [
+    Buffer.concat([Buffer.from([0]), first.subarray(0, 183)]),
+    Buffer.concat([Buffer.from([rest]), first.subarray(183), second.subarray(0, 183 - rest)]),
+    Buffer.concat([second.subarray(183 - rest), Buffer.alloc(184)]).subarray(0, 184),
+  ]
+  const shared = payloads.map((payload, counter) => packet({ pid: PMT_PID, counter, isStart: counter < 2, payload }))
+  const { indexer } = indexIn(Buffer.concat([pat, ...shared]), 2)
+  const joined = indexIn(indexer.preamble(), 100).indexer
+  assert.equal(joined.programme?.pmt.programmeNumber, 1)
+  const onlySecond = Buffer.concat([pat, indexer.preamble().subarray(-2 * PACKET_BYTES)])
+  assert.equal(indexIn(onlySecond, 100).indexer.programme?.pmt.programmeNumber, 2)
 })
 
 test('tables, null packets and padding alone are not media', () => {

@@ -56,7 +56,9 @@ for (const [name, codec, elementary, isFlagged, expected] of CASES) {
   test(`${name}: with fewer bytes it asks for more or gives the same answer`, () => {
     const bytes = pes(elementary)
     for (let length = 0; length < bytes.length; length += 1) {
-      const verdict = judgeAccessUnit(codec, bytes, length, isFlagged)
+      const partial = Buffer.alloc(bytes.length, 0xff)
+      bytes.copy(partial, 0, 0, length)
+      const verdict = judgeAccessUnit(codec, partial, length, isFlagged)
       assert.ok(verdict === 'more' || verdict === expected, `${length} bytes: ${verdict}`)
     }
   })
@@ -66,6 +68,12 @@ test('an SEI payload with the bytes of a recovery point inside is not one', () =
   const disguised = Buffer.from('00000001060506060106c4010180', 'hex')
   const bytes = pes(Buffer.concat([aud, disguised, predicted]))
   assert.equal(judgeAccessUnit('h264', bytes, bytes.length, false), 'no')
+})
+
+test('emulation prevention bytes do not count into the size of an SEI payload', () => {
+  const padded = Buffer.from('0000000106050400000300050601c480', 'hex')
+  const bytes = pes(Buffer.concat([aud, padded, predicted]))
+  assert.equal(judgeAccessUnit('h264', bytes, bytes.length, false), 'yes')
 })
 
 test('a payload that is no PES packet is no random access point', () => {

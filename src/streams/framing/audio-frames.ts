@@ -8,8 +8,6 @@ export interface AudioFrame {
 
 /** Bytes that `readAudioFrame` needs. */
 export const AUDIO_HEADER_BYTES = 7
-/** ADTS's frame_length has 13 bits; MPEG audio frames are shorter. */
-export const AUDIO_FRAME_BYTES_MAX = 8_191
 export const ID3_HEADER_BYTES = 10
 
 const ADTS_SAMPLE_RATES_HZ = [

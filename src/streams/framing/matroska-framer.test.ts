@@ -72,6 +72,7 @@ for (const isSized of [true, false]) {
       )
       for (const { preamble } of joins) assert.ok(preamble.equals(HEADER))
       assert.equal(framer.mediaMs, 280)
+      assert.equal(framer.counters.units, 21)
     }
   })
 }

@@ -52,17 +52,17 @@ export class TsFramer implements Framer {
     }
   }
 
-  /** Hands on what is decided of the held packets and of `read`, and holds the rest. */
+  /** Hands on the held packets and `read` as far as they are decided, and holds the rest. */
   #emit(read: Buffer): void {
     const { undecidedBytes } = this.#indexer
-    const decidedBytes = this.#heldBytes + read.length - undecidedBytes
-    const heldOut = Math.min(this.#heldBytes, decidedBytes)
-    if (heldOut > 0) this.#hand(this.#held.subarray(0, heldOut), -this.#heldBytes)
-    if (decidedBytes > this.#heldBytes) this.#hand(read.subarray(0, decidedBytes - this.#heldBytes), 0)
-    this.#heldBytes -= heldOut
-    if (heldOut > 0) this.#held.copyWithin(0, heldOut, heldOut + this.#heldBytes)
-    const from = read.length - Math.min(undecidedBytes, read.length)
-    this.#heldBytes += read.copy(this.#held, this.#heldBytes, from)
+    // What is held begins with the packet in question, so it is decided all at once.
+    const decidedBytes = Math.max(0, read.length - undecidedBytes)
+    if (undecidedBytes <= read.length) {
+      if (this.#heldBytes > 0) this.#hand(this.#held.subarray(0, this.#heldBytes), -this.#heldBytes)
+      if (decidedBytes > 0) this.#hand(read.subarray(0, decidedBytes), 0)
+      this.#heldBytes = 0
+    }
+    this.#heldBytes += read.copy(this.#held, this.#heldBytes, decidedBytes)
   }
 
   /** `data` begins at `start` in the indexer's count of offsets. */
