@@ -30,10 +30,11 @@ export class RequestInvalid extends Error {
   readonly issues: readonly z.core.$ZodIssue[]
   validationContext: string | undefined
 
-  constructor(issues: readonly z.core.$ZodIssue[]) {
+  constructor(issues: readonly z.core.$ZodIssue[], validationContext?: string) {
     super('the request is not valid')
     this.name = 'RequestInvalid'
     this.issues = issues
+    this.validationContext = validationContext
   }
 }
 

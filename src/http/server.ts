@@ -31,6 +31,9 @@ declare module 'fastify' {
   }
 }
 
+/** What a group registers its routes with; schemas are zod's. */
+export type HttpRoutes = Parameters<FastifyPluginAsyncZod>[0]
+
 /** Routes that are registered together. */
 export interface RouteGroup {
   readonly plugin: FastifyPluginAsyncZod

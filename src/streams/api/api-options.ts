@@ -1,0 +1,38 @@
+import type { AccessControl } from '../../http/access.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { StreamService } from '../service.ts'
+import type { StreamDefaults } from './stream-request.ts'
+
+/** Whether the gateway can do its work; problems are shown to operators only. */
+export interface HealthReport {
+  readonly isHealthy: boolean
+  readonly problems: readonly string[]
+}
+
+/** What GET /info tells beside what the API knows itself. No secrets. Durations in milliseconds. */
+export interface GatewayInformation {
+  /** First line of `ffmpeg -version`; undefined when there is none. */
+  readonly ffmpegVersion: string | undefined
+  readonly userAgent: string
+  readonly viewerStallMs: number
+  readonly graceMs: number
+  readonly maxRetries: number
+}
+
+export type ConnectionTestResult =
+  | { readonly kind: 'answered'; readonly statusCode: number }
+  | { readonly kind: 'timeout'; readonly afterMs: number }
+  | { readonly kind: 'failed'; readonly message: string }
+
+export interface StreamApiOptions {
+  readonly streams: StreamService
+  readonly access: AccessControl
+  readonly clock: Clock
+  readonly version: string
+  readonly rootPath: string
+  readonly defaults: StreamDefaults
+  health(): HealthReport
+  information(): GatewayInformation
+  /** Asks an address that an operator named. Never throws. */
+  testConnection(url: string): Promise<ConnectionTestResult>
+}

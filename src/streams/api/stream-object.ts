@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import type { ClientSnapshot, StreamKind, StreamSnapshot } from '../service.ts'
+
+/** A stream as the API shows it: the peer's fields, then our own. */
+export const streamObject = z.object({
+  stream_id: z.string(),
+  original_url: z.string(),
+  current_url: z.string(),
+  user_agent: z.string().nullable(),
+  client_count: z.number(),
+  total_bytes_served: z.number(),
+  total_segments_served: z.number(),
+  error_count: z.number(),
+  is_active: z.boolean(),
+  has_failover: z.boolean(),
+  failover_urls: z.array(z.string()),
+  failover_resolver_url: z.string().nullable(),
+  failover_index: z.number().meta({ description: '0 is the primary, 1 the first failover URL' }),
+  current_failover_index: z
+    .number()
+    .meta({ description: 'As in m3u-proxy: -1 is the primary, 0 the first failover URL' }),
+  failover_attempts: z.number(),
+  last_failover_time: z.string().nullable(),
+  stream_type: z.string(),
+  created_at: z.string(),
+  last_access: z.string(),
+  metadata: z.record(z.string(), z.string()),
+  headers: z.record(z.string(), z.string()),
+  strict_live_ts: z.boolean(),
+  use_sticky_session: z.boolean(),
+  silence: z
+    .record(z.string(), z.union([z.boolean(), z.number()]))
+    .meta({ description: 'The silence detection fields that the stream was created with' }),
+  phase: z.string().meta({ description: 'idle, starting, live or recovering' }),
+  epoch: z.number().meta({ description: 'Goes up by one at each switch' }),
+  bytes_received: z.number(),
+  upstream_connections: z.number(),
+  sources: z.array(
+    z.object({
+      index: z.number(),
+      url: z.string(),
+      on_air: z.boolean(),
+      health: z.string(),
+      failures: z.number(),
+      last_failure_reason: z.string().nullable(),
+      last_failure_time: z.string().nullable(),
+    }),
+  ),
+})
+
+export type StreamObject = z.output<typeof streamObject>
+
+export function toStreamObject(stream: StreamSnapshot): StreamObject {
+  const { request } = stream
+  return {
+    stream_id: stream.streamId,
+    original_url: request.url,
+    current_url: stream.currentUrl,
+    user_agent: request.userAgent ?? null,
+    client_count: stream.clientCount,
+    total_bytes_served: stream.totalBytesServed,
+    total_segments_served: 0,
+    error_count: stream.errorCount,
+    is_active: stream.isActive,
+    has_failover: hasFailover(stream),
+    failover_urls: [...request.failoverUrls],
+    failover_resolver_url: request.failoverResolverUrl ?? null,
+    failover_index: stream.failoverIndex,
+    current_failover_index: stream.failoverIndex - 1,
+    failover_attempts: stream.failoverAttempts,
+    last_failover_time: isoTime(stream.lastFailoverWallMs),
+    stream_type: streamTypeOf(stream.kind),
+    created_at: new Date(stream.createdWallMs).toISOString(),
+    last_access: new Date(stream.lastAccessWallMs).toISOString(),
+    metadata: request.metadata,
+    headers: request.headers,
+    strict_live_ts: request.strictLiveTs,
+    use_sticky_session: request.useStickySession,
+    silence: request.silence,
+    phase: stream.phase,
+    epoch: stream.epoch,
+    bytes_received: stream.bytesReceived,
+    upstream_connections: stream.upstreamConnections,
+    sources: stream.sources.map((source) => ({
+      index: source.index,
+      url: source.url,
+      on_air: source.onAir,
+      health: source.health,
+      failures: source.failures,
+      last_failure_reason: source.lastFailureReason ?? null,
+      last_failure_time: isoTime(source.lastFailureWallMs),
+    })),
+  }
+}
+
+export function hasFailover({ request }: StreamSnapshot): boolean {
+  return request.failoverUrls.length > 0 || request.failoverResolverUrl !== undefined
+}
+
+/** The peer's names for the kinds of streams. */
+export function streamTypeOf(kind: StreamKind): string {
+  switch (kind) {
+    case 'live':
+      return 'Live Continuous'
+    case 'vod':
+      return 'VOD'
+    case 'hls':
+      return 'HLS'
+    default:
+      return kind satisfies never
+  }
+}
+
+/** A viewer as the API shows it. */
+export const clientObject = z.object({
+  client_id: z.string(),
+  stream_id: z.string(),
+  user_agent: z.string(),
+  ip_address: z.string(),
+  username: z.string().nullable(),
+  bytes_served: z.number(),
+  segments_served: z.number(),
+  created_at: z.string(),
+  last_access: z.string(),
+  is_connected: z.boolean(),
+  skips: z.number().meta({ description: 'Times the viewer was too slow and jumped forward to a keyframe' }),
+})
+
+export type ClientObject = z.output<typeof clientObject>
+
+export function toClientObject(client: ClientSnapshot): ClientObject {
+  return {
+    client_id: client.clientId,
+    stream_id: client.streamId,
+    user_agent: client.userAgent,
+    ip_address: client.ipAddress,
+    username: client.username ?? null,
+    bytes_served: client.bytesServed,
+    segments_served: 0,
+    created_at: new Date(client.createdWallMs).toISOString(),
+    last_access: new Date(client.lastAccessWallMs).toISOString(),
+    is_connected: client.isConnected,
+    skips: client.skips,
+  }
+}
+
+function isoTime(wallMs: number | undefined): string | null {
+  return wallMs === undefined ? null : new Date(wallMs).toISOString()
+}
