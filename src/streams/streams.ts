@@ -154,10 +154,8 @@ export class Streams implements StreamService, AsyncDisposable {
   async view(request: ViewRequest): Promise<void> {
     const { stream } = this.#entry(request.streamId)
     const { viewersMax, viewersPerStreamMax } = this.#options
-    let viewers = 0
-    for (const entry of this.#entries.values()) viewers += entry.stream.viewerCount
-    if (viewers >= viewersMax) {
-      throw new HoldfastError('too_many_viewers', `${viewers} viewers are served, as many as MAX_VIEWERS allows`)
+    if (this.viewerCount >= viewersMax) {
+      throw new HoldfastError('too_many_viewers', `${viewersMax} viewers are served, as many as MAX_VIEWERS allows`)
     }
     if (viewersPerStreamMax > 0 && stream.viewerCount >= viewersPerStreamMax) {
       throw new HoldfastError(
@@ -167,6 +165,12 @@ export class Streams implements StreamService, AsyncDisposable {
     }
     this.#clientsEver += 1
     await stream.view(request, uniqueClientId(request, stream))
+  }
+
+  get viewerCount(): number {
+    let viewers = 0
+    for (const { stream } of this.#entries.values()) viewers += stream.viewerCount
+    return viewers
   }
 
   get totals(): ServiceTotals {

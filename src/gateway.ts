@@ -1,0 +1,154 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from './config/settings.ts'
+import type { EventSink } from './events/event.ts'
+import { streamPolicy } from './failover/group.ts'
+import type { GroupPolicy } from './failover/group.ts'
+import { createAccess } from './http/access.ts'
+import { resolveApiToken } from './http/api-token.ts'
+import { createMetrics, metricsRoutes } from './http/metrics.ts'
+import type { Metrics } from './http/metrics.ts'
+import { createServer } from './http/server.ts'
+import { systemClock } from './lib/clock.ts'
+import type { Log } from './lib/log.ts'
+import { systemRandom } from './lib/random.ts'
+import { keptSecret } from './lib/secret-file.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+import type { Store } from './store/store.ts'
+import type { HealthReport } from './streams/api/api-options.ts'
+import { streamApi } from './streams/api/stream-api.ts'
+import { testConnection } from './streams/sources/connection-test.ts'
+import { Streams } from './streams/streams.ts'
+
+/** The composition root: configuration in, everything wired, and one thing to dispose of. */
+export interface Gateway extends AsyncDisposable {
+  /** Where it listens. */
+  readonly url: string
+}
+
+interface GatewayOptions {
+  readonly config: Config
+  readonly log: Log
+}
+
+const clock = systemClock
+const STORE_CHECKED_EVERY_MS = 10_000
+
+/** Starts everything. Throws a HoldfastError when it cannot; what had started by then is ended again. */
+export async function startGateway({ config, log }: GatewayOptions): Promise<Gateway> {
+  await using starting = new AsyncDisposableStack()
+  const version = packageVersion()
+  const token = await resolveApiToken({
+    configuredToken: config.apiToken,
+    host: config.host,
+    isAuthOff: config.apiAuth === 'off',
+    directory: config.dataDirectory,
+  })
+  const { secret } = await keptSecret(join(config.dataDirectory, 'secret'))
+  const store = starting.use(await openSqliteStore({ directory: config.dataDirectory, clock, log }))
+  const events: EventSink = { emit: () => {} }
+  const metrics: Metrics = createMetrics({
+    version,
+    includeProcess: true,
+    sources: {
+      streams: () => streams.list().length,
+      streamsActive: () => streams.list().filter(({ isActive }) => isActive).length,
+      viewers: () => streams.viewerCount,
+      upstreamConnections: () => streams.totals.upstreamConnections,
+      bytesSent: () => streams.totals.bytesServed,
+      bytesReceived: () => streams.totals.bytesReceived,
+    },
+  })
+  const network = { clock }
+  const policy = streamPolicyOf(config)
+  const streams = starting.use(
+    new Streams({
+      ...{ clock, log, events, metrics, store, secret, network, policy },
+      random: systemRandom,
+      limits: config,
+      streamsMax: config.maxStreams,
+      viewersMax: config.maxViewers,
+      viewersPerStreamMax: config.maxViewersPerStream,
+    }),
+  )
+  await streams.restore()
+  const access = createAccess({ mode: token.mode, requireViewerToken: config.requireViewerToken, secret })
+  const health = starting.use(watchStore(store))
+  const ffmpegVersion = await firstLineOf('ffmpeg', ['-version'])
+  const server = starting.use(
+    await createServer({
+      ...{ access, clock, log, version },
+      rootPath: config.rootPath,
+      documents: config,
+      trustProxy: config.trustProxy,
+      groups: [
+        streamApi({
+          ...{ streams, access, clock, version },
+          rootPath: config.rootPath,
+          defaults: config,
+          health: () => health.report(),
+          information: () => ({
+            ffmpegVersion,
+            userAgent: config.userAgent,
+            viewerStallMs: config.viewerStallMs,
+            graceMs: config.graceMs,
+            maxRetries: policy.immediateAttempts,
+          }),
+          testConnection: async (url) => testConnection(url, config.userAgent, network),
+        }),
+        metricsRoutes(metrics),
+      ],
+    }),
+  )
+  const url = await server.listen({ host: token.host, port: config.port })
+  log.info('gateway_access', token.message)
+  log.info('gateway_listening', `Holdfast ${version} is listening on ${url}`, { url, version })
+  const running = starting.move()
+  return { url, [Symbol.asyncDispose]: async () => running.disposeAsync() }
+}
+
+function streamPolicyOf({ maxRetries, maxFailoverAttempts, maxSwitches }: Config): GroupPolicy {
+  const immediateAttempts = maxFailoverAttempts > 0 ? maxFailoverAttempts : maxRetries
+  return { ...streamPolicy, automaticFailover: immediateAttempts > 0, immediateAttempts, switchesMax: maxSwitches }
+}
+
+interface StoreWatch extends Disposable {
+  report(): HealthReport
+}
+
+/** Reads from the store now and then: a gateway that cannot remember is not healthy. */
+function watchStore(store: Store): StoreWatch {
+  let problem: string | undefined
+  let timer = clock.schedule(STORE_CHECKED_EVERY_MS, check)
+  function check(): void {
+    store.get('secrets', 'health').then(
+      () => {
+        problem = undefined
+      },
+      () => {
+        problem = 'the store does not answer'
+      },
+    )
+    timer = clock.schedule(STORE_CHECKED_EVERY_MS, check)
+  }
+  return {
+    report: () => ({ isHealthy: problem === undefined, problems: problem === undefined ? [] : [problem] }),
+    [Symbol.dispose]: () => timer.cancel(),
+  }
+}
+
+function packageVersion(): string {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  // Our own file, whose version is a string.
+  return (JSON.parse(file) as { version: string }).version
+}
+
+/** Undefined when there is no such program. */
+async function firstLineOf(program: string, args: readonly string[]): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(program, args, { timeout: 5_000 }, (error, stdout) => {
+      resolve(error === null ? stdout.split('\n')[0] : undefined)
+    })
+  })
+}
