@@ -274,6 +274,9 @@ export class LiveStream implements Stream {
   }
 
   #act(effect: GroupEffect): void {
+    // Giving up on a start ends the stream in the middle of a step; what that step would have tried next is void.
+    const isVoid = this.#phase === 'idle' && 'cause' in effect && effect.cause !== 'manual'
+    if (isVoid) return
     switch (effect.kind) {
       case 'put_on_air':
         this.#feed.putOnAir(effect.id, effect.epoch, effect.delayMs, effect.previous !== undefined)
