@@ -49,7 +49,9 @@ describe('a film', { concurrency: 3 }, () => {
       assert.ok(viewer.body.equals(film.subarray(first, last + 1)))
     })
   }
+})
 
+describe('a film also', { concurrency: 3 }, () => {
   test('answers 416 to a range behind its end', async () => {
     await using origin = await openFilm()
     const streamId = await gateway.api.stream([origin.url])

@@ -1,4 +1,5 @@
 import { readMark, SYNC_BYTE, TS_PACKET_BYTES } from './marker.ts'
+import type { Mark } from './marker.ts'
 
 /** A stretch of bytes that came from one source. */
 export interface Stretch {
@@ -23,6 +24,8 @@ export class TsRecord {
   misalignedBytes = 0
   packets = 0
   readonly stretches: Stretch[] = []
+  lastMark: Mark | undefined
+  lastMarkAtMs: number | undefined
 
   push(bytes: Buffer, atMs: number): void {
     const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
@@ -44,7 +47,7 @@ export class TsRecord {
       }
       this.packets += 1
       const mark = readMark(data, at)
-      if (mark !== undefined) this.#marked(mark.source, atMs, this.#offset + at)
+      if (mark !== undefined) this.#marked(mark, atMs, this.#offset + at)
       at += TS_PACKET_BYTES
     }
     this.#offset += at
@@ -56,7 +59,10 @@ export class TsRecord {
     return this.stretches.map(({ source }) => source)
   }
 
-  #marked(source: string, atMs: number, offset: number): void {
+  #marked(mark: Mark, atMs: number, offset: number): void {
+    const { source } = mark
+    this.lastMark = mark
+    this.lastMarkAtMs = atMs
     const last = this.stretches.at(-1)
     if (last?.source === source) {
       last.marks += 1
