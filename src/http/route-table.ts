@@ -39,6 +39,7 @@ export class RouteTable {
 }
 
 function expressionOf(pattern: string): RegExp {
+  if (pattern === '/') return /^\/$/
   const source = pattern
     .split('/')
     .map((part) => {

@@ -217,7 +217,9 @@ function answerUnrouted(request: FastifyRequest, reply: FastifyReply, routes: Ro
 function notFound(routes: RouteTable) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const known = routes.at(pathOf(request))
-    if (known.length === 0) return reply.code(404).send({ detail: 'Not Found' })
+    // A route may say itself that it has nothing there, as the one for static files does.
+    const isOwnMethod = known.some(({ method }) => method === request.method)
+    if (known.length === 0 || isOwnMethod) return reply.code(404).send({ detail: 'Not Found' })
     const allowed = [...new Set(known.map(({ method }) => method))].join(', ')
     return reply.code(405).header('allow', allowed).send({ detail: 'Method Not Allowed' })
   }

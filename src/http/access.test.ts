@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createAccess } from './access.ts'
+import type { AccessMode, AccessRequest } from './access.ts'
+
+const TOKEN = 'right-token'
+const token: AccessMode = { kind: 'token', token: TOKEN }
+
+function request(headers: AccessRequest['headers'], query: unknown = {}, streamId?: string): AccessRequest {
+  return { headers, query, streamId }
+}
+
+function refusalCode(mode: AccessMode, asked: AccessRequest): string | undefined {
+  return createAccess({ mode, requireViewerToken: false, secret: 's' }).refusal(asked, 'operator')?.code
+}
+
+test('the token is taken from each of the three places', () => {
+  for (const asked of [
+    request({ 'x-api-token': TOKEN }),
+    request({ authorization: `Bearer ${TOKEN}` }),
+    request({ authorization: `bearer ${TOKEN}` }),
+    request({}, { api_token: TOKEN }),
+    request({ authorization: 'Basic Zm9vOmJhcg==', 'x-api-token': TOKEN }),
+    request({ 'x-api-token': 'wrong' }, { api_token: TOKEN }),
+  ]) {
+    assert.equal(refusalCode(token, asked), undefined, JSON.stringify(asked))
+  }
+})
+
+test('a missing token is unauthorized in the words of the peer, a wrong one is forbidden', () => {
+  const access = createAccess({ mode: token, requireViewerToken: false, secret: 's' })
+  const missing = access.refusal(request({}), 'operator')
+  assert.equal(missing?.code, 'unauthorized')
+  assert.match(
+    missing.message,
+    /^API token required\. Provide token via X-API-Token header or api_token query parameter\.$/,
+  )
+  for (const asked of [
+    request({ 'x-api-token': `${TOKEN}x` }),
+    request({ 'x-api-token': TOKEN.slice(0, -1) }),
+    request({ authorization: `Bearer ${TOKEN.toUpperCase()}` }),
+    request({}, { api_token: 'ünïcode' }),
+  ]) {
+    assert.equal(refusalCode(token, asked), 'forbidden', JSON.stringify(asked))
+  }
+  for (const asked of [
+    request({}, { api_token: [TOKEN] }),
+    request({ authorization: TOKEN }),
+    request({ 'x-api-token': '' }),
+  ]) {
+    assert.equal(refusalCode(token, asked), 'unauthorized', JSON.stringify(asked))
+  }
+})
+
+test('without a token only loopback names are answered, so that DNS rebinding gains nothing', () => {
+  for (const host of ['localhost:8085', '127.0.0.1:8085', '127.8.9.1', '[::1]:8085', 'LOCALHOST', 'app.localhost:1']) {
+    assert.equal(refusalCode({ kind: 'loopback' }, request({ host })), undefined, host)
+  }
+  for (const host of [
+    'evil.example',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '10.0.0.1',
+    '',
+    'a b',
+    undefined,
+  ]) {
+    const asked = request(host === undefined ? {} : { host })
+    assert.equal(refusalCode({ kind: 'loopback' }, asked), 'host_not_allowed', host)
+  }
+})
+
+test('without a token a page of another site cannot operate the gateway', () => {
+  const host = 'gateway.lan:8085'
+  const cases: readonly (readonly [Record<string, string>, string | undefined])[] = [
+    [{}, undefined],
+    [{ origin: 'http://gateway.lan:8085' }, undefined],
+    [{ origin: 'http://localhost:3000' }, undefined],
+    [{ origin: 'http://evil.example' }, 'host_not_allowed'],
+    [{ origin: 'null' }, 'host_not_allowed'],
+    [{ 'sec-fetch-site': 'same-origin' }, undefined],
+    [{ 'sec-fetch-site': 'none' }, undefined],
+    [{ 'sec-fetch-site': 'cross-site' }, 'host_not_allowed'],
+  ]
+  for (const [headers, code] of cases) {
+    assert.equal(refusalCode({ kind: 'off' }, request({ host, ...headers })), code, JSON.stringify(headers))
+  }
+})
+
+test('a viewer token opens the one stream that it was made for', () => {
+  const access = createAccess({ mode: token, requireViewerToken: true, secret: 's' })
+  const given = access.viewerToken('abc')
+  assert.match(given ?? '', /^[0-9a-f]{32}$/)
+  const codeOf = (query: object, streamId: string, headers = {}) =>
+    access.refusal(request(headers, query, streamId), 'viewer')?.code
+  assert.equal(codeOf({ token: given }, 'abc'), undefined)
+  assert.equal(codeOf({ token: given }, 'abd'), 'forbidden')
+  assert.equal(codeOf({}, 'abc'), 'unauthorized')
+  assert.equal(codeOf({}, 'abc', { 'x-api-token': TOKEN }), undefined)
+  const other = createAccess({ mode: token, requireViewerToken: true, secret: 't' })
+  assert.notEqual(other.viewerToken('abc'), given)
+})
+
+test('viewers need no token unless it is asked for, and a route without a mark is for operators', () => {
+  const access = createAccess({ mode: token, requireViewerToken: false, secret: 's' })
+  assert.equal(access.viewerToken('abc'), undefined)
+  assert.equal(access.refusal(request({}, {}, 'abc'), 'viewer'), undefined)
+  assert.equal(access.refusal(request({}), 'public'), undefined)
+  assert.equal(access.refusal(request({}), undefined)?.code, 'unauthorized')
+})
+
+test('where no token is asked for, a required viewer token is still required', () => {
+  const access = createAccess({ mode: { kind: 'loopback' }, requireViewerToken: true, secret: 's' })
+  assert.equal(access.refusal(request({ host: 'localhost' }, {}, 'abc'), 'viewer')?.code, 'unauthorized')
+})
