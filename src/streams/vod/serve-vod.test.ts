@@ -153,7 +153,8 @@ test('goes on at the exact byte on the other replica after a reset, an early end
         const again: Fault = { kind: 'fin', afterBytes: 0 }
         await using primary = await fileOrigin({ file, etag: ETAG, framing, faults: [fault, again, again] })
         await using replica = await fileOrigin({ file, etag: ETAG, framing })
-        await using gateway = await VodGateway.listen([primary.url, replica.url])
+        const limits = kind === 'stall' ? { vodReadTimeoutMs: 150 } : {}
+        await using gateway = await VodGateway.listen([primary.url, replica.url], limits)
         const { status, body, isCut } = await gateway.read()
         assert.equal(status, 200, title)
         assert.equal(isCut, false, title)
@@ -234,16 +235,17 @@ test('a paused viewer holds its source back, and a source that is lost meanwhile
   const file = film(24 * 1024 * 1024, 10)
   await using primary = await fileOrigin({ file, etag: ETAG })
   await using replica = await fileOrigin({ file, etag: ETAG })
-  await using gateway = await VodGateway.listen([primary.url, replica.url], { vodReadTimeoutMs: 50 })
+  await using gateway = await VodGateway.listen([primary.url, replica.url], { vodReadTimeoutMs: 250 })
   const response = await gateway.open()
   response.pause()
   // Everything between origin and viewer fills up and stands still.
   let before = -1
   for (let look = 0; look < 40 && gateway.bytes !== before; look += 1) {
     before = gateway.bytes
-    await systemPause(100)
+    await systemPause(150)
   }
   assert.equal(gateway.bytes, before, 'the source was never held back')
+  assert.ok(gateway.queuedBytesMax <= 262_144, `${gateway.queuedBytesMax} bytes waited in the gateway`)
   const upstream = primary.requests[0]?.socket
   assert.ok(gateway.bytes < file.length / 2, `${gateway.bytes} bytes went to a viewer who does not read`)
   assert.ok((upstream?.writableLength ?? 0) > 0, 'the origin was not held back')

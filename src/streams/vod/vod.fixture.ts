@@ -100,6 +100,8 @@ export class VodGateway {
   readonly abort = new AbortController()
   readonly #server: Server
   bytes = 0
+  /** The most that ever waited in the gateway for one viewer's socket. */
+  queuedBytesMax = 0
 
   private constructor(urls: readonly string[], overrides: Partial<ServeVodOptions>, limits: Partial<VodLimits>) {
     this.#server = createServer((request, response) => {
@@ -111,11 +113,12 @@ export class VodGateway {
         userAgent: 'Holdfast',
         operatorHosts: new Set(['127.0.0.1']),
         limits: {
-          connectTimeoutMs: 1_000,
-          firstByteTimeoutMs: 1_000,
-          readTimeoutMs: 1_000,
-          startTimeoutMs: 5_000,
-          vodReadTimeoutMs: 150,
+          // Long enough for a busy machine; a test of a wait sets its own.
+          connectTimeoutMs: 10_000,
+          firstByteTimeoutMs: 10_000,
+          readTimeoutMs: 10_000,
+          startTimeoutMs: 20_000,
+          vodReadTimeoutMs: 10_000,
           vodViewerStallMs: 3_600_000,
           ...limits,
         },
@@ -123,7 +126,10 @@ export class VodGateway {
         random: seededRandom(1),
         log: { ...silentLog, warn: (event, message) => this.logged.push(`${event} ${message}`) },
         signal: this.abort.signal,
-        onBytes: (bytes) => (this.bytes += bytes),
+        onBytes: (bytes) => {
+          this.bytes += bytes
+          this.queuedBytesMax = Math.max(this.queuedBytesMax, response.writableLength)
+        },
         onFailover: (failover) => this.failovers.push(failover),
         ...overrides,
       }).catch((error: unknown) => {
