@@ -74,3 +74,16 @@ function makeAdaptationOnlyPacket(packet: Buffer, at: number, pid: number, count
   packet[at + 5] = flags
   packet.fill(0xff, at + 6, at + PACKET_BYTES)
 }
+
+/** Bytes of the adaptation field that carry nothing. Muxers put them where a unit ends before its packet does. */
+export function stuffingBytes(packet: Buffer, at: number): number {
+  if (!hasAdaptationField(packet, at)) return 0
+  const length = packet[at + 4] ?? 0
+  if (length === 0) return 1
+  const flags = packet[at + 5] ?? 0
+  let used = 1 + ((flags & FLAG_PCR) === 0 ? 0 : PCR_BYTES) + ((flags & FLAG_OPCR) === 0 ? 0 : PCR_BYTES)
+  if ((flags & FLAG_SPLICING_POINT) !== 0) used += 1
+  if ((flags & FLAG_PRIVATE_DATA) !== 0) used += 1 + (packet[at + 5 + used] ?? 0)
+  if ((flags & FLAG_EXTENSION) !== 0) used += 1 + (packet[at + 5 + used] ?? 0)
+  return Math.max(0, length - used)
+}

@@ -1,17 +1,333 @@
-import type { SpliceFacts } from './splice-facts.ts'
+import { PACKET_BYTES, pidOf, SYNC_BYTE } from '../packet.ts'
+import type { Pmt } from '../psi.ts'
+import { hasReadableFrames } from './audio-frame.ts'
+import { ClockSender, PID_CLOCK_ONLY } from './clock-sender.ts'
+import { Emitter } from './emitter.ts'
+import { Hold, HOLD_BYTES_MAX, INTAKE_BYTES_MAX } from './hold.ts'
+import { Intake } from './intake.ts'
+import type { IntakeListener } from './intake.ts'
+import { areLeadingDecodable, JoinGate } from './join-gate.ts'
+import type { Opening } from './join-gate.ts'
+import { OutputProgramme } from './output-programme.ts'
+import { PacketWriter } from './packet-writer.ts'
+import type { PesHeader } from './pes-header.ts'
+import { Progress } from './progress.ts'
+import type { SeamFacts, SeamKind, SpliceFacts } from './splice-facts.ts'
 import type { SpliceSink } from './splice-sink.ts'
+import { endUnit, nextDtsOf, Timeline } from './timeline.ts'
+import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
+import { beginSending, beginTaking, isAudio, isVideo } from './track.ts'
+import type { Track } from './track.ts'
+import { TrackTable } from './track-table.ts'
+import { DROPPED, keepWholeFrames } from './unit-rewrite.ts'
+
+/** A unit that is not complete after this much media leaves as far as it has come. */
+const HOLD_TICKS_MAX = 1_000 * TICKS_PER_MS
+/** A source that has not shown its first two pictures after this much media begins with what it has. */
+const JOIN_TICKS_MAX = 1_000 * TICKS_PER_MS
+/** At the very begin, audio may be this much earlier than the picture: one unit. */
+const AUDIO_LEAD_TICKS = 24 * TICKS_PER_MS
 
 export interface SplicerOptions {
   /** Take this programme of each source; without it the first one with video, else the first with audio. */
   readonly programmeNumber?: number
 }
 
-/** Joins sources, one after another, into one MPEG-TS programme that a decoder reads without noticing. */
-export declare class Splicer {
-  constructor(options?: SplicerOptions)
-  begin(tables: Buffer, sink: SpliceSink): void
-  push(packets: Buffer, joinOffsets: readonly number[], sink: SpliceSink): void
-  cut(sink: SpliceSink): void
-  preamble(): Buffer
-  get facts(): SpliceFacts
+/** `idle`: no source. `joining`: it has begun, nothing of it has gone out. */
+type Phase = 'idle' | 'joining' | 'on-air'
+
+/**
+ * Joins sources, one after another, into one MPEG-TS programme that a decoder reads without noticing: fixed PIDs, own
+ * continuity counters, one timeline, whole units at the cut and a picture that can be decoded first at the join.
+ * Packets wait until the unit that they belong to is complete: for video as long as one picture lasts, less when the
+ * source stuffs the ends of its units. Bounded by 1 s of media and 8 MiB. Never throws, whatever the bytes are.
+ */
+export class Splicer {
+  readonly #options: SplicerOptions
+  readonly #hold = new Hold()
+  readonly #tracks = new TrackTable()
+  readonly #programme = new OutputProgramme()
+  readonly #timeline = new Timeline()
+  readonly #writer = new PacketWriter()
+  readonly #clock: ClockSender
+  readonly #emitter: Emitter
+  readonly #listener: IntakeListener
+  #phase: Phase = 'idle'
+  #intake: Intake
+  /** Tracks of the source on air by its PIDs. */
+  #byPid: ReadonlyMap<number, Track> = new Map()
+  #main: Track | undefined
+  #gate = new JoinGate()
+  #firstAudio: { readonly track: Track; readonly pts: number } | undefined
+  #progress = new Progress()
+  #hasPushed = false
+  #seamKind: SeamKind = 'first'
+  #isScrambled = false
+  #leadingPicturesDropped = 0
+  #joins = 0
+  #incompleteUnitsDropped = 0
+  #unitsReleasedEarly = 0
+  /** Of the sources before the present one. */
+  #continuityErrors = 0
+
+  constructor(options: SplicerOptions = {}) {
+    this.#options = options
+    const shared = {
+      tracks: this.#tracks,
+      programme: this.#programme,
+      timeline: this.#timeline,
+      writer: this.#writer,
+    }
+    this.#clock = new ClockSender(shared)
+    this.#emitter = new Emitter({ ...shared, clock: this.#clock })
+    this.#listener = {
+      programmeChanged: (pmt, position) => this.#changeProgramme(pmt, position),
+      unitBegun: (track, position, header, isScrambled) => this.#unitBegun(track, position, header, isScrambled),
+    }
+    this.#intake = new Intake(this.#listener, options.programmeNumber)
+  }
+
+  get facts(): SpliceFacts {
+    return {
+      seam: this.#joins === 0 ? undefined : this.#seam(),
+      joins: this.#joins,
+      mediaMs: this.#emitter.mediaTicks / TICKS_PER_MS,
+      incompleteUnitsDropped: this.#incompleteUnitsDropped,
+      unitsReleasedEarly: this.#unitsReleasedEarly,
+      jumpsClosed: this.#timeline.jumpsClosed,
+      continuityErrors: this.#continuityErrors + this.#intake.continuityErrors,
+      isScrambled: this.#isScrambled,
+      programmeVersion: this.#programme.version,
+      heldBytes: this.#hold.bytes,
+    }
+  }
+
+  /**
+   * A source goes on air. `tables` are its PAT and PMT packets as they stood before its first media. What the one before
+   * has left complete goes to the sink first. The next push holds a random access point of the source; what lies before
+   * it in that push gives audio only.
+   */
+  begin(tables: Buffer, sink: SpliceSink): void {
+    this.cut(sink)
+    this.#continuityErrors += this.#intake.continuityErrors
+    this.#intake = new Intake(this.#listener, this.#options.programmeNumber)
+    this.#phase = 'joining'
+    this.#byPid = new Map()
+    this.#main = undefined
+    this.#gate = new JoinGate()
+    this.#firstAudio = undefined
+    this.#progress = new Progress()
+    this.#hasPushed = false
+    this.#isScrambled = false
+    this.#seamKind = this.#joins === 0 ? 'first' : 'seamless'
+    for (const track of this.#tracks.all) beginSending(track)
+    this.#intake.readTables(tables)
+  }
+
+  /** Whole packets of the source on air; `joinOffsets` are the offsets of its random access points, ascending. */
+  push(packets: Buffer, joinOffsets: readonly number[], sink: SpliceSink): void {
+    if (this.#phase === 'idle') return
+    this.#writer.open(sink)
+    if (!this.#hasPushed && this.#main !== undefined && isVideo(this.#main)) {
+      this.#main.taking.awaitsJoin = joinOffsets.length > 0
+    }
+    this.#hasPushed = true
+    const begin = this.#hold.end
+    const joins = joinOffsets.map((offset) => begin + offset)
+    for (const join of joins) this.#emitter.markJoin(join)
+    const end = packets.length - (packets.length % PACKET_BYTES)
+    for (let from = 0; from < end; from += INTAKE_BYTES_MAX) {
+      const to = Math.min(from + INTAKE_BYTES_MAX, end)
+      const at = this.#hold.append(packets, from, to)
+      this.#intake.take(this.#hold, at, at + to - from, joins)
+      this.#release()
+    }
+    this.#writer.close()
+  }
+
+  /** The source on air has ended or failed: complete units go out, incomplete ones are dropped. */
+  cut(sink: SpliceSink): void {
+    if (this.#phase === 'on-air') {
+      this.#writer.open(sink)
+      this.#endOpenUnits()
+      this.#emitter.send(this.#hold, this.#hold.end)
+      for (const track of this.#tracks.all) endUnit(track)
+      this.#writer.close()
+    }
+    this.#hold.release(this.#hold.end)
+    this.#emitter.forgetJoins()
+    this.#phase = 'idle'
+  }
+
+  /** PAT and PMT of the output for a viewer that goes on at the latest join offset; empty before the first source. */
+  preamble(): Buffer {
+    return this.#programme.preamble()
+  }
+
+  #seam(): SeamFacts {
+    const { audioUnitsDropped, audioHoleMs } = this.#emitter.record
+    return {
+      kind: this.#seamKind,
+      offsetTicks: this.#timeline.offset,
+      audioUnitsDropped,
+      leadingPicturesDropped: this.#leadingPicturesDropped,
+      audioHoleMs,
+    }
+  }
+
+  #changeProgramme(pmt: Pmt, position: number): void {
+    if (this.#phase === 'on-air') this.#emitter.send(this.#hold, position)
+    const { streams, renewed, hasNewVersion } = this.#programme.adopt(pmt)
+    const byPid = new Map<number, Track>()
+    let main: Track | undefined
+    for (const [source, output] of streams) {
+      const track = this.#tracks.for(output)
+      if (byPid.has(source.pid) || [...byPid.values()].includes(track)) continue
+      byPid.set(source.pid, track)
+      if (renewed.has(output)) track.sending.isRenewed = true
+      if (this.#byPid.get(source.pid) !== track || renewed.has(output)) beginTaking(track, source, false)
+      if (isVideo(track) && (main === undefined || !isVideo(main))) main = track
+      else if (isAudio(track)) main ??= track
+    }
+    if (renewed.size > 0 && this.#joins > 0) this.#seamKind = 'discontinuity'
+    if (hasNewVersion) this.#emitter.requireTables()
+    this.#main = main
+    this.#byPid = byPid
+    this.#intake.map(byPid, pmt.pcrPid)
+    this.#clock.listenTo(byPid.get(pmt.pcrPid)?.pid ?? PID_CLOCK_ONLY)
+    if (this.#phase === 'on-air') this.#emitter.lead(main)
+  }
+
+  #unitBegun(track: Track, position: number, header: PesHeader | undefined, isScrambled: boolean): void {
+    if (isScrambled) this.#isScrambled = true
+    if (header !== undefined && (isVideo(track) || isAudio(track))) {
+      this.#progress.observe(header.dts)
+      this.#releaseOverdue()
+    }
+    track.taking.openedAtTicks = this.#progress.ticks
+    if (this.#phase === 'joining') this.#considerJoin(track, position, header, isScrambled)
+  }
+
+  #considerJoin(track: Track, position: number, header: PesHeader | undefined, isScrambled: boolean): void {
+    if (header !== undefined && isAudio(track)) this.#firstAudio ??= { track, pts: header.pts }
+    if (track === this.#main && isScrambled) this.#joinScrambled()
+    else if (track === this.#main && header !== undefined) {
+      if (isAudio(track)) this.#joinAudio()
+      else {
+        const opening = this.#gate.offer({ position, pts: header.pts, dts: header.dts }, (key, leading) =>
+          areLeadingDecodable(
+            track.output.codec,
+            this.#hold.buffer,
+            this.#hold.offsetOf(key.position),
+            this.#hold.offsetOf(leading.position),
+          ),
+        )
+        if (opening !== undefined) this.#joinVideo(track, opening)
+      }
+    }
+    if (this.#phase === 'joining' && this.#progress.ticks > JOIN_TICKS_MAX) this.#joinAnyhow()
+  }
+
+  /** Begins with what there is: without a picture, with the audio. */
+  #joinAnyhow(): void {
+    const opening = this.#gate.settle()
+    if (opening !== undefined && this.#main !== undefined) this.#joinVideo(this.#main, opening)
+    else if (this.#firstAudio !== undefined) this.#joinAudio()
+  }
+
+  #joinVideo(track: Track, opening: Opening): void {
+    const { key, firstDts } = opening
+    this.#joinAt(track, firstDts)
+    const keyPts = wrapTimestamp(key.pts + this.#timeline.offset)
+    this.#leadingPicturesDropped = opening.leadingPictures
+    this.#dropPackets((position, pid) => pid === track.pid && position >= opening.dropFrom && position < opening.dropTo)
+    const override = firstDts === key.dts ? undefined : { position: key.position, sourceDts: firstDts }
+    this.#emitter.begin(wrapTimestamp(keyPts - AUDIO_LEAD_TICKS), override)
+  }
+
+  #joinAudio(): void {
+    if (this.#firstAudio === undefined) return
+    this.#leadingPicturesDropped = 0
+    this.#joinAt(this.#firstAudio.track, this.#firstAudio.pts)
+    this.#emitter.begin(NO_TIMESTAMP, undefined)
+  }
+
+  /** Timestamps of scrambled units cannot be read or changed: the source goes on in its own time. */
+  #joinScrambled(): void {
+    this.#leadingPicturesDropped = 0
+    if (this.#joins > 0) this.#seamKind = 'discontinuity'
+    for (const track of this.#byPid.values()) if (this.#joins > 0) track.sending.isRenewed = true
+    this.#timeline.join(0, 0)
+    this.#clock.begin(true)
+    this.#enterAir(this.#main)
+    this.#emitter.begin(NO_TIMESTAMP, undefined)
+  }
+
+  /** The leading track's first timestamp falls where the output goes on. */
+  #joinAt(track: Track, sourceDts: number): void {
+    const own = nextDtsOf(track)
+    const before = this.#emitter.leader
+    const head = before === undefined ? undefined : nextDtsOf(before)
+    const isLater = own === undefined || (head !== undefined && timestampStep(head, own) > 0)
+    const target = before !== track && isLater ? head : own
+    this.#timeline.join(sourceDts, target ?? sourceDts)
+    this.#clock.begin(false)
+    this.#enterAir(track)
+  }
+
+  #enterAir(leader: Track | undefined): void {
+    this.#emitter.lead(leader)
+    this.#phase = 'on-air'
+    this.#joins += 1
+  }
+
+  #release(): void {
+    if (this.#hold.bytes > HOLD_BYTES_MAX) {
+      if (this.#phase === 'joining') this.#joinAnyhow()
+      // Neither a picture nor audio in so much: there is nothing to begin with.
+      if (this.#phase === 'joining') this.#hold.release(this.#hold.end)
+      for (const { taking } of this.#tracks.all) this.#releaseEarly(taking)
+    }
+    if (this.#phase !== 'on-air') return
+    let limit = this.#hold.end
+    for (const track of this.#byPid.values()) {
+      if (track.taking.openAt >= 0) limit = Math.min(limit, track.taking.openAt)
+    }
+    this.#emitter.send(this.#hold, limit)
+  }
+
+  #releaseOverdue(): void {
+    for (const { taking } of this.#byPid.values()) {
+      if (this.#progress.ticks - taking.openedAtTicks > HOLD_TICKS_MAX) this.#releaseEarly(taking)
+    }
+  }
+
+  #releaseEarly(taking: Track['taking']): void {
+    if (taking.openAt < 0) return
+    taking.openAt = -1
+    this.#unitsReleasedEarly += 1
+  }
+
+  /** Drops what is incomplete; of audio, what is whole of it stays. */
+  #endOpenUnits(): void {
+    const openFrom = new Map<number, number>()
+    for (const { pid, output, taking } of this.#byPid.values()) {
+      if (taking.openAt < 0) continue
+      const from = this.#hold.offsetOf(taking.openAt)
+      const place = { buffer: this.#hold.buffer, from, to: this.#hold.offsetOf(this.#hold.end), pid }
+      if (output.kind === 'audio' && hasReadableFrames(output.codec) && keepWholeFrames(place, output.codec)) continue
+      openFrom.set(pid, taking.openAt)
+      this.#incompleteUnitsDropped += 1
+    }
+    if (openFrom.size > 0) this.#dropPackets((position, pid) => position >= (openFrom.get(pid) ?? Infinity))
+  }
+
+  #dropPackets(isUnwanted: (position: number, pid: number) => boolean): void {
+    const { buffer } = this.#hold
+    const end = this.#hold.offsetOf(this.#hold.end)
+    for (let at = this.#hold.offsetOf(this.#hold.begin); at < end; at += PACKET_BYTES) {
+      if (buffer[at] !== SYNC_BYTE) continue
+      if (isUnwanted(this.#hold.positionOf(at), pidOf(buffer, at))) buffer[at] = DROPPED
+    }
+  }
 }

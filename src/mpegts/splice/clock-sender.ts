@@ -1,0 +1,108 @@
+import { hasDiscontinuityIndicator, hasPcr, PACKET_BYTES, pcrOf, writePcr } from '../packet.ts'
+import { makePcrPacket, stripPcr } from './adaptation-field.ts'
+import { OutputClock } from './output-clock.ts'
+import type { OutputProgramme } from './output-programme.ts'
+import type { PacketWriter } from './packet-writer.ts'
+import { NO_TIMESTAMP } from './timestamp.ts'
+import type { Timeline } from './timeline.ts'
+import type { Track } from './track.ts'
+import type { TrackTable } from './track-table.ts'
+
+/** PID, inside the hold, of packets of which only the PCR goes out. */
+export const PID_CLOCK_ONLY = 0x1ffe
+/** A step of 10 s takes 125 packets of 80 ms. */
+const FILL_PACKETS_MAX = 128
+
+export interface ClockSenderOptions {
+  readonly tracks: TrackTable
+  readonly programme: OutputProgramme
+  readonly timeline: Timeline
+  readonly writer: PacketWriter
+}
+
+/** Sends the output's PCR, always on its own PCR PID, whichever PID the source has its PCR on. */
+export class ClockSender {
+  readonly #options: ClockSenderOptions
+  readonly #clock = new OutputClock()
+  readonly #packet = Buffer.alloc(PACKET_BYTES)
+  /** DTS of the leading stream's unit in progress. */
+  #leadingDts = NO_TIMESTAMP
+  /** Inside the hold, PCRs on other PIDs are not the programme's. */
+  #sourcePid = -1
+
+  constructor(options: ClockSenderOptions) {
+    this.#options = options
+  }
+
+  /** A source begins. A scrambled one keeps its own time, which has nothing to do with what was before. */
+  begin(isOwnTime: boolean): void {
+    if (isOwnTime) {
+      this.#clock.restart()
+      this.#leadingDts = NO_TIMESTAMP
+    } else this.#clock.join()
+  }
+
+  /** PCRs come on this PID, as it is in the hold. */
+  listenTo(pid: number): void {
+    this.#sourcePid = pid
+  }
+
+  /** A unit goes out next; `leads` says that it belongs to the leading stream. */
+  observeUnit(dts: number, leads: boolean): void {
+    if (leads) this.#leadingDts = dts
+    this.#clock.observeUnit(dts)
+  }
+
+  /** Sends a PCR between units where the source has left them out for too long. */
+  sendIfDue(): void {
+    if (this.#leadingDts === NO_TIMESTAMP || !this.#clock.isDue(this.#leadingDts)) return
+    this.#send(this.#clock.estimate(this.#leadingDts))
+  }
+
+  /** Rewrites the PCR in a packet that goes out, or sends it apart when the packet is not of the PCR PID. */
+  rewrite(track: Track, buffer: Buffer, at: number): void {
+    const isOutput = track.pid === this.#options.programme.pcrPid
+    if (isOutput && track.pid === this.#sourcePid) {
+      const pcr = this.#take(buffer, at)
+      this.#fillBefore(pcr)
+      writePcr(buffer, at, pcr)
+      this.#clock.advance(pcr, this.#leadingDts)
+      return
+    }
+    this.sendOnly(track.pid, buffer, at)
+    stripPcr(buffer, at)
+  }
+
+  /** Sends the PCR of a packet that itself does not go out. */
+  sendOnly(pid: number, buffer: Buffer, at: number): void {
+    const isWanted = pid === this.#sourcePid || pid === PID_CLOCK_ONLY
+    if (isWanted && hasPcr(buffer, at)) this.#send(this.#take(buffer, at))
+  }
+
+  #take(buffer: Buffer, at: number): number {
+    const { timeline } = this.#options
+    if (hasDiscontinuityIndicator(buffer, at)) timeline.announceJump()
+    return this.#clock.valueFor(pcrOf(buffer, at), timeline.offset, this.#leadingDts)
+  }
+
+  #send(pcr: number): void {
+    this.#fillBefore(pcr)
+    this.#sendPacket(pcr)
+  }
+
+  #fillBefore(next: number): void {
+    for (let count = 0; count < FILL_PACKETS_MAX; count += 1) {
+      const missing = this.#clock.fillBefore(next)
+      if (missing === undefined) return
+      this.#sendPacket(missing)
+    }
+  }
+
+  #sendPacket(pcr: number): void {
+    const { programme, tracks, writer } = this.#options
+    const counter = tracks.at(programme.pcrPid)?.sending.counter ?? 0
+    makePcrPacket(this.#packet, 0, programme.pcrPid, counter, pcr)
+    writer.write(this.#packet)
+    this.#clock.advance(pcr, this.#leadingDts)
+  }
+}

@@ -1,0 +1,288 @@
+import { SectionAssembler } from '../section-assembler.ts'
+import { hasAdaptationField, hasPayload, hasPcr, isPayloadUnitStart, isScrambled } from '../packet.ts'
+import { PACKET_BYTES, payloadOffset, pidOf } from '../packet.ts'
+import { packetiseSection } from '../psi.ts'
+import { clearDiscontinuityIndicator, makeDiscontinuityPacket, moveRareTimestamps } from './adaptation-field.ts'
+import { hasReadableFrames } from './audio-frame.ts'
+import type { Hold } from './hold.ts'
+import { PID_CLOCK_ONLY } from './clock-sender.ts'
+import type { ClockSender } from './clock-sender.ts'
+import type { OutputProgramme } from './output-programme.ts'
+import type { PacketWriter } from './packet-writer.ts'
+import { makePesHeader, readPesHeader, writeTimestamp } from './pes-header.ts'
+import { moveSpliceInfo } from './splice-info.ts'
+import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
+import { endUnit, OVERLAP_TOLERANCE_TICKS } from './timeline.ts'
+import type { Timeline } from './timeline.ts'
+import { isAudio, isVideo } from './track.ts'
+import type { Track } from './track.ts'
+import type { TrackTable } from './track-table.ts'
+import { DROPPED, trimUnitStart } from './unit-rewrite.ts'
+
+/** PAT and PMT come again after this much media; the next unit may be one picture later. */
+const TABLES_INTERVAL_TICKS = 100 * TICKS_PER_MS
+
+export interface EmitterOptions {
+  readonly tracks: TrackTable
+  readonly programme: OutputProgramme
+  readonly timeline: Timeline
+  readonly clock: ClockSender
+  readonly writer: PacketWriter
+}
+
+/** What happens at the join of a source, as far as the emitter has seen it. */
+export interface JoinRecord {
+  audioUnitsDropped: number
+  audioHoleMs: number | undefined
+}
+
+/** Sends packets that the hold lets go: rewrites them, and puts tables and clock references between them. */
+export class Emitter {
+  readonly #options: EmitterOptions
+  readonly #header = makePesHeader()
+  readonly #packet = Buffer.alloc(PACKET_BYTES)
+  readonly #assemblers = new Map<number, SectionAssembler>()
+  /** Video, or audio when there is none: its DTS is the output's progress. */
+  #leader: Track | undefined
+  #leadingDts = NO_TIMESTAMP
+  #tablesDts = NO_TIMESTAMP
+  #areTablesDue = true
+  #mediaTicks = 0
+  /** In front of these positions viewers can begin, ascending. */
+  #joins: number[] = []
+  #record: JoinRecord = { audioUnitsDropped: 0, audioHoleMs: undefined }
+  /** DTS for the first picture when those between it and the next are left out. */
+  #firstDts: { readonly position: number; readonly sourceDts: number } | undefined
+  /** Audio before this, in the output's time, is of no use; NO_TIMESTAMP when all is. */
+  #audioFloor = NO_TIMESTAMP
+
+  constructor(options: EmitterOptions) {
+    this.#options = options
+  }
+
+  get record(): Readonly<JoinRecord> {
+    return this.#record
+  }
+
+  get mediaTicks(): number {
+    return this.#mediaTicks
+  }
+
+  get leader(): Track | undefined {
+    return this.#leader
+  }
+
+  /** A source begins; `audioFloor` bounds the audio of tracks that have sent none yet. */
+  begin(audioFloor: number, firstDts: { readonly position: number; readonly sourceDts: number } | undefined): void {
+    this.#audioFloor = audioFloor
+    this.#firstDts = firstDts
+    this.#areTablesDue = true
+    this.#assemblers.clear()
+    this.#record = { audioUnitsDropped: 0, audioHoleMs: undefined }
+  }
+
+  lead(leader: Track | undefined): void {
+    this.#leader = leader
+  }
+
+  requireTables(): void {
+    this.#areTablesDue = true
+  }
+
+  /** A viewer can begin at this position; they come in ascending order. */
+  markJoin(position: number): void {
+    this.#joins.push(position)
+  }
+
+  forgetJoins(): void {
+    this.#joins = []
+  }
+
+  /** Sends everything before `limit`. The packets in the hold are changed. */
+  send(hold: Hold, limit: number): void {
+    const { buffer } = hold
+    const { tracks, writer, clock } = this.#options
+    const end = hold.offsetOf(limit)
+    for (let at = hold.offsetOf(hold.begin); at < end; at += PACKET_BYTES) {
+      if (buffer[at] === DROPPED) continue
+      const pid = pidOf(buffer, at)
+      if (pid === PID_CLOCK_ONLY) {
+        clock.sendOnly(pid, buffer, at)
+        continue
+      }
+      const track = tracks.at(pid)
+      if (track !== undefined) this.#sendPacket(track, hold, at, end)
+    }
+    writer.settle()
+    hold.release(limit)
+  }
+
+  #sendPacket(track: Track, hold: Hold, at: number, end: number): void {
+    const { buffer } = hold
+    const { sending } = track
+    if (isPayloadUnitStart(buffer, at) && hasPayload(buffer, at)) {
+      this.#beginUnit(track, hold, at, end)
+      if (buffer[at] === DROPPED) return
+    }
+    if (sending.isSkipping) {
+      sending.hasSkipped = true
+      this.#options.clock.sendOnly(track.pid, buffer, at)
+      return
+    }
+    if (hasAdaptationField(buffer, at) && (buffer[at + 4] ?? 0) > 0) this.#rewriteAdaptationField(track, buffer, at)
+    if (track.format === 'splice-info') {
+      this.#sendSpliceInfo(track, buffer, at)
+      return
+    }
+    const control = buffer[at + 3] ?? 0
+    const step = sending.hasSkipped ? (control >>> 4) & 1 : control & 0x0f
+    if (hasPayload(buffer, at)) sending.hasSkipped = false
+    sending.counter = (sending.counter + step) & 0x0f
+    buffer[at + 3] = (control & 0xf0) | sending.counter
+    if (sending.unitPts !== NO_TIMESTAMP && isAudio(track) && (control & 0xd0) === 0x10) {
+      const from = isPayloadUnitStart(buffer, at) ? this.#header.dataAt : payloadOffset(buffer, at)
+      sending.audio.push(track.output.codec, buffer, from, at + PACKET_BYTES)
+    }
+    this.#options.writer.keep(buffer, at)
+  }
+
+  /** Decides whether a unit goes out, places it in time and sends what belongs in front of it. */
+  #beginUnit(track: Track, hold: Hold, at: number, end: number): void {
+    const { buffer } = hold
+    const { sending } = track
+    endUnit(track)
+    sending.isSkipping = false
+    const isTimed = track.format === 'pes' && !isScrambled(buffer, at)
+    if (isTimed) sending.isSkipping = !this.#placeUnit(track, hold, at, end)
+    if (sending.isSkipping) return
+    const isJoin = this.#takeJoin(hold.positionOf(at))
+    this.#sendTables(isJoin)
+    if (sending.isRenewed) this.#announceDiscontinuity(track)
+    if (track === this.#leader && !hasPcr(buffer, at)) this.#options.clock.sendIfDue()
+  }
+
+  /** False when the unit does not go out. */
+  #placeUnit(track: Track, hold: Hold, at: number, end: number): boolean {
+    const { buffer } = hold
+    const { sending } = track
+    const header = this.#header
+    const kind = readPesHeader(buffer, payloadOffset(buffer, at), at + PACKET_BYTES, header)
+    if (kind === 'cut-off') return false
+    if (header.ptsAt < 0) {
+      sending.untimedUnits += 1
+      return sending.sourceDts !== NO_TIMESTAMP || kind === 'none'
+    }
+    const sourceDts = this.#firstDtsAt(hold.positionOf(at)) ?? header.dts
+    const isFirst = sending.sourceDts === NO_TIMESTAMP
+    this.#options.timeline.place(track, sourceDts, track === this.#leader)
+    if (isFirst && isAudio(track) && !this.#trimFirstAudio(track, hold, at, end)) {
+      this.#record.audioUnitsDropped += 1
+      return false
+    }
+    // Trimming has moved the timestamps; nothing else changes them between.
+    if (isFirst && isAudio(track)) readPesHeader(buffer, payloadOffset(buffer, at), at + PACKET_BYTES, header)
+    return this.#writeTimestamps(track, buffer, isFirst && !isAudio(track) ? sourceDts : header.dts)
+  }
+
+  #firstDtsAt(position: number): number | undefined {
+    return this.#firstDts?.position === position ? this.#firstDts.sourceDts : undefined
+  }
+
+  /** Lets the first audio of a source begin where the old audio has ended; false when it lies before that. */
+  #trimFirstAudio(track: Track, hold: Hold, at: number, end: number): boolean {
+    const { sending, output, pid } = track
+    const floor = sending.lastDts === NO_TIMESTAMP ? this.#audioFloor : sending.end
+    const pts = wrapTimestamp(this.#header.pts + sending.offset)
+    const overlap = floor === NO_TIMESTAMP ? 0 : timestampStep(floor, pts)
+    if (!hasReadableFrames(output.codec)) return overlap <= OVERLAP_TOLERANCE_TICKS
+    const isTrimmed = trimUnitStart({ buffer: hold.buffer, from: at, to: end, pid }, output.codec, Math.max(0, overlap))
+    return isTrimmed || overlap <= OVERLAP_TOLERANCE_TICKS
+  }
+
+  #writeTimestamps(track: Track, buffer: Buffer, sourceDts: number): boolean {
+    const { sending } = track
+    const header = this.#header
+    const hasDecodingOrder = isVideo(track) || isAudio(track)
+    let dts = wrapTimestamp(sourceDts + sending.offset)
+    let pts = wrapTimestamp(header.pts + sending.offset)
+    const step = sending.lastDts === NO_TIMESTAMP ? 1 : timestampStep(dts, sending.lastDts)
+    if (step < (hasDecodingOrder ? 1 : 0)) {
+      if (!isVideo(track) || sending.sourceDts === NO_TIMESTAMP) return false
+      dts = wrapTimestamp(sending.lastDts + 1)
+      if (timestampStep(pts, dts) < 0) pts = dts
+    }
+    if (sending.sourceDts === NO_TIMESTAMP && isAudio(track)) this.#noteHole(track, pts)
+    else if (step > 0 && sending.sourceDts !== NO_TIMESTAMP) sending.steps.observe(step / (1 + sending.untimedUnits))
+    writeTimestamp(buffer, header.ptsAt, pts)
+    if (header.dtsAt >= 0) writeTimestamp(buffer, header.dtsAt, dts)
+    sending.sourceDts = sourceDts
+    sending.untimedUnits = 0
+    sending.lastDts = dts
+    sending.unitPts = pts
+    if (isAudio(track)) sending.audio.beginUnit()
+    if (track === this.#leader) this.#advance(dts)
+    if (hasDecodingOrder) this.#options.clock.observeUnit(dts, track === this.#leader)
+    return true
+  }
+
+  #noteHole(track: Track, pts: number): void {
+    if (track.sending.lastDts === NO_TIMESTAMP) return
+    const holeMs = timestampStep(pts, track.sending.end) / TICKS_PER_MS
+    this.#record.audioHoleMs = Math.max(this.#record.audioHoleMs ?? holeMs, holeMs)
+  }
+
+  #advance(dts: number): void {
+    if (this.#leadingDts !== NO_TIMESTAMP) this.#mediaTicks += Math.max(0, timestampStep(dts, this.#leadingDts))
+    this.#leadingDts = dts
+  }
+
+  #takeJoin(position: number): boolean {
+    let isJoin = false
+    while (this.#joins.length > 0 && (this.#joins[0] ?? 0) <= position) {
+      isJoin = this.#joins.shift() === position
+    }
+    return isJoin
+  }
+
+  /** The packets of the track are of another kind from here on (ISO/IEC 13818-1 §2.4.3.5). */
+  #announceDiscontinuity({ pid, sending }: Track): void {
+    makeDiscontinuityPacket(this.#packet, 0, pid, sending.counter)
+    this.#options.writer.write(this.#packet)
+    sending.isRenewed = false
+  }
+
+  #sendTables(isJoin: boolean): void {
+    const { programme, writer } = this.#options
+    const since =
+      this.#leadingDts === NO_TIMESTAMP || this.#tablesDts === NO_TIMESTAMP
+        ? 0
+        : timestampStep(this.#leadingDts, this.#tablesDts)
+    if (!isJoin && !this.#areTablesDue && Math.abs(since) < TABLES_INTERVAL_TICKS) return
+    if (isJoin) writer.markJoin()
+    writer.write(isJoin ? programme.joinTables() : programme.nextTables())
+    this.#areTablesDue = false
+    this.#tablesDts = this.#leadingDts
+  }
+
+  #rewriteAdaptationField(track: Track, buffer: Buffer, at: number): void {
+    moveRareTimestamps(buffer, at, track.sending.offset)
+    if (hasPcr(buffer, at)) this.#options.clock.rewrite(track, buffer, at)
+    clearDiscontinuityIndicator(buffer, at)
+  }
+
+  /** Sections are put together, moved and cut into packets anew, since their CRC_32 stands at the end. */
+  #sendSpliceInfo(track: Track, buffer: Buffer, at: number): void {
+    const { timeline, writer } = this.#options
+    let assembler = this.#assemblers.get(track.pid)
+    if (assembler === undefined) {
+      assembler = new SectionAssembler()
+      this.#assemblers.set(track.pid, assembler)
+    }
+    assembler.push(buffer, at, (section) => {
+      moveSpliceInfo(section, timeline.offset)
+      const packets = packetiseSection(section, track.pid, (track.sending.counter + 1) & 0x0f)
+      track.sending.counter = (track.sending.counter + packets.length / PACKET_BYTES) & 0x0f
+      writer.write(packets)
+    })
+  }
+}

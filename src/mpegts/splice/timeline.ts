@@ -1,0 +1,105 @@
+import { isAudio, isVideo } from './track.ts'
+import type { Track } from './track.ts'
+import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
+
+/** A picture lasts this long while its source has not shown how long: 25 a second. */
+const PICTURE_TICKS_DEFAULT = 3_600
+/** An audio unit, likewise: 1,024 samples at 48 kHz. */
+const AUDIO_UNIT_TICKS_DEFAULT = 1_920
+/** A step of video further ahead than this is a jump of the source's clock, not missing pictures. */
+const VIDEO_GAP_TICKS_MAX = 1_000 * TICKS_PER_MS
+/** Audio may be away for longer while the video goes on. */
+const AUDIO_GAP_TICKS_MAX = 10_000 * TICKS_PER_MS
+/** Streams of one source that have all jumped agree on the time within this. */
+const STRETCH_TOLERANCE_TICKS = 1_500 * TICKS_PER_MS
+/** Rounding between clocks of streams is no overlap. */
+export const OVERLAP_TOLERANCE_TICKS = TICKS_PER_MS
+
+/** How long the track's units usually last, 90 kHz ticks. */
+export function unitTicksOf({ output, sending }: Track): number {
+  if (output.kind === 'audio') return sending.audio.unitTicks ?? sending.steps.usual ?? AUDIO_UNIT_TICKS_DEFAULT
+  return sending.steps.usual ?? PICTURE_TICKS_DEFAULT
+}
+
+/** A unit that went out is complete: the end of its audio is known now. */
+export function endUnit(track: Track): void {
+  const { sending } = track
+  if (sending.unitPts === NO_TIMESTAMP || !isAudio(track)) return
+  sending.end = wrapTimestamp(sending.unitPts + Math.round(unitTicksOf(track)))
+  sending.unitPts = NO_TIMESTAMP
+}
+
+/** Where the track goes on, in the output's time; undefined when it has sent nothing. */
+export function nextDtsOf(track: Track): number | undefined {
+  const { lastDts, end, untimedUnits } = track.sending
+  if (lastDts === NO_TIMESTAMP) return undefined
+  if (isAudio(track)) return end
+  return wrapTimestamp(lastDts + Math.round((1 + untimedUnits) * unitTicksOf(track)))
+}
+
+/**
+ * Places units of the source on air on the output's time: one offset for all its streams, another one after a jump of
+ * its own clock. A stretch is the time between two jumps.
+ */
+export class Timeline {
+  #offset = 0
+  #stretch = 0
+  #jumpsClosed = 0
+  #isJumpAnnounced = false
+
+  /** Added to the source's timestamps, 0 to 2^33 − 1. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  get jumpsClosed(): number {
+    return this.#jumpsClosed
+  }
+
+  /** A source begins: its timestamp `sourceDts` falls on `outputDts`. */
+  join(sourceDts: number, outputDts: number): void {
+    this.#offset = wrapTimestamp(outputDts - sourceDts)
+    this.#stretch += 1
+    this.#isJumpAnnounced = false
+  }
+
+  /** The source says that its clock changes (discontinuity_indicator with a PCR). */
+  announceJump(): void {
+    this.#isJumpAnnounced = true
+  }
+
+  /** Sets the track's offset for a unit with this DTS in the source's time. `leads` says whether others follow it. */
+  place(track: Track, sourceDts: number, leads: boolean): void {
+    const { sending } = track
+    if (sending.sourceDts === NO_TIMESTAMP || !(isVideo(track) || isAudio(track))) this.#adopt(track)
+    else if (this.#isJump(track, timestampStep(sourceDts, sending.sourceDts), leads)) {
+      this.#closeJump(track, sourceDts, leads)
+    }
+  }
+
+  #isJump(track: Track, step: number, leads: boolean): boolean {
+    if (step > (isVideo(track) || leads ? VIDEO_GAP_TICKS_MAX : AUDIO_GAP_TICKS_MAX)) return true
+    if (step < 0 && step < -unitTicksOf(track)) return true
+    return leads && this.#isJumpAnnounced && (step <= 0 || step > 1.5 * unitTicksOf(track))
+  }
+
+  #closeJump(track: Track, sourceDts: number, leads: boolean): void {
+    const { sending } = track
+    const wanted = wrapTimestamp((nextDtsOf(track) ?? sourceDts) - sourceDts)
+    const distance = timestampStep(this.#offset, wanted)
+    const isKnown = sending.stretch !== this.#stretch && Math.abs(distance) <= STRETCH_TOLERANCE_TICKS
+    if (!isKnown) {
+      this.#stretch += 1
+      this.#jumpsClosed += 1
+    }
+    // What the streams after it follow is the leader's step; a follower only stands in until the leader has jumped.
+    if (!isKnown || leads) this.#offset = wanted
+    if (leads) this.#isJumpAnnounced = false
+    this.#adopt(track)
+  }
+
+  #adopt({ sending }: Track): void {
+    sending.offset = this.#offset
+    sending.stretch = this.#stretch
+  }
+}
