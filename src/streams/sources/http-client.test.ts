@@ -72,7 +72,7 @@ function answering(text: string, after: 'fin' | 'rst' | 'stay' = 'fin'): Promise
     socket.write(text, () => {
       if (after === 'fin') socket.end()
       // A reset discards what the peer has not read yet, so it waits until that has probably happened.
-      else if (after === 'rst') setTimeout(() => socket.resetAndDestroy(), 20)
+      else if (after === 'rst') systemClock.schedule(20, () => socket.resetAndDestroy())
     })
   })
 }
@@ -331,12 +331,12 @@ test('a paused reader stops the source, bounded, and goes on where it was', asyn
       receivedBytes += chunk.length
       if (pausedAtBytes !== 0) return true
       pausedAtBytes = receivedBytes
-      setTimeout(() => {
+      systemClock.schedule(150, () => {
         assert.ok(receivedBytes - pausedAtBytes <= 65_536, `${receivedBytes - pausedAtBytes} bytes came while paused`)
         // What is under way fits in the two kernel buffers; the rest waits at the origin.
         assert.ok(sentBytes < total, 'the origin was not held back')
         reader.resume()
-      }, 150)
+      })
       return false
     },
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { systemClock } from '../../lib/clock.ts'
 import { RawOrigin } from '../sources/raw-origin.fixture.ts'
 import { VodGateway, fileOrigin, film, readAll, sha256 } from './vod.fixture.ts'
 import type { Fault } from './vod.fixture.ts'
@@ -242,7 +243,8 @@ test('a paused viewer holds its source back, and a source that is lost meanwhile
   let before = -1
   for (let look = 0; look < 40 && gateway.bytes !== before; look += 1) {
     before = gateway.bytes
-    await systemPause(150)
+    // Sockets fill up in real time; there is no event for "nothing more comes".
+    await systemClock.sleep(150)
   }
   assert.equal(gateway.bytes, before, 'the source was never held back')
   assert.ok(gateway.queuedBytesMax <= 262_144, `${gateway.queuedBytesMax} bytes waited in the gateway`)
@@ -306,10 +308,3 @@ test('a source that fails again and again survives as long as each attempt makes
   assert.equal(sha256(body), sha256(file))
   assert.equal(origin.requests.length, 13)
 })
-
-/** Real sockets fill up in real time; there is no event for "nothing more comes". */
-function systemPause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
-}

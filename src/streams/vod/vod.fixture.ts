@@ -86,7 +86,7 @@ function sendBody({ socket }: RawRequest, body: Buffer, fault: Fault | undefined
     if (fault === undefined) socket.end(isChunked ? '\r\n0\r\n\r\n' : '')
     else if (fault.kind === 'fin') socket.end()
     // A reset discards what the gateway has not read yet, so it waits until that has probably happened.
-    else if (fault.kind === 'rst') setTimeout(() => socket.resetAndDestroy(), 15)
+    else if (fault.kind === 'rst') systemClock.schedule(15, () => socket.resetAndDestroy())
   })
 }
 
