@@ -64,7 +64,7 @@ test('a kept token that others may read is taken back from them', async (t) => {
 test('a damaged token file stops the start instead of opening the gateway', async (t) => {
   const directory = await scratch(t)
   await resolveApiToken({ ...nothing, host: '0.0.0.0', directory })
-  for (const text of ['', 'short', 'two words of enough length', 'x'.repeat(20) + '\u0000']) {
+  for (const text of ['', 'short', 'two words of enough length', `${'x'.repeat(20)}\u0000`]) {
     await writeFile(join(directory, 'api-token'), text)
     await assert.rejects(resolveApiToken({ ...nothing, host: '0.0.0.0', directory }), { code: 'invalid_configuration' })
   }
@@ -73,7 +73,10 @@ test('a damaged token file stops the start instead of opening the gateway', asyn
 test('a data directory that cannot be used is named', async (t) => {
   const directory = await scratch(t)
   await writeFile(directory, 'a file where the directory should be')
-  await assert.rejects(resolveApiToken({ ...nothing, host: '0.0.0.0', directory }), /set API_TOKEN instead/)
+  await assert.rejects(
+    resolveApiToken({ ...nothing, host: '0.0.0.0', directory }),
+    /api-token: this secret can be neither read nor made/,
+  )
 })
 
 test('API_AUTH=off asks for no token anywhere, says so, and still needs HOST to serve others', async (t) => {

@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorMessage, HoldfastError } from '../lib/errors.ts'
+import { keptSecret } from '../lib/secret-file.ts'
 import type { AccessMode } from './access.ts'
 import { isLoopbackHost } from './loopback.ts'
 
@@ -29,9 +27,6 @@ export interface ResolvedApiToken {
 const LOOPBACK = '127.0.0.1'
 const EVERYWHERE = '0.0.0.0'
 const TOKEN_FILE = 'api-token'
-const TOKEN_BYTES = 24
-const TOKEN_CHARACTERS_MIN = 16
-const OTHERS_MAY = 0o077
 
 /**
  * Secure by default: without a token only this machine is served; told to serve others without one, the gateway makes a
@@ -56,40 +51,9 @@ export async function resolveApiToken(options: ApiTokenOptions): Promise<Resolve
     return { mode: { kind: 'loopback' }, host, isGenerated: false, message }
   }
   const path = join(directory, TOKEN_FILE)
-  const kept = await keptToken(path, directory)
-  const message = kept.isGenerated
-    ? `API token: ${kept.token} (made now, kept in ${path}, shown only this once)`
+  const { secret: token, isGenerated } = await keptSecret(path)
+  const message = isGenerated
+    ? `API token: ${token} (made now, kept in ${path}, shown only this once)`
     : `The API asks for the token in ${path}`
-  return { mode: { kind: 'token', token: kept.token }, host, isGenerated: kept.isGenerated, message }
-}
-
-async function keptToken(path: string, directory: string): Promise<{ token: string; isGenerated: boolean }> {
-  try {
-    const existing = await readToken(path)
-    if (existing !== undefined) return { token: existing, isGenerated: false }
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    const token = randomBytes(TOKEN_BYTES).toString('base64url')
-    // `wx` fails when another process was quicker, so two that start together cannot end up with two tokens.
-    await using file = await open(path, 'wx', 0o600)
-    await file.writeFile(`${token}\n`)
-    await file.sync()
-    return { token, isGenerated: true }
-  } catch (error) {
-    if (error instanceof HoldfastError) throw error
-    const text = `${path}: the API token can be neither read nor made (${errorMessage(error)}); set API_TOKEN instead`
-    throw new HoldfastError('invalid_configuration', text, { cause: error })
-  }
-}
-
-async function readToken(path: string): Promise<string | undefined> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-  if (found === undefined) return undefined
-  if ((found.mode & OTHERS_MAY) !== 0) await chmod(path, 0o600)
-  const token = (await readFile(path, 'utf8')).trim()
-  if (token.length >= TOKEN_CHARACTERS_MIN && /^[\x21-\x7e]+$/.test(token)) return token
-  const text = `${path} must hold one token of at least ${TOKEN_CHARACTERS_MIN} characters; delete it to have one made`
-  throw new HoldfastError('invalid_configuration', text)
+  return { mode: { kind: 'token', token }, host, isGenerated, message }
 }

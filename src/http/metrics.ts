@@ -35,7 +35,7 @@ const GAP_SECONDS = [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60]
 /** Each value of a label is a time series for ever; past this many the rest is counted as `other`. */
 const LABEL_VALUES_MAX = 64
 
-/** The metrics registry of one gateway (docs/METRICS.md lists what is in it). */
+/** The metrics registry of one gateway (docs/API.md lists what is in it). */
 export function createMetrics({ sources, version, includeProcess }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]

@@ -18,7 +18,7 @@ const routes: RouteGroup = {
     app.get('/thing', async () => ({ ok: true }))
     app.delete('/thing', async () => ({ ok: true }))
     app.get('/watch/:streamId', { config: { access: 'viewer' } }, async () => ({ ok: true }))
-    app.get('/open', { config: { access: 'public' } }, async (request) => ({ isOperator: request.isOperator }))
+    app.get('/open', { config: { access: 'public' } }, async ({ isOperator }) => ({ isOperator }))
     app.post('/thing', { schema: { body: z.object({ name: z.string() }) } }, async ({ body }) => body)
     app.get('/defect', async () => {
       throw new Error('http://user:secret@a.example/ went wrong')
@@ -169,7 +169,7 @@ test('a defect is logged with its cause, without credentials, and answered witho
   const server = await serverOf({ log })
   const answer = await server.app.inject({ url: '/defect' })
   assert.deepEqual([answer.statusCode, answer.json()], [500, { detail: 'Internal Server Error' }])
-  assert.match(lines[0] ?? '', /^request_failed GET \/defect failed .*went wrong/)
+  assert.match(lines[0] ?? '', /^request_failed The answer to GET \/defect failed .*went wrong/)
   assert.doesNotMatch(lines[0] ?? '', /secret/)
   const mistake = await server.app.inject({ url: '/mistake' })
   assert.deepEqual([mistake.statusCode, mistake.json()], [500, { detail: 'Internal Server Error' }])

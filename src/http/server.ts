@@ -105,7 +105,7 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
   app.decorateRequest('isOperator', false)
   app.addHook('onRequest', onRequest(options, routes))
   app.addHook('onResponse', async (request, reply) => {
-    options.log.debug('http_request', `${request.method} ${request.routeOptions.url ?? 'unknown route'}`, {
+    options.log.debug('http_request', `Answered ${request.method} ${request.routeOptions.url ?? 'unknown route'}`, {
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
     })
@@ -196,7 +196,7 @@ function onRequest({ access, log }: HttpServerOptions, routes: RouteTable) {
     if (isReadableByPages(access.mode, wanted)) writeCorsHeaders(reply.raw)
     const refusal = access.refusal(judged, wanted)
     if (refusal === undefined) return
-    log.debug('request_refused', refusal.message, { code: refusal.code, ip: request.ip })
+    log.debug('request_refused', 'A request was refused', { code: refusal.code, ip: request.ip })
     throw refusal
   }
 }
@@ -229,11 +229,15 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply,
   const answer = errorAnswer(error, request.routeOptions.config.errors ?? 'peer')
   if (answer.isDefect) {
     const cause = error instanceof Error ? (error.stack ?? error.message) : errorMessage(error)
-    log.error('request_failed', `${request.method} ${request.routeOptions.url ?? ''} failed`, {
-      detail: redactUrlsIn(
-        error instanceof Error && error.cause !== undefined ? `${cause} (${errorMessage(error.cause)})` : cause,
-      ),
-    })
+    log.error(
+      'request_failed',
+      `The answer to ${request.method} ${request.routeOptions.url ?? 'unknown route'} failed`,
+      {
+        detail: redactUrlsIn(
+          error instanceof Error && error.cause !== undefined ? `${cause} (${errorMessage(error.cause)})` : cause,
+        ),
+      },
+    )
   }
   void reply
     .code(answer.status)

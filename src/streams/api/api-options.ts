@@ -31,8 +31,8 @@ export interface StreamApiOptions {
   readonly version: string
   readonly rootPath: string
   readonly defaults: StreamDefaults
-  health(): HealthReport
-  information(): GatewayInformation
+  readonly health: () => HealthReport
+  readonly information: () => GatewayInformation
   /** Asks an address that an operator named. Never throws. */
-  testConnection(url: string): Promise<ConnectionTestResult>
+  readonly testConnection: (url: string) => Promise<ConnectionTestResult>
 }

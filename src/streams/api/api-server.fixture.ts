@@ -1,7 +1,7 @@
 import { createAccess } from '../../http/access.ts'
 import type { AccessMode } from '../../http/access.ts'
 import { createServer } from '../../http/server.ts'
-import type { HttpServer } from '../../http/server.ts'
+import type { HttpServer, RouteGroup } from '../../http/server.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { silentLog } from '../../lib/log.ts'
 import type { StreamApiOptions } from './api-options.ts'
@@ -15,6 +15,8 @@ interface ApiServerOptions extends Partial<Pick<StreamApiOptions, 'health' | 'te
   readonly mode?: AccessMode
   readonly requireViewerToken?: boolean
   readonly trustProxy?: boolean
+  /** Beside the API's own. */
+  readonly groups?: readonly RouteGroup[]
 }
 
 /** The whole API over a fake streams hall, not listening. The Host of injected requests is localhost. */
@@ -52,7 +54,7 @@ export async function apiServer(
     trustProxy: options.trustProxy ?? false,
     clock: systemClock,
     log: silentLog,
-    groups: [api],
+    groups: [api, ...(options.groups ?? [])],
   })
   return { server, streams }
 }
