@@ -222,8 +222,12 @@ const viewers = {
     { minimum: 1, maximum: 86_400 },
   ),
   vodViewerStallMs: seconds(
-    { name: 'VOD_WRITE_TIMEOUT', group: 'viewers', doc: 'A VOD viewer that takes no byte for this long is dropped.' },
-    3_600,
+    {
+      name: 'VOD_WRITE_TIMEOUT',
+      group: 'viewers',
+      doc: 'A VOD viewer that takes no byte for this long (a paused player) is dropped.',
+    },
+    14_400,
     { minimum: 1, maximum: 86_400 },
   ),
 } as const

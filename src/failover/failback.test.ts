@@ -120,7 +120,7 @@ test('a tunnel is restored by one good probe, and the probing ends', () => {
 test('probes stop when nobody wants output and begin again with it', () => {
   const group = onBackup(auto)
   assert.deepEqual(group.send({ kind: 'stopped' }), ['off b', 'leave a'])
-  assert.deepEqual(group.send({ kind: 'started' }), ['start a'])
+  assert.deepEqual(group.send({ kind: 'started' }), ['start b', 'probe a'])
 })
 
 test('a pinned backup is not left', () => {

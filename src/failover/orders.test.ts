@@ -46,12 +46,18 @@ test('a switch while nobody watches is kept, told, and recorded', () => {
   assert.deepEqual(group.send({ kind: 'started' }), ['start c'])
 })
 
-test('a fresh start begins with the best again unless a person chose', () => {
+test('a start soon after a failover goes on with the backup, a later one begins with the best again', () => {
   const group = new Rehearsal('a b c', streamPolicy).live()
   group.fail()
   group.deliver()
   assert.deepEqual(group.send({ kind: 'stopped' }), ['off b'])
-  assert.deepEqual(group.send({ kind: 'started' }), ['start a'])
+  assert.deepEqual(group.send({ kind: 'started' }, 20_000), ['start b'])
+  group.send({ kind: 'stopped' })
+  assert.deepEqual(group.send({ kind: 'started' }, 10_000), ['start a'])
+})
+
+test('a choice by hand outlives a stop', () => {
+  const group = new Rehearsal('a b c', streamPolicy).live()
   group.send({ kind: 'switch_requested', by: 'operator' })
   group.send({ kind: 'stopped' })
   assert.deepEqual(group.send({ kind: 'started' }), ['start b'])

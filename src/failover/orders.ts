@@ -6,6 +6,7 @@ import {
   type CandidateState,
 } from './candidate.ts'
 import { replaceRemoved } from './failover.ts'
+import type { GroupPolicy } from './group-policy.ts'
 import type { GroupEvent, GroupState } from './group-state.ts'
 import { putOnAir, type Motive } from './on-air.ts'
 import { badnessOf, bestOf, othersAfter, preferenceOrder, preferredTo } from './standing.ts'
@@ -172,5 +173,15 @@ function firstChoice(turn: Turn): { readonly id: CandidateId; readonly byHand: b
   if (state.pin !== null) return { id: state.pin.id, byHand: false }
   if (state.resume !== null && state.resume.byHand) return state.resume
   const best: CandidateState | undefined = bestOf(preferenceOrder(state.candidates, policy), nowMs, policy)
-  return best === undefined ? undefined : { id: best.spec.id, byHand: false }
+  if (best === undefined) return undefined
+  const last = state.resume === null ? undefined : findCandidate(state, state.resume.id)
+  // The one that was on air last is known to deliver; going back to what it was left for a moment ago would be a gamble.
+  const isGamble = last !== undefined && failedLately(best, nowMs, policy) && !failedLately(last, nowMs, policy)
+  const first = isGamble && badnessOf(last, nowMs, policy) === 0 ? last : best
+  return { id: first.spec.id, byHand: false }
+}
+
+function failedLately({ health }: CandidateState, nowMs: number, policy: GroupPolicy): boolean {
+  const { lastFailure, successesInRow } = health
+  return lastFailure !== null && successesInRow === 0 && nowMs - lastFailure.atMs < policy.health.coolDownMs
 }
