@@ -29,6 +29,8 @@ const TS_SYNCS_ANYWHERE = 5
 const AUDIO_FRAMES_AT_START = 2
 const AUDIO_FRAMES_ANYWHERE = 4
 const AUDIO_SEARCH_BYTES = 8_192
+/** Content types of containers that show themselves in their first bytes, and of playlists. */
+const RECOGNISED_TYPES = /mp2t|mpegts|flv|matroska|webm|mp4|ogg|mpegurl/i
 const TEXT_LOOKED_AT_BYTES = 1_024
 
 /**
@@ -57,7 +59,8 @@ export function sniff(head: Buffer, contentType: string): SniffResult {
 function judgeUnknown(bytes: Buffer, contentType: string, evidence: string): SniffResult {
   const kind = 'unknown'
   if (bytes.length < unknownBytesMin(bytes)) return { verdict: 'more', kind, container: undefined, evidence }
-  if (/^\s*(audio|video)\//i.test(contentType) && !/mpegurl/i.test(contentType)) {
+  // A body that claims a container which is recognised above, and is not it, is noise.
+  if (/^\s*(audio|video)\//i.test(contentType) && !RECOGNISED_TYPES.test(contentType)) {
     return { verdict: 'media', kind, container: 'opaque', evidence }
   }
   return { verdict: 'not-media', kind, container: undefined, evidence }
