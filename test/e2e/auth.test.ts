@@ -11,6 +11,23 @@ before(async () => {
 after(async () => await gateway[Symbol.asyncDispose]())
 
 describe('with API_TOKEN set', () => {
+  test('no route opens a URL or a file that a request without a token names', async () => {
+    await using scene = await Scene.open({ gateway, origins: [{ name: 'private' }] })
+    const target = encodeURIComponent(scene.origin(0).url)
+    for (const path of [
+      `/stream/x?url=${target}`,
+      `/hls/x/playlist.m3u8?url=${target}`,
+      `/hls/x/segment?client_id=a&url=${target}`,
+      '/hls/x/segment?client_id=a&url=/etc/passwd',
+      '/hls/x/segment.ts?client_id=a&url=file:///etc/passwd',
+    ]) {
+      const answer = await gateway.api.with({}).call('GET', path)
+      assert.ok(answer.status >= 400, `${path} was answered ${answer.status}`)
+      assert.doesNotMatch(answer.text, /root:/)
+    }
+    assert.equal(scene.origin(0).connectionsEver, 0)
+  })
+
   const ways: readonly (readonly [string, string, Readonly<Record<string, string>>])[] = [
     ['X-API-Token', '/streams', { 'x-api-token': TOKEN }],
     ['Authorization: Bearer', '/streams', { authorization: `Bearer ${TOKEN}` }],
@@ -38,7 +55,6 @@ describe('with API_TOKEN set', () => {
 
   const guarded: readonly (readonly [string, string])[] = [
     ['GET', '/'],
-    ['GET', '/health'],
     ['GET', '/info'],
     ['GET', '/streams'],
     ['POST', '/streams'],
@@ -63,6 +79,11 @@ describe('with API_TOKEN set', () => {
       assert.match(String(answer.headers.get('www-authenticate')), /Bearer/)
     })
   }
+
+  test('a health check needs none and learns nothing but the health', async () => {
+    const answer = await gateway.api.with({}).call('GET', '/health')
+    assert.deepEqual([answer.status, answer.body], [200, { status: 'healthy' }])
+  })
 
   test('viewers need none', async () => {
     await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
@@ -25,6 +26,13 @@ async function freePort(): Promise<number> {
   return port
 }
 
+/** Asked of the kernel (proc(5)), because the first connection would be the only one that ffmpeg takes. */
+async function isListening(port: number): Promise<boolean> {
+  const table = await readFile('/proc/net/tcp', 'utf8')
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  return table.split('\n').some((line) => line.includes(`${local} 00000000:0000 0A`))
+}
+
 /** ffmpeg itself as an HTTP server that encodes a live picture for the one client that connects. */
 async function ffmpegOrigin() {
   const port = await freePort()
@@ -36,21 +44,21 @@ async function ffmpegOrigin() {
     ...['-f', 'mpegts', '-listen', '1', url],
   ])
   endWithThisProcess(child)
-  return { url, child }
+  return { url, port, child }
 }
 
 test('ffmpeg as the source: its killing is survived, and the backup follows', async () => {
-  const { url, child } = await ffmpegOrigin()
+  const { url, port, child } = await ffmpegOrigin()
   try {
     await using scene = await Scene.open({
       gateway,
-      origins: [{ name: 'unused' }, { name: 'backup', answer: { kind: 'status', status: 503 } }],
+      origins: [{ name: 'unused' }, { name: 'backup' }],
       primaryUrl: () => url,
     })
-    // ffmpeg takes a moment to listen; until then the gateway keeps trying both sources.
+    await until(() => isListening(port), { what: 'ffmpeg listening' })
     const viewer = scene.watch()
     await viewer.hasRead(60_000)
-    scene.origin(1).answer = { kind: 'live' }
+    assert.equal(scene.origin(1).connectionsEver, 0, 'what was read came from ffmpeg')
     child.kill('SIGKILL')
     await viewer.sees(scene.origin(1).name)
     assert.equal(viewer.record.misalignedBytes, 0)
@@ -68,9 +76,10 @@ test('ffmpeg as the viewer plays five seconds without a complaint', async () => 
 })
 
 test('ffmpeg as the viewer plays on through a failover', async () => {
-  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
+  // Both sources of one channel: the same PIDs, each on a clock of its own.
+  const origins = [{ name: 'primary' }, { name: 'backup', programme: 'alpha' }] as const
+  await using scene = await Scene.open({ gateway, origins })
   const url = `${gateway.url}/stream/${scene.streamId}`
-  // Its own bookkeeping (-copyts and so on) is not what is tested: it has to keep reading, and to decode the backup.
   const playing = runTool('ffmpeg', ['-v', 'error', '-i', url, '-map', '0:v', '-frames:v', '150', '-f', 'null', '-'])
   await until(async () => (await gateway.api.streamObject(scene.streamId)).client_count > 0, {
     what: 'ffmpeg watching',

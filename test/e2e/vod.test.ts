@@ -4,6 +4,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { filmFixture, readFixture, runTool } from '../lab/media.ts'
 import { VodOrigin } from '../lab/vod-origin.ts'
+import type { VodOriginOptions } from '../lab/vod-origin.ts'
 
 let gateway: GatewayProcess
 let film: Buffer
@@ -14,7 +15,7 @@ before(async () => {
 after(async () => await gateway[Symbol.asyncDispose]())
 
 const whole = { content: () => film, etag: '"film-1"' }
-const openFilm = (more: { etag?: string; diesAtOffset?: number; ranges?: boolean } = {}) =>
+const openFilm = (more: Omit<VodOriginOptions, 'content'> = {}) =>
   VodOrigin.start({ content: whole.content(), ...more })
 
 describe('a film', { concurrency: 3 }, () => {
@@ -100,7 +101,7 @@ describe('a film also', { concurrency: 3 }, () => {
 describe('a film whose source dies at half', { concurrency: 3 }, () => {
   const half = 1_000_000
   test('goes on at the same offset of the failover URL when the strong ETag is equal', async () => {
-    await using dying = await openFilm({ etag: whole.etag, diesAtOffset: half })
+    await using dying = await openFilm({ etag: whole.etag, diesAtOffset: half, death: 'fin' })
     await using backup = await openFilm({ etag: whole.etag })
     const streamId = await gateway.api.stream([dying.url, backup.url])
     using viewer = gateway.watch(streamId)

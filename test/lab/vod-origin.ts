@@ -9,8 +9,10 @@ export interface VodOriginOptions {
   readonly etag?: string
   /** Whether `Range` is understood; otherwise the whole comes with status 200. */
   readonly ranges?: boolean
-  /** The connection is reset when the body gets to this offset of the file. */
+  /** The connection breaks when the body gets to this offset of the file. */
   readonly diesAtOffset?: number
+  /** `fin`: everything before the offset arrives; `reset`: what is still on its way is lost (the default). */
+  readonly death?: 'fin' | 'reset'
   readonly contentType?: string
 }
 
@@ -84,7 +86,8 @@ export class VodOrigin implements AsyncDisposable {
     const pump = (): void => {
       while (at < end && !response.destroyed) {
         if (dieAt !== undefined && at >= dieAt) {
-          response.socket?.resetAndDestroy()
+          if (this.#options.death === 'fin') response.socket?.end()
+          else response.socket?.resetAndDestroy()
           return
         }
         const to = Math.min(end, at + PIECE_BYTES, dieAt !== undefined && dieAt > at ? dieAt : end)
