@@ -105,9 +105,11 @@ async function untilFirstPicture({ clock, watcher, gateway }: DemoParts, signal:
 async function tellSwitches(parts: DemoParts, signal: AbortSignal): Promise<void> {
   const { clock, gateway, origins, screen, streamId } = parts
   const nameOf = (url: unknown): string => origins.find((origin) => origin.url === url)?.programme.name ?? String(url)
+  let lastProblem = ''
   while (!signal.aborted) {
     try {
       for await (const event of liveEvents(gateway.url, signal)) {
+        lastProblem = ''
         if (event.streamId !== streamId) continue
         if (event.type === 'switch_completed') screen.switched(nameOf(event.data['new_url']), event.data)
         if (event.type === 'stream_failed') screen.say(`!  no source delivers (${String(event.data['error'])})`)
@@ -115,7 +117,9 @@ async function tellSwitches(parts: DemoParts, signal: AbortSignal): Promise<void
     } catch (error) {
       signal.throwIfAborted()
       if (gateway.hasEnded) throw new Error(`the gateway has ended:\n${gateway.output}`, { cause: error })
-      screen.say(`!  the event stream broke off: ${errorMessage(error)}`)
+      const problem = errorMessage(error)
+      if (problem !== lastProblem) screen.say(`!  the switches cannot be told: ${problem}`)
+      lastProblem = problem
     }
     await clock.sleep(RECONNECT_MS, signal)
   }
