@@ -218,6 +218,7 @@ export class Emitter {
     sending.sourceDts = sourceDts
     sending.untimedUnits = 0
     sending.lastDts = dts
+    if (sending.maxPts === NO_TIMESTAMP || timestampStep(pts, sending.maxPts) > 0) sending.maxPts = pts
     sending.unitPts = pts
     if (isAudio(track)) sending.audio.beginUnit()
     if (track === this.#leader) this.#advance(dts)

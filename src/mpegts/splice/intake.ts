@@ -192,7 +192,7 @@ export class Intake {
     const { taking } = track
     if (taking.missingBytes !== Infinity) {
       taking.missingBytes -= at + PACKET_BYTES - payloadOffset(buffer, at)
-      if (taking.missingBytes <= 0) taking.openAt = -1
+      if (taking.missingBytes <= 0) endUnit(track)
       return
     }
     if (!isStart && taking.isStuffed) taking.stuffedEnds = -1
@@ -201,8 +201,13 @@ export class Intake {
       return
     }
     taking.isStuffed = stuffingBytes(buffer, at) > 0
-    if (taking.isStuffed && taking.stuffedEnds >= STUFFED_ENDS_TRUSTED) taking.openAt = -1
+    if (taking.isStuffed && taking.stuffedEnds >= STUFFED_ENDS_TRUSTED) endUnit(track)
   }
+}
+
+function endUnit({ taking }: Track): void {
+  taking.openAt = -1
+  taking.group.endPicture()
 }
 
 function setPid(buffer: Buffer, at: number, pid: number): void {

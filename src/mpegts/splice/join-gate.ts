@@ -14,7 +14,9 @@ export interface Opening {
   readonly key: Picture
   /** DTS of the key picture once the leading ones are gone: right before the next that stays. */
   readonly firstDts: number
+  /** How many leading pictures are left out, and whether any stay. */
   readonly leadingPictures: number
+  readonly hasLeadingPictures: boolean
   /** Pictures from the first of these positions up to the second are left out; equal when none is. */
   readonly dropFrom: number
   readonly dropTo: number
@@ -48,13 +50,14 @@ export class JoinGate {
       return undefined
     }
     const first = this.#leading[0]
-    if (first === undefined || areLeadingDecodable(key, first)) return openingAt(key)
+    if (first === undefined || areLeadingDecodable(key, first)) return openingAt(key, first !== undefined)
     const steps = this.#leading.length + 1
     const step = Math.round(timestampStep(picture.dts, key.dts) / steps)
     return {
       key,
       firstDts: step > 0 ? wrapTimestamp(picture.dts - step) : key.dts,
       leadingPictures: this.#leading.length,
+      hasLeadingPictures: false,
       dropFrom: first.position,
       dropTo: picture.position,
     }
@@ -62,12 +65,19 @@ export class JoinGate {
 
   /** Begins with what there is; undefined without a key picture. */
   settle(): Opening | undefined {
-    return this.#key === undefined ? undefined : openingAt(this.#key)
+    return this.#key === undefined ? undefined : openingAt(this.#key, this.#leading.length > 0)
   }
 }
 
-function openingAt(key: Picture): Opening {
-  return { key, firstDts: key.dts, leadingPictures: 0, dropFrom: key.position, dropTo: key.position }
+function openingAt(key: Picture, hasLeadingPictures: boolean): Opening {
+  return {
+    key,
+    firstDts: key.dts,
+    leadingPictures: 0,
+    hasLeadingPictures,
+    dropFrom: key.position,
+    dropTo: key.position,
+  }
 }
 
 const HEVC_RADL = [6, 7]

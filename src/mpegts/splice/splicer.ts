@@ -6,6 +6,7 @@ import { Emitter } from './emitter.ts'
 import { Hold, HOLD_BYTES_MAX, INTAKE_BYTES_MAX } from './hold.ts'
 import { Intake } from './intake.ts'
 import type { IntakeListener } from './intake.ts'
+import { markBrokenLink } from './broken-link.ts'
 import { areLeadingDecodable, JoinGate } from './join-gate.ts'
 import type { Opening } from './join-gate.ts'
 import { OutputProgramme } from './output-programme.ts'
@@ -14,7 +15,7 @@ import type { PesHeader } from './pes-header.ts'
 import { Progress } from './progress.ts'
 import type { SeamFacts, SeamKind, SpliceFacts } from './splice-facts.ts'
 import type { SpliceSink } from './splice-sink.ts'
-import { endUnit, nextDtsOf, Timeline } from './timeline.ts'
+import { endUnit, joinDtsOf, Timeline } from './timeline.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
 import { beginSending, beginTaking, isAudio, isVideo } from './track.ts'
 import type { Track } from './track.ts'
@@ -176,7 +177,10 @@ export class Splicer {
   }
 
   #changeProgramme(pmt: Pmt, position: number): void {
-    if (this.#phase === 'on-air') this.#emitter.send(this.#hold, position)
+    if (this.#phase === 'on-air') {
+      for (const { taking } of this.#byPid.values()) this.#releaseEarly(taking)
+      this.#emitter.send(this.#hold, position)
+    }
     const { streams, renewed, hasNewVersion } = this.#programme.adopt(pmt)
     const byPid = new Map<number, Track>()
     let main: Track | undefined
@@ -205,6 +209,9 @@ export class Splicer {
       this.#releaseOverdue()
     }
     track.taking.openedAtTicks = this.#progress.ticks
+    if (track === this.#main && isVideo(track) && header !== undefined) {
+      track.taking.group.beginPicture(position, header.pts, header.dts)
+    }
     if (this.#phase === 'joining') this.#considerJoin(track, position, header, isScrambled)
   }
 
@@ -237,10 +244,16 @@ export class Splicer {
 
   #joinVideo(track: Track, opening: Opening): void {
     const { key, firstDts } = opening
-    this.#joinAt(track, firstDts)
+    this.#joinAt(track, firstDts, key.pts)
     const keyPts = wrapTimestamp(key.pts + this.#timeline.offset)
     this.#leadingPicturesDropped = opening.leadingPictures
     this.#dropPackets((position, pid) => pid === track.pid && position >= opening.dropFrom && position < opening.dropTo)
+    if (track.output.codec === 'hevc' && this.#joins > 1) {
+      const { buffer } = this.#hold
+      const from = this.#hold.offsetOf(key.position)
+      const to = this.#hold.offsetOf(this.#hold.end)
+      markBrokenLink({ buffer, from, to, pid: track.pid }, opening.hasLeadingPictures)
+    }
     const override = firstDts === key.dts ? undefined : { position: key.position, sourceDts: firstDts }
     this.#emitter.begin(wrapTimestamp(keyPts - AUDIO_LEAD_TICKS), override)
   }
@@ -248,7 +261,7 @@ export class Splicer {
   #joinAudio(): void {
     if (this.#firstAudio === undefined) return
     this.#leadingPicturesDropped = 0
-    this.#joinAt(this.#firstAudio.track, this.#firstAudio.pts)
+    this.#joinAt(this.#firstAudio.track, this.#firstAudio.pts, this.#firstAudio.pts)
     this.#emitter.begin(NO_TIMESTAMP, undefined)
   }
 
@@ -263,13 +276,10 @@ export class Splicer {
     this.#emitter.begin(NO_TIMESTAMP, undefined)
   }
 
-  /** The leading track's first timestamp falls where the output goes on. */
-  #joinAt(track: Track, sourceDts: number): void {
-    const own = nextDtsOf(track)
+  /** The leading track's first timestamps fall where the output goes on. */
+  #joinAt(track: Track, sourceDts: number, sourcePts: number): void {
     const before = this.#emitter.leader
-    const head = before === undefined ? undefined : nextDtsOf(before)
-    const isLater = own === undefined || (head !== undefined && timestampStep(head, own) > 0)
-    const target = before !== track && isLater ? head : own
+    const target = joinDtsOf(track, before, timestampStep(sourcePts, sourceDts))
     this.#timeline.join(sourceDts, target ?? sourceDts)
     this.#clock.begin(false)
     this.#enterAir(track)
@@ -291,7 +301,9 @@ export class Splicer {
     if (this.#phase !== 'on-air') return
     let limit = this.#hold.end
     for (const track of this.#byPid.values()) {
-      if (track.taking.openAt >= 0) limit = Math.min(limit, track.taking.openAt)
+      const { openAt, group } = track.taking
+      if (openAt >= 0) limit = Math.min(limit, openAt)
+      if (group.beginsAt >= 0) limit = Math.min(limit, group.beginsAt)
     }
     this.#emitter.send(this.#hold, limit)
   }
@@ -303,6 +315,7 @@ export class Splicer {
   }
 
   #releaseEarly(taking: Track['taking']): void {
+    taking.group.release()
     if (taking.openAt < 0) return
     taking.openAt = -1
     this.#unitsReleasedEarly += 1
@@ -312,11 +325,12 @@ export class Splicer {
   #endOpenUnits(): void {
     const openFrom = new Map<number, number>()
     for (const { pid, output, taking } of this.#byPid.values()) {
+      if (taking.group.beginsAt >= 0) openFrom.set(pid, taking.group.beginsAt)
       if (taking.openAt < 0) continue
       const from = this.#hold.offsetOf(taking.openAt)
       const place = { buffer: this.#hold.buffer, from, to: this.#hold.offsetOf(this.#hold.end), pid }
       if (output.kind === 'audio' && hasReadableFrames(output.codec) && keepWholeFrames(place, output.codec)) continue
-      openFrom.set(pid, taking.openAt)
+      if (!openFrom.has(pid)) openFrom.set(pid, taking.openAt)
       this.#incompleteUnitsDropped += 1
     }
     if (openFrom.size > 0) this.#dropPackets((position, pid) => position >= (openFrom.get(pid) ?? Infinity))

@@ -12,6 +12,8 @@ const VIDEO_GAP_TICKS_MAX = 1_000 * TICKS_PER_MS
 const AUDIO_GAP_TICKS_MAX = 10_000 * TICKS_PER_MS
 /** Streams of one source that have all jumped agree on the time within this. */
 const STRETCH_TOLERANCE_TICKS = 1_500 * TICKS_PER_MS
+/** A reordering longer than this is no reordering. */
+const SHOWN_LATER_TICKS_MAX = 1_000 * TICKS_PER_MS
 /** Rounding between clocks of streams is no overlap. */
 export const OVERLAP_TOLERANCE_TICKS = TICKS_PER_MS
 
@@ -35,6 +37,31 @@ export function nextDtsOf(track: Track): number | undefined {
   if (lastDts === NO_TIMESTAMP) return undefined
   if (isAudio(track)) return end
   return wrapTimestamp(lastDts + Math.round((1 + untimedUnits) * unitTicksOf(track)))
+}
+
+/**
+ * DTS at which a source that `track` leads begins; undefined when nothing was sent before. `reorderTicks` is by how much
+ * its first picture is shown after it is decoded.
+ */
+export function joinDtsOf(track: Track, leaderBefore: Track | undefined, reorderTicks: number): number | undefined {
+  const own = nextDtsOf(track)
+  if (own !== undefined && track.sending.wasOnAir) {
+    return isVideo(track) ? wrapTimestamp(own + shownLater(track, own, reorderTicks)) : own
+  }
+  const head = leaderBefore === undefined ? undefined : nextDtsOf(leaderBefore)
+  if (own === undefined || head === undefined) return own ?? head
+  return timestampStep(head, own) > 0 ? head : own
+}
+
+/**
+ * How much later than its DTS allows a first picture must come so that it is shown after the last one of the source
+ * before. Half a picture is as good as a whole one to keep the order, and keeps the step short.
+ */
+function shownLater(track: Track, dts: number, reorderTicks: number): number {
+  const pictureTicks = Math.round(unitTicksOf(track))
+  const missing = timestampStep(track.sending.maxPts, dts) + pictureTicks - reorderTicks
+  if (missing <= 0 || missing > SHOWN_LATER_TICKS_MAX) return 0
+  return Math.min(missing, Math.max(Math.ceil(pictureTicks / 2), missing - Math.floor(pictureTicks / 2)))
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ElementaryStream } from '../elementary-stream.ts'
 import { AudioMeter } from './audio-meter.ts'
+import { ReorderGroup } from './reorder.ts'
 import { StepMeter } from './step-meter.ts'
 import { NO_TIMESTAMP } from './timestamp.ts'
 import type { OutputStream } from './stream-match.ts'
@@ -42,6 +43,8 @@ export interface TakingState {
   stuffedEnds: number
   /** The last packet was stuffed. */
   isStuffed: boolean
+  /** Pictures that wait for those shown before them. */
+  group: ReorderGroup
 }
 
 /** What has gone out. Timestamps are those of the output unless they say otherwise. */
@@ -56,6 +59,10 @@ export interface SendingState {
   /** DTS of the last unit; the end of the last but the one in progress, for audio. */
   lastDts: number
   end: number
+  /** The latest PTS: where what is shown has come to. */
+  maxPts: number
+  /** It sent units of the source before. */
+  wasOnAir: boolean
   /** Units since then that had no timestamp. */
   untimedUnits: number
   /** DTS of the last unit in the source's own time; NO_TIMESTAMP while the present source has sent none. */
@@ -84,6 +91,7 @@ export function makeTrack(output: OutputStream): Track {
       openedAtTicks: 0,
       stuffedEnds: 0,
       isStuffed: false,
+      group: new ReorderGroup(),
     },
     sending: {
       counter: 15,
@@ -92,6 +100,8 @@ export function makeTrack(output: OutputStream): Track {
       isRenewed: false,
       lastDts: NO_TIMESTAMP,
       end: NO_TIMESTAMP,
+      maxPts: NO_TIMESTAMP,
+      wasOnAir: false,
       untimedUnits: 0,
       sourceDts: NO_TIMESTAMP,
       offset: 0,
@@ -107,11 +117,12 @@ export function makeTrack(output: OutputStream): Track {
 export function beginTaking(track: Track, stream: ElementaryStream, awaitsJoin: boolean): void {
   track.format = formatOf(stream)
   Object.assign(track.taking, { counter: -1, hasBegun: false, awaitsJoin, openAt: -1, missingBytes: 0 })
-  Object.assign(track.taking, { stuffedEnds: 0, isStuffed: false })
+  Object.assign(track.taking, { stuffedEnds: 0, isStuffed: false, group: new ReorderGroup() })
 }
 
 /** The next source's first unit is yet to go out. */
 export function beginSending({ sending }: Track): void {
+  sending.wasOnAir = sending.sourceDts !== NO_TIMESTAMP
   sending.sourceDts = NO_TIMESTAMP
   sending.isSkipping = false
   sending.hasSkipped = true
