@@ -2,7 +2,10 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from './config/settings.ts'
-import type { EventSink } from './events/event.ts'
+import { eventRoutes } from './events/api.ts'
+import { createJournal } from './events/journal.ts'
+import { createLiveEvents } from './events/live.ts'
+import { openWebhooks } from './events/webhooks.ts'
 import { streamPolicy } from './failover/group.ts'
 import type { GroupPolicy } from './failover/group.ts'
 import { createAccess } from './http/access.ts'
@@ -47,7 +50,9 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   })
   const { secret } = await keptSecret(join(config.dataDirectory, 'secret'))
   const store = starting.use(await openSqliteStore({ directory: config.dataDirectory, clock, log }))
-  const events: EventSink = { emit: () => {} }
+  const events = starting.use(createJournal({ store, clock, log, keepEvents: config.eventsKept }))
+  const webhooks = starting.use(await openWebhooks({ store, journal: events, clock, random: systemRandom, log }))
+  const live = starting.use(createLiveEvents({ journal: events, clock, log }))
   const metrics: Metrics = createMetrics({
     version,
     includeProcess: true,
@@ -97,6 +102,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
           }),
           testConnection: async (url) => testConnection(url, config.userAgent, network),
         }),
+        eventRoutes({ journal: events, webhooks, live }),
         metricsRoutes(metrics),
       ],
     }),
@@ -105,7 +111,14 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   log.info('gateway_access', token.message)
   log.info('gateway_listening', `Holdfast ${version} is listening on ${url}`, { url, version })
   const running = starting.move()
-  return { url, [Symbol.asyncDispose]: async () => running.disposeAsync() }
+  return {
+    url,
+    [Symbol.asyncDispose]: async () => {
+      // First, so that viewers' connections end cleanly instead of holding the server up.
+      await streams[Symbol.asyncDispose]()
+      await running.disposeAsync()
+    },
+  }
 }
 
 function streamPolicyOf({ maxRetries, maxFailoverAttempts, maxSwitches }: Config): GroupPolicy {
