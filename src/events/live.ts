@@ -133,14 +133,17 @@ class LiveListener {
       for (let pages = 0; pages < REPLAY_PAGES_MAX && !signal.aborted; pages += 1) {
         const recorded = journal.lastSequence
         const page = await journal.history({ ...query, after: this.#position, limit: REPLAY_PAGE })
-        for (const event of page) this.#send(event)
-        const last = page.at(-1)
-        this.#position = last?.sequence ?? Math.max(this.#position, recorded)
-        if (last === undefined && journal.lastSequence <= this.#position) {
+        for (const event of page) {
+          this.#send(event)
+          this.#position = event.sequence
+          await this.#drained()
+        }
+        if (page.length > 0) continue
+        this.#position = Math.max(this.#position, recorded)
+        if (journal.lastSequence <= this.#position) {
           this.#isReplaying = false
           return
         }
-        await this.#drained()
       }
       this.close()
     } catch (error) {
