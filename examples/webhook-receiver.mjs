@@ -46,19 +46,32 @@ async function readBody(request) {
   return Buffer.concat(chunks).toString()
 }
 
-const server = createServer(async (request, response) => {
-  const body = await readBody(request).catch(() => undefined)
-  if (request.method !== 'POST' || body === undefined) return response.writeHead(400).end()
-  if (secret !== undefined && !isSigned(request.headers['x-holdfast-signature'], body)) {
-    console.log('refused: the signature is not right')
-    return response.writeHead(401).end()
+function parsed(body) {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
   }
-  const event = JSON.parse(body)
-  // Answer first: a receiver that works before it answers is tried again when its work takes too long.
-  response.writeHead(204).end()
-  if (!isNew(event.event_id)) return
-  console.log(`${event.timestamp} ${event.event_type} ${event.stream_id} ${JSON.stringify(event.data)}`)
-})
+}
+
+async function receive(request, response) {
+  const body = request.method === 'POST' ? await readBody(request).catch(() => undefined) : undefined
+  const event = body === undefined ? undefined : parsed(body)
+  if (event === undefined) {
+    response.writeHead(400).end()
+  } else if (secret !== undefined && !isSigned(request.headers['x-holdfast-signature'], body)) {
+    console.log('refused: the signature is not right')
+    response.writeHead(401).end()
+  } else {
+    // Answer first: a receiver that works before it answers is tried again when its work takes too long.
+    response.writeHead(204).end()
+    if (isNew(event.event_id)) {
+      console.log(`${event.timestamp} ${event.event_type} ${event.stream_id} ${JSON.stringify(event.data)}`)
+    }
+  }
+}
+
+const server = createServer((request, response) => void receive(request, response))
 
 server.listen(port, '127.0.0.1', () => {
   console.log(`listening on http://127.0.0.1:${server.address().port}/`)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { createAccess } from '../http/access.ts'
 import { createServer } from '../http/server.ts'
@@ -196,4 +197,14 @@ test('every route wants the operator', async () => {
   }
   const answer = await bench.server.app.inject({ method: 'GET', url: '/events/live' })
   assert.equal(answer.statusCode, 401)
+})
+
+test('docs/EVENTS.md names every route', async () => {
+  await using bench = await startBench()
+  const page = await readFile(new URL('../../docs/EVENTS.md', import.meta.url), 'utf8')
+  const routes = bench.server.routes.filter(({ pattern }) => /^\/(webhooks|events)/.test(pattern))
+  assert.equal(routes.length, 7)
+  for (const { method, pattern } of routes) {
+    assert.match(page, new RegExp(`\\b${method} ${pattern}(?=[?\`])`), `${method} ${pattern}`)
+  }
 })

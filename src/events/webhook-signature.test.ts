@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { systemClock } from '../lib/clock.ts'
 import { webhookSignature } from './webhook-signature.ts'
 
 test('signs time and body as OpenSSL does', () => {
@@ -18,4 +20,19 @@ test('another time, body or secret gives another signature', () => {
     webhookSignature('Secret', 1, 'body'),
   ])
   assert.equal(signatures.size, 4)
+})
+
+test('the check that docs/EVENTS.md shows accepts what is signed and nothing else', async () => {
+  const page = await readFile(new URL('../../docs/EVENTS.md', import.meta.url), 'utf8')
+  const [, shown = ''] = /```js\n(import[^`]*?function isSigned[\s\S]*?)```/.exec(page) ?? []
+  const url = `data:text/javascript,${encodeURIComponent(`${shown}\nexport { isSigned }`)}`
+  const { isSigned } = (await import(url)) as { isSigned: (header: unknown, body: string, secret: string) => boolean }
+  const now = Math.floor(systemClock.wallMs() / 1_000)
+  const header = webhookSignature('secret', now, 'body')
+  assert.equal(isSigned(header, 'body', 'secret'), true)
+  assert.equal(isSigned(header, 'bodY', 'secret'), false)
+  assert.equal(isSigned(header, 'body', 'other'), false)
+  assert.equal(isSigned(header.replace(/^t=\d+/, `t=${now - 1}`), 'body', 'secret'), false)
+  assert.equal(isSigned(webhookSignature('secret', now - 301, 'body'), 'body', 'secret'), false)
+  assert.equal(isSigned(undefined, 'body', 'secret'), false)
 })
