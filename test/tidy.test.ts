@@ -25,6 +25,15 @@ function assertTidy(findings: readonly Finding[]): void {
   assert.ok(findings.length === 0, `\n${describeFindings(findings)}`)
 }
 
+/** The first line in which a page is not what it should be. */
+function firstDifference(actual: string, expected: string): string | undefined {
+  if (actual === expected) return undefined
+  const lines = expected.split('\n')
+  const found = actual.split('\n')
+  const at = lines.findIndex((line, index) => line !== found[index])
+  return `line ${at + 1} is ${JSON.stringify(found[at])}\nand should be ${JSON.stringify(lines[at])}`
+}
+
 function page(path: string) {
   return { path, text: tree.exists(path) ? readText(path) : '' }
 }
@@ -44,7 +53,8 @@ test('nothing is used that the house style replaces', () => {
 
 for (const path of Object.keys(generatedPages)) {
   test(`${path} says what the code says`, async () => {
-    assert.equal(page(path).text, await renderPage(path), `${path} is behind the code; run: npm run docs`)
+    const difference = firstDifference(page(path).text, await renderPage(path))
+    assert.ok(difference === undefined, `${path} is behind the code; run: npm run docs\n${difference}`)
   })
 }
 
