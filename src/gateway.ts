@@ -11,7 +11,7 @@ import type { GroupPolicy } from './failover/group.ts'
 import { createAccess } from './http/access.ts'
 import { resolveApiToken } from './http/api-token.ts'
 import { createMetrics, metricsRoutes } from './http/metrics.ts'
-import type { Metrics } from './http/metrics.ts'
+import type { Metrics, MetricSources } from './http/metrics.ts'
 import { createServer } from './http/server.ts'
 import { systemClock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
@@ -53,18 +53,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const events = starting.use(createJournal({ store, clock, log, keepEvents: config.eventsKept }))
   const webhooks = starting.use(await openWebhooks({ store, journal: events, clock, random: systemRandom, log }))
   const live = starting.use(createLiveEvents({ journal: events, clock, log }))
-  const metrics: Metrics = createMetrics({
-    version,
-    includeProcess: true,
-    sources: {
-      streams: () => streams.list().length,
-      streamsActive: () => streams.list().filter(({ isActive }) => isActive).length,
-      viewers: () => streams.viewerCount,
-      upstreamConnections: () => streams.totals.upstreamConnections,
-      bytesSent: () => streams.totals.bytesServed,
-      bytesReceived: () => streams.totals.bytesReceived,
-    },
-  })
+  const metrics: Metrics = createMetrics({ version, includeProcess: true, sources: metricSourcesOf(() => streams) })
   const network = { clock }
   const policy = streamPolicyOf(config)
   const streams = starting.use(
@@ -118,6 +107,20 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
       await streams[Symbol.asyncDispose]()
       await running.disposeAsync()
     },
+  }
+}
+
+function metricSourcesOf(streams: () => Streams): MetricSources {
+  return {
+    streams: () => streams().list().length,
+    streamsActive: () =>
+      streams()
+        .list()
+        .filter(({ isActive }) => isActive).length,
+    viewers: () => streams().viewerCount,
+    upstreamConnections: () => streams().totals.upstreamConnections,
+    bytesSent: () => streams().totals.bytesServed,
+    bytesReceived: () => streams().totals.bytesReceived,
   }
 }
 

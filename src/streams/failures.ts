@@ -25,7 +25,7 @@ export function cannotStart(failures: ReadonlyMap<number, SessionFailure>): Hold
   const last = [...failures.values()].at(-1)
   if (last === undefined) return new HoldfastError('upstream_timeout', 'The stream did not start in time')
   const tried = [...failures]
-    .sort(([left], [right]) => left - right)
+    .toSorted(([left], [right]) => left - right)
     .map(([index, failure]) => `${index === 0 ? 'primary' : `failover ${index}`}: ${failure.message}`)
     .join('; ')
   return new HoldfastError(

@@ -100,16 +100,12 @@ export class Feed {
   }
 
   #open(candidateId: CandidateId, epoch: number): void {
-    let track: Track | undefined
+    // Nothing is called before the session is opened below.
     const session = this.#options.openSession(candidateId, {
-      media: (data, joinOffsets) => {
-        if (track !== undefined) this.#media(track, data, joinOffsets)
-      },
-      failed: (failure) => {
-        if (track !== undefined) this.#failed(track, failure)
-      },
+      media: (data, joinOffsets) => this.#media(track, data, joinOffsets),
+      failed: (failure) => this.#failed(track, failure),
     })
-    track = { candidateId, epoch, session, firstMediaMs: undefined, introducedWith: undefined }
+    const track: Track = { candidateId, epoch, session, firstMediaMs: undefined, introducedWith: undefined }
     this.#incoming = track
     session.open()
   }

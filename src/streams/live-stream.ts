@@ -1,4 +1,4 @@
-import type { CandidateId, GroupEffect, Receipt } from '../failover/group.ts'
+import type { CandidateId, Receipt } from '../failover/group.ts'
 import type { Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import { Audience } from './audience.ts'
@@ -19,8 +19,10 @@ import type { SessionFailure, SessionListener } from './sources/session.ts'
 import { operatorHostsOf } from './sources/source-list.ts'
 import { unitAlignedSplice } from './splice.ts'
 import { StreamGroup } from './stream-group.ts'
+import type { StreamEffect } from './stream-group.ts'
 import type { StreamOptions } from './stream-context.ts'
-import type { StreamMemory } from './stream-memory.ts'
+import { StreamCounters } from './stream-counters.ts'
+import type { StreamMemory } from './stream-counters.ts'
 import { StreamReporter } from './stream-reporter.ts'
 import type { Stream } from './stream.ts'
 import { Viewer } from './viewer.ts'
@@ -41,11 +43,7 @@ export class LiveStream implements Stream {
   #holdTimer: Timer | undefined
   #startTimer: Timer | undefined
   #phase: StreamSnapshot['phase'] = 'idle'
-  #failoverAttempts: number
-  #lastFailoverWallMs: number | undefined
-  #errorCount: number
-  #bytesServed: number
-  #lastAccessWallMs: number
+  readonly #counters: StreamCounters
   /** Monotonic time of the last media that viewers were given. */
   #lastMediaMs: number | undefined
   /** How long viewers were without media at the present or latest switch. */
@@ -57,11 +55,7 @@ export class LiveStream implements Stream {
     const { request, memory, limits, clock } = options
     this.#options = options
     this.#request = request
-    this.#failoverAttempts = memory?.failoverAttempts ?? 0
-    this.#lastFailoverWallMs = memory?.lastFailoverWallMs ?? undefined
-    this.#errorCount = memory?.errorCount ?? 0
-    this.#bytesServed = memory?.bytesServed ?? 0
-    this.#lastAccessWallMs = options.createdWallMs
+    this.#counters = new StreamCounters(memory, options.createdWallMs)
     this.#reporter = new StreamReporter({ ...options, metadata: () => this.#request.metadata })
     this.#ring = new StreamRing({ bytesMax: limits.bufferBytesMax })
     this.#audience = new Audience({
@@ -69,7 +63,7 @@ export class LiveStream implements Stream {
       clock,
       viewerStallMs: limits.viewerStallMs,
       countBytes: (bytes) => {
-        this.#bytesServed += bytes
+        this.#counters.bytesServed += bytes
         options.countBytes(bytes)
       },
       onDropped: (viewer, reason) => this.#reporter.viewerDropped(viewer, reason),
@@ -104,13 +98,7 @@ export class LiveStream implements Stream {
   }
 
   get memory(): StreamMemory {
-    return {
-      group: this.#group.memory,
-      failoverAttempts: this.#failoverAttempts,
-      lastFailoverWallMs: this.#lastFailoverWallMs ?? null,
-      errorCount: this.#errorCount,
-      bytesServed: this.#bytesServed,
-    }
+    return this.#counters.memory(this.#group.memory)
   }
 
   /** Takes the stream on air without a viewer, for one that is kept open. */
@@ -120,7 +108,7 @@ export class LiveStream implements Stream {
 
   async view({ request, response, ...client }: ViewRequest, clientId: string): Promise<void> {
     const { clock } = this.#options
-    this.#lastAccessWallMs = clock.wallMs()
+    this.#counters.lastAccessWallMs = clock.wallMs()
     response.setHeader('x-client-id', clientId)
     if (request.method === 'HEAD') {
       response.writeHead(200, liveHead(this.#feed.session, this.#options.streamId)).end()
@@ -165,20 +153,11 @@ export class LiveStream implements Stream {
 
   /** One step, or to `target` (index or URL). Throws no_failover_configured, failover_target_unknown, failover_failed. */
   async failover(target: number | string | undefined, by: string): Promise<FailoverResult> {
-    if (!this.#group.hasAlternative) {
-      throw new HoldfastError('no_failover_configured', 'No failover URLs configured for this stream')
-    }
-    const source = target === undefined ? await this.#group.resolve('manual', undefined) : this.#group.target(target)
-    if (source === undefined && this.#group.sources.length < 2) {
-      throw new HoldfastError('failover_failed', 'Failover failed - no working failover URLs available')
-    }
-    const named = source === undefined ? {} : { target: source.candidateId }
-    this.#group.dispatch({ kind: 'switch_requested', by, reason: 'manual', ...named })
-    const current = this.#group.current
+    const current = await this.#group.switchByHand(target, by)
     return {
       newUrl: current.url,
       failoverIndex: current.index,
-      failoverAttempts: this.#failoverAttempts,
+      failoverAttempts: this.#counters.failoverAttempts,
       activeClients: this.#audience.size,
       kind: 'live',
     }
@@ -200,17 +179,17 @@ export class LiveStream implements Stream {
       request: this.#request,
       currentUrl: current.url,
       failoverIndex: current.index,
-      failoverAttempts: this.#failoverAttempts,
-      lastFailoverWallMs: this.#lastFailoverWallMs,
+      failoverAttempts: this.#counters.failoverAttempts,
+      lastFailoverWallMs: this.#counters.lastFailoverWallMs,
       epoch: this.#group.epoch,
       phase: this.#phase,
       isActive: this.#phase !== 'idle',
       clientCount: this.#audience.size,
-      totalBytesServed: this.#bytesServed,
+      totalBytesServed: this.#counters.bytesServed,
       bytesReceived: this.#feed.bytesReceived,
-      errorCount: this.#errorCount,
+      errorCount: this.#counters.errorCount,
       createdWallMs: this.#options.createdWallMs,
-      lastAccessWallMs: this.#lastAccessWallMs,
+      lastAccessWallMs: this.#counters.lastAccessWallMs,
       sources: this.#group.sourceSnapshots(this.#phase !== 'idle'),
       upstreamConnections: this.#feed.upstreamConnections,
     }
@@ -218,7 +197,7 @@ export class LiveStream implements Stream {
 
   #viewerClosed(viewer: Viewer): void {
     this.#audience.remove(viewer)
-    this.#lastAccessWallMs = this.#options.clock.wallMs()
+    this.#counters.lastAccessWallMs = this.#options.clock.wallMs()
     this.#reporter.clientDisconnected(viewer, this.#audience.size)
     this.#leaveWhenEmpty()
   }
@@ -244,7 +223,7 @@ export class LiveStream implements Stream {
     this.#ring.clear()
     this.#lastMediaMs = undefined
     this.#incidentFailure = undefined
-    this.#reporter.stopped(reason, this.#bytesServed)
+    this.#reporter.stopped(reason, this.#counters.bytesServed)
     this.#options.onMemoryChanged()
   }
 
@@ -273,7 +252,7 @@ export class LiveStream implements Stream {
     })
   }
 
-  #act(effect: GroupEffect): void {
+  #act(effect: StreamEffect): void {
     // Giving up on a start ends the stream in the middle of a step; what that step would have tried next is void.
     const isVoid = this.#phase === 'idle' && 'cause' in effect && effect.cause !== 'manual'
     if (isVoid) return
@@ -296,22 +275,17 @@ export class LiveStream implements Stream {
       case 'exhausted':
         if (this.#audience.isWaiting) this.#giveUpStarting('all_sources_failed')
         return
-      case 'request_refused':
-        throw new HoldfastError('failover_failed', `Failover failed - ${effect.reason.replaceAll('_', ' ')}`)
       case 'start_probing':
       case 'stop_probing':
-      case 'arm_timer':
-      case 'cancel_timer':
         return
       default:
         effect satisfies never
     }
   }
 
-  #failoverTriggered(effect: Extract<GroupEffect, { kind: 'failover_triggered' }>): void {
+  #failoverTriggered(effect: Extract<StreamEffect, { kind: 'failover_triggered' }>): void {
     const { clock, policy } = this.#options
-    this.#failoverAttempts += 1
-    this.#lastFailoverWallMs = clock.wallMs()
+    this.#counters.countFailover(clock.wallMs())
     const move = { from: this.#group.source(effect.from), to: this.#group.source(effect.to), reason: effect.reason }
     const [viewer] = this.#audience.all()
     this.#reporter.failoverTriggered(
@@ -366,7 +340,7 @@ export class LiveStream implements Stream {
 
   #sourceFailed(id: CandidateId, epoch: number, failure: SessionFailure): void {
     const { clock, limits } = this.#options
-    this.#errorCount += 1
+    this.#counters.errorCount += 1
     this.#incidentFailure ??= failure
     const [viewer] = this.#audience.all()
     this.#reporter.sourceFailed(this.#group.source(id), failure, viewer?.clientId)

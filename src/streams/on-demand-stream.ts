@@ -1,4 +1,3 @@
-import type { GroupEffect } from '../failover/group.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import type {
   ClientSnapshot,
@@ -12,7 +11,9 @@ import type {
 import { operatorHostsOf } from './sources/source-list.ts'
 import type { StreamOptions } from './stream-context.ts'
 import { StreamGroup } from './stream-group.ts'
-import type { StreamMemory } from './stream-memory.ts'
+import type { StreamEffect } from './stream-group.ts'
+import { StreamCounters } from './stream-counters.ts'
+import type { StreamMemory } from './stream-counters.ts'
 import { StreamReporter } from './stream-reporter.ts'
 import type { Stream } from './stream.ts'
 import { serveVod } from './vod/serve-vod.ts'
@@ -41,22 +42,14 @@ export class OnDemandStream implements Stream {
   readonly #viewers = new Set<OnDemandViewer>()
   readonly #abort = new AbortController()
   #request: StreamRequest
-  #failoverAttempts: number
-  #lastFailoverWallMs: number | undefined
-  #errorCount: number
-  #bytesServed: number
+  readonly #counters: StreamCounters
   #bytesReceived = 0
-  #lastAccessWallMs: number
 
   constructor(options: OnDemandStreamOptions) {
     const { request, memory } = options
     this.#options = options
     this.#request = request
-    this.#failoverAttempts = memory?.failoverAttempts ?? 0
-    this.#lastFailoverWallMs = memory?.lastFailoverWallMs ?? undefined
-    this.#errorCount = memory?.errorCount ?? 0
-    this.#bytesServed = memory?.bytesServed ?? 0
-    this.#lastAccessWallMs = options.createdWallMs
+    this.#counters = new StreamCounters(memory, options.createdWallMs)
     this.#reporter = new StreamReporter({ ...options, metadata: () => this.#request.metadata })
     this.#group = new StreamGroup({
       ...options,
@@ -71,13 +64,7 @@ export class OnDemandStream implements Stream {
   }
 
   get memory(): StreamMemory {
-    return {
-      group: this.#group.memory,
-      failoverAttempts: this.#failoverAttempts,
-      lastFailoverWallMs: this.#lastFailoverWallMs ?? null,
-      errorCount: this.#errorCount,
-      bytesServed: this.#bytesServed,
-    }
+    return this.#counters.memory(this.#group.memory)
   }
 
   get viewerCount(): number {
@@ -117,7 +104,7 @@ export class OnDemandStream implements Stream {
       onBytes: (bytes) => {
         viewer.bytesServed += bytes
         viewer.lastAccessWallMs = clock.wallMs()
-        this.#bytesServed += bytes
+        this.#counters.bytesServed += bytes
         this.#bytesReceived += bytes
         countBytes(bytes)
       },
@@ -132,17 +119,11 @@ export class OnDemandStream implements Stream {
   }
 
   async failover(target: number | string | undefined, by: string): Promise<FailoverResult> {
-    if (!this.#group.hasAlternative) {
-      throw new HoldfastError('no_failover_configured', 'No failover URLs configured for this stream')
-    }
-    const source = target === undefined ? await this.#group.resolve('manual', undefined) : this.#group.target(target)
-    const named = source === undefined ? {} : { target: source.candidateId }
-    this.#group.dispatch({ kind: 'switch_requested', by, reason: 'manual', ...named })
-    const current = this.#group.current
+    const current = await this.#group.switchByHand(target, by)
     return {
       newUrl: current.url,
       failoverIndex: current.index,
-      failoverAttempts: this.#failoverAttempts,
+      failoverAttempts: this.#counters.failoverAttempts,
       activeClients: this.#viewers.size,
       kind: this.#options.kind,
     }
@@ -158,7 +139,7 @@ export class OnDemandStream implements Stream {
     const wasActive = this.#viewers.size > 0
     this.#abort.abort()
     for (const { request } of this.#viewers) request.response.destroy()
-    if (wasActive) this.#reporter.stopped(reason, this.#bytesServed)
+    if (wasActive) this.#reporter.stopped(reason, this.#counters.bytesServed)
   }
 
   clients(): readonly ClientSnapshot[] {
@@ -185,17 +166,17 @@ export class OnDemandStream implements Stream {
       request: this.#request,
       currentUrl: current.url,
       failoverIndex: current.index,
-      failoverAttempts: this.#failoverAttempts,
-      lastFailoverWallMs: this.#lastFailoverWallMs,
+      failoverAttempts: this.#counters.failoverAttempts,
+      lastFailoverWallMs: this.#counters.lastFailoverWallMs,
       epoch: this.#group.epoch,
       phase: isActive ? 'live' : 'idle',
       isActive,
       clientCount: this.#viewers.size,
-      totalBytesServed: this.#bytesServed,
+      totalBytesServed: this.#counters.bytesServed,
       bytesReceived: this.#bytesReceived,
-      errorCount: this.#errorCount,
+      errorCount: this.#counters.errorCount,
       createdWallMs: this.#options.createdWallMs,
-      lastAccessWallMs: this.#lastAccessWallMs,
+      lastAccessWallMs: this.#counters.lastAccessWallMs,
       sources: this.#group.sourceSnapshots(isActive),
       upstreamConnections: this.#viewers.size,
     }
@@ -207,27 +188,25 @@ export class OnDemandStream implements Stream {
     response.setHeader('x-client-id', viewer.clientId)
     response.setHeader('x-stream-id', this.#options.streamId)
     this.#viewers.add(viewer)
-    this.#lastAccessWallMs = clock.wallMs()
+    this.#counters.lastAccessWallMs = clock.wallMs()
     const reported = { ...viewer.request, clientId: viewer.clientId }
     this.#reporter.clientConnected(reported, this.#viewers.size)
     response.once('close', () => {
       this.#viewers.delete(viewer)
-      this.#lastAccessWallMs = clock.wallMs()
+      this.#counters.lastAccessWallMs = clock.wallMs()
       this.#reporter.clientDisconnected({ ...reported, bytesServed: viewer.bytesServed, skips: 0 }, this.#viewers.size)
     })
   }
 
-  #act(effect: GroupEffect): void {
+  #act(effect: StreamEffect): void {
     if (effect.kind === 'failover_triggered') {
       const { from, to } = effect
       this.#countFailover(this.#group.source(from).index, this.#group.source(to).index, effect.reason)
-    } else if (effect.kind === 'request_refused') {
-      throw new HoldfastError('failover_failed', `Failover failed - ${effect.reason.replaceAll('_', ' ')}`)
     }
   }
 
   #viewerMoved(fromIndex: number, toIndex: number, reason: string): void {
-    this.#errorCount += 1
+    this.#counters.errorCount += 1
     this.#countFailover(fromIndex, toIndex, reason)
   }
 
@@ -235,8 +214,7 @@ export class OnDemandStream implements Stream {
     const { policy, clock, onMemoryChanged } = this.#options
     const to = this.#group.sources[toIndex]
     if (to === undefined) return
-    this.#failoverAttempts += 1
-    this.#lastFailoverWallMs = clock.wallMs()
+    this.#counters.countFailover(clock.wallMs())
     const [viewer] = this.#viewers
     this.#reporter.failoverTriggered(
       { from: this.#group.sources[fromIndex], to, reason, attempt: 1 },

@@ -5,7 +5,7 @@ import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { StreamRequest } from './service.ts'
 import type { SourceNetwork } from './sources/http-client.ts'
-import type { StreamMemory } from './stream-memory.ts'
+import type { StreamMemory } from './stream-counters.ts'
 import type { StreamMetrics } from './stream-reporter.ts'
 
 /** What every stream of a gateway is given. */

@@ -21,8 +21,11 @@ export interface StreamGroupOptions {
   readonly random: Random
   readonly signal: AbortSignal
   /** Acts on what the engine decided; the engine's own timer is already taken care of. */
-  readonly act: (effect: GroupEffect) => void
+  readonly act: (effect: StreamEffect) => void
 }
+
+/** What is left to the stream. */
+export type StreamEffect = Exclude<GroupEffect, { kind: 'arm_timer' | 'cancel_timer' | 'request_refused' }>
 
 /** Plain JSON data. */
 export interface GroupMemory {
@@ -45,6 +48,8 @@ export class StreamGroup {
   #sources: readonly Source[]
   #state: GroupState
   #timer: Timer | undefined
+  /** Why the engine refused what was last asked by hand. */
+  #refusal: string | undefined
 
   constructor(options: StreamGroupOptions) {
     const { request, memory } = options
@@ -142,6 +147,25 @@ export class StreamGroup {
     )
   }
 
+  /**
+   * One step in order (or to where the resolver says), or to `target`: an index or URL. Returns the source chosen.
+   * Throws no_failover_configured, failover_target_unknown, failover_failed.
+   */
+  async switchByHand(target: number | string | undefined, by: string): Promise<Source> {
+    if (!this.hasAlternative) {
+      throw new HoldfastError('no_failover_configured', 'No failover URLs configured for this stream')
+    }
+    const source = target === undefined ? await this.resolve('manual', undefined) : this.target(target)
+    if (source === undefined && this.#sources.length < 2) {
+      throw new HoldfastError('failover_failed', 'Failover failed - no working failover URLs available')
+    }
+    const named = source === undefined ? {} : { target: source.candidateId }
+    this.#refusal = undefined
+    this.dispatch({ kind: 'switch_requested', by, reason: 'manual', ...named })
+    if (this.#refusal === undefined) return this.current
+    throw new HoldfastError('failover_failed', `Failover failed - ${String(this.#refusal).replaceAll('_', ' ')}`)
+  }
+
   /** Asks the resolver for the next URL and makes it the next in order. Undefined when it has none. */
   async resolve(reason: string, statusCode: number | undefined): Promise<Source | undefined> {
     const resolverUrl = this.#request.failoverResolverUrl
@@ -231,6 +255,9 @@ export class StreamGroup {
         case 'cancel_timer':
           this.#timer?.cancel()
           this.#timer = undefined
+          break
+        case 'request_refused':
+          this.#refusal = effect.reason
           break
         default:
           act(effect)

@@ -6,7 +6,7 @@ import type {
   StreamSnapshot,
   ViewRequest,
 } from './service.ts'
-import type { StreamMemory } from './stream-memory.ts'
+import type { StreamMemory } from './stream-counters.ts'
 
 /** What the hall asks of a stream, whatever its kind. */
 export interface Stream {

@@ -16,7 +16,7 @@ import type {
 } from './service.ts'
 import { clientIdOf, streamIdOf } from './stream-id.ts'
 import { streamKindOf } from './stream-kind.ts'
-import type { StreamMemory } from './stream-memory.ts'
+import type { StreamMemory } from './stream-counters.ts'
 import type { StreamContext } from './stream-context.ts'
 import type { Stream } from './stream.ts'
 

@@ -1,0 +1,42 @@
+import type { GroupMemory } from './stream-group.ts'
+
+/** What a stream remembers across restarts. Plain JSON data. */
+export interface StreamMemory {
+  readonly group: GroupMemory
+  readonly failoverAttempts: number
+  readonly lastFailoverWallMs: number | null
+  readonly errorCount: number
+  readonly bytesServed: number
+}
+
+/** What is counted of a stream, whatever its kind; all but the last access outlives a restart. */
+export class StreamCounters {
+  failoverAttempts: number
+  lastFailoverWallMs: number | undefined
+  errorCount: number
+  bytesServed: number
+  lastAccessWallMs: number
+
+  constructor(memory: StreamMemory | undefined, createdWallMs: number) {
+    this.failoverAttempts = memory?.failoverAttempts ?? 0
+    this.lastFailoverWallMs = memory?.lastFailoverWallMs ?? undefined
+    this.errorCount = memory?.errorCount ?? 0
+    this.bytesServed = memory?.bytesServed ?? 0
+    this.lastAccessWallMs = createdWallMs
+  }
+
+  countFailover(nowWallMs: number): void {
+    this.failoverAttempts += 1
+    this.lastFailoverWallMs = nowWallMs
+  }
+
+  memory(group: GroupMemory): StreamMemory {
+    return {
+      group,
+      failoverAttempts: this.failoverAttempts,
+      lastFailoverWallMs: this.lastFailoverWallMs ?? null,
+      errorCount: this.errorCount,
+      bytesServed: this.bytesServed,
+    }
+  }
+}
