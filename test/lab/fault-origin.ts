@@ -33,6 +33,8 @@ export interface OriginRequest {
 
 const HEAD_BYTES_MAX = 64 * 1024
 const REQUESTS_KEPT = 1_000
+/** The first byte of a TLS ClientHello (RFC 8446 §5.1). */
+const TLS_HANDSHAKE = 0x16
 const NOISE_PIECE_BYTES = 12_500
 const NOISE_EVERY_MS = 100
 
@@ -159,6 +161,10 @@ export class FaultOrigin implements AsyncDisposable {
     })
     let head = Buffer.alloc(0)
     const onData = (piece: Buffer) => {
+      if (head.length === 0 && piece[0] === TLS_HANDSHAKE) {
+        socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+        return
+      }
       head = Buffer.concat([head, piece])
       const end = head.indexOf('\r\n\r\n')
       if (end < 0 && head.length < HEAD_BYTES_MAX) return

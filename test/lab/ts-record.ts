@@ -6,6 +6,8 @@ export interface Stretch {
   readonly source: string
   /** When its first mark arrived, by the lab's clock. */
   readonly atMs: number
+  /** When its first mark was due at the source. */
+  readonly dueMs: number
   /** When its latest mark arrived. */
   lastAtMs: number
   /** Offset of its first mark in the body. */
@@ -68,7 +70,7 @@ export class TsRecord {
       last.marks += 1
       last.lastAtMs = atMs
     } else {
-      this.stretches.push({ source, atMs, lastAtMs: atMs, offset, marks: 1 })
+      this.stretches.push({ source, atMs, dueMs: mark.dueMs, lastAtMs: atMs, offset, marks: 1 })
     }
   }
 }
