@@ -78,22 +78,22 @@ function somePolicy(random: Random): GroupPolicy {
 
 function someEvent({ random, state }: World): GroupEvent {
   const ids = state.candidates.map(({ spec }) => spec.id)
-  const any = ids.length === 0 || random.next() < 0.05 ? candidateId('stranger') : pickOne(random, ids)
+  const someId = ids.length === 0 || random.next() < 0.05 ? candidateId('stranger') : pickOne(random, ids)
   const { onAir } = state
   const roll = random.next()
   if (onAir !== null && roll < 0.3) return { kind: 'candidate_failed', id: onAir.id, epoch: onAir.epoch, reason: 'eof' }
   if (onAir !== null && roll < 0.5) return { kind: 'candidate_succeeded', id: onAir.id, epoch: onAir.epoch }
   if (roll < 0.6) return { kind: 'tick' }
-  if (roll < 0.68) return { kind: 'probe_succeeded', id: any }
-  if (roll < 0.74) return { kind: 'probe_failed', id: any }
+  if (roll < 0.68) return { kind: 'probe_succeeded', id: someId }
+  if (roll < 0.74) return { kind: 'probe_failed', id: someId }
   if (roll < 0.79) return { kind: 'switch_requested', by: 'operator' }
-  if (roll < 0.81) return { kind: 'switch_requested', by: 'operator', target: any }
-  if (roll < 0.83) return { kind: 'pin_requested', id: any, by: 'operator', ttlMs: random.next() * 20_000 }
+  if (roll < 0.81) return { kind: 'switch_requested', by: 'operator', target: someId }
+  if (roll < 0.83) return { kind: 'pin_requested', id: someId, by: 'operator', ttlMs: random.next() * 20_000 }
   if (roll < 0.85) return { kind: 'unpin_requested' }
-  if (roll < 0.87) return { kind: 'failures_reset', id: any }
+  if (roll < 0.87) return { kind: 'failures_reset', id: someId }
   if (roll < 0.9) return { kind: 'candidates_changed', candidates: someCandidates(random, 0) }
-  if (roll < 0.92) return { kind: 'candidate_failed', id: any, reason: 'status_503' }
-  if (roll < 0.94) return { kind: 'candidate_succeeded', id: any }
+  if (roll < 0.92) return { kind: 'candidate_failed', id: someId, reason: 'status_503' }
+  if (roll < 0.94) return { kind: 'candidate_succeeded', id: someId }
   if (roll < 0.95) return { kind: 'stopped' }
   return { kind: 'started' }
 }
