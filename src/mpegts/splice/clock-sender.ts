@@ -3,7 +3,7 @@ import { makePcrPacket, stripPcr } from './adaptation-field.ts'
 import { OutputClock } from './output-clock.ts'
 import type { OutputProgramme } from './output-programme.ts'
 import type { PacketWriter } from './packet-writer.ts'
-import { NO_TIMESTAMP } from './timestamp.ts'
+import { NO_TIMESTAMP, PCR_PER_TICK, pcrStep } from './timestamp.ts'
 import type { Timeline } from './timeline.ts'
 import type { Track } from './track.ts'
 import type { TrackTable } from './track-table.ts'
@@ -27,6 +27,8 @@ export class ClockSender {
   readonly #packet = Buffer.alloc(PACKET_BYTES)
   /** DTS of the leading stream's unit in progress. */
   #leadingDts = NO_TIMESTAMP
+  /** While the last units of a source go out: how long the leading one lasts; undefined before. */
+  #lastUnitTicks: number | undefined
   /** Inside the hold, PCRs on other PIDs are not the programme's. */
   #sourcePid = -1
 
@@ -36,10 +38,19 @@ export class ClockSender {
 
   /** A source begins. A scrambled one keeps its own time, which has nothing to do with what was before. */
   begin(isOwnTime: boolean): void {
+    this.#lastUnitTicks = undefined
     if (isOwnTime) {
       this.#clock.restart()
       this.#leadingDts = NO_TIMESTAMP
     } else this.#clock.join()
+  }
+
+  /**
+   * The source ends. Clock references that belong to units which do not go out would be after the next source's first
+   * DTS; `unitTicks` after the last unit's it begins.
+   */
+  end(unitTicks: number): void {
+    this.#lastUnitTicks = unitTicks
   }
 
   /** PCRs come on this PID, as it is in the hold. */
@@ -64,6 +75,10 @@ export class ClockSender {
     const isOutput = track.pid === this.#options.programme.pcrPid
     if (isOutput && track.pid === this.#sourcePid) {
       const pcr = this.#take(buffer, at)
+      if (pcr === undefined) {
+        stripPcr(buffer, at)
+        return
+      }
       this.#fillBefore(pcr)
       writePcr(buffer, at, pcr)
       this.#clock.advance(pcr, this.#leadingDts)
@@ -76,13 +91,17 @@ export class ClockSender {
   /** Sends the PCR of a packet that itself does not go out. */
   sendOnly(pid: number, buffer: Buffer, at: number): void {
     const isWanted = pid === this.#sourcePid || pid === PID_CLOCK_ONLY
-    if (isWanted && hasPcr(buffer, at)) this.#send(this.#take(buffer, at))
+    if (!isWanted || !hasPcr(buffer, at)) return
+    const pcr = this.#take(buffer, at)
+    if (pcr !== undefined) this.#send(pcr)
   }
 
-  #take(buffer: Buffer, at: number): number {
+  #take(buffer: Buffer, at: number): number | undefined {
     const { timeline } = this.#options
     if (hasDiscontinuityIndicator(buffer, at)) timeline.announceJump()
-    return this.#clock.valueFor(pcrOf(buffer, at), timeline.offset, this.#leadingDts)
+    const pcr = this.#clock.valueFor(pcrOf(buffer, at), timeline.offset, this.#leadingDts)
+    if (pcr === undefined || this.#lastUnitTicks === undefined || this.#leadingDts === NO_TIMESTAMP) return pcr
+    return pcrStep((this.#leadingDts + this.#lastUnitTicks) * PCR_PER_TICK, pcr) < 0 ? undefined : pcr
   }
 
   #send(pcr: number): void {

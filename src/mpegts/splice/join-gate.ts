@@ -34,6 +34,10 @@ export class JoinGate {
   #key: Picture | undefined
   #leading: Picture[] = []
 
+  get hasKey(): boolean {
+    return this.#key !== undefined
+  }
+
   /**
    * Takes the next picture in decoding order. `areLeadingDecodable` is asked once, about the key picture and the first
    * leading one. The answer is undefined while it cannot be told.

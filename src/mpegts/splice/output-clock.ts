@@ -46,9 +46,10 @@ export class OutputClock {
 
   /**
    * The output's value for a PCR of the source (27 MHz), with the source's offset and the DTS of the leading stream's
-   * unit that goes out with it (90 kHz), as far as known. It is sent when `advance` has taken it.
+   * unit that goes out with it (90 kHz), as far as known. It is sent when `advance` has taken it. Undefined when none can
+   * be sent: it would be after the DTS.
    */
-  valueFor(sourcePcr: number, offsetTicks: number, leadingDts: number): number {
+  valueFor(sourcePcr: number, offsetTicks: number, leadingDts: number): number | undefined {
     const own = wrapPcr(sourcePcr + offsetTicks * PCR_PER_TICK + this.#shift)
     if (leadingDts !== NO_TIMESTAMP) {
       const lead = pcrStep(leadingDts * PCR_PER_TICK, own)
@@ -58,7 +59,8 @@ export class OutputClock {
       this.#own = own
       return own
     }
-    return wrapPcr(this.#last + 1)
+    const standing = wrapPcr(this.#last + 1)
+    return leadingDts !== NO_TIMESTAMP && pcrStep(leadingDts * PCR_PER_TICK, standing) < 0 ? undefined : standing
   }
 
   /** A value for where the source has none: as far after the last one as the leading stream has advanced. */

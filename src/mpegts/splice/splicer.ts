@@ -15,7 +15,7 @@ import type { PesHeader } from './pes-header.ts'
 import { Progress } from './progress.ts'
 import type { SeamFacts, SeamKind, SpliceFacts } from './splice-facts.ts'
 import type { SpliceSink } from './splice-sink.ts'
-import { endUnit, joinDtsOf, Timeline } from './timeline.ts'
+import { endUnit, joinDtsOf, Timeline, unitTicksOf } from './timeline.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
 import { beginSending, beginTaking, isAudio, isVideo } from './track.ts'
 import type { Track } from './track.ts'
@@ -26,6 +26,8 @@ import { DROPPED, keepWholeFrames } from './unit-rewrite.ts'
 const HOLD_TICKS_MAX = 1_000 * TICKS_PER_MS
 /** A source that has not shown its first two pictures after this much media begins with what it has. */
 const JOIN_TICKS_MAX = 1_000 * TICKS_PER_MS
+/** Audio from before its join point is taken up to this; more means that the join point does not come. */
+const LEAD_IN_TICKS_MAX = 10_000 * TICKS_PER_MS
 /** At the very begin, audio may be this much earlier than the picture: one unit. */
 const AUDIO_LEAD_TICKS = 24 * TICKS_PER_MS
 
@@ -59,6 +61,8 @@ export class Splicer {
   #byPid: ReadonlyMap<number, Track> = new Map()
   #main: Track | undefined
   #gate = new JoinGate()
+  /** Progress of the source when its first picture came. */
+  #joinFromTicks = 0
   #firstAudio: { readonly track: Track; readonly pts: number } | undefined
   #progress = new Progress()
   #hasPushed = false
@@ -117,6 +121,7 @@ export class Splicer {
     this.#main = undefined
     this.#gate = new JoinGate()
     this.#firstAudio = undefined
+    this.#joinFromTicks = 0
     this.#progress = new Progress()
     this.#hasPushed = false
     this.#isScrambled = false
@@ -151,6 +156,7 @@ export class Splicer {
     if (this.#phase === 'on-air') {
       this.#writer.open(sink)
       this.#endOpenUnits()
+      if (this.#emitter.leader !== undefined) this.#clock.end(unitTicksOf(this.#emitter.leader))
       this.#emitter.send(this.#hold, this.#hold.end)
       for (const track of this.#tracks.all) endUnit(track)
       this.#writer.close()
@@ -221,6 +227,7 @@ export class Splicer {
     else if (track === this.#main && header !== undefined) {
       if (isAudio(track)) this.#joinAudio()
       else {
+        if (!this.#gate.hasKey) this.#joinFromTicks = this.#progress.ticks
         const opening = this.#gate.offer({ position, pts: header.pts, dts: header.dts }, (key, leading) =>
           areLeadingDecodable(
             track.output.codec,
@@ -232,7 +239,8 @@ export class Splicer {
         if (opening !== undefined) this.#joinVideo(track, opening)
       }
     }
-    if (this.#phase === 'joining' && this.#progress.ticks > JOIN_TICKS_MAX) this.#joinAnyhow()
+    const ticksMax = this.#main?.taking.awaitsJoin === true ? LEAD_IN_TICKS_MAX : JOIN_TICKS_MAX
+    if (this.#phase === 'joining' && this.#progress.ticks - this.#joinFromTicks > ticksMax) this.#joinAnyhow()
   }
 
   /** Begins with what there is: without a picture, with the audio. */
@@ -279,7 +287,7 @@ export class Splicer {
   /** The leading track's first timestamps fall where the output goes on. */
   #joinAt(track: Track, sourceDts: number, sourcePts: number): void {
     const before = this.#emitter.leader
-    const target = joinDtsOf(track, before, timestampStep(sourcePts, sourceDts))
+    const target = joinDtsOf(track, this.#tracks.all, before, timestampStep(sourcePts, sourceDts))
     this.#timeline.join(sourceDts, target ?? sourceDts)
     this.#clock.begin(false)
     this.#enterAir(track)

@@ -14,6 +14,8 @@ const AUDIO_GAP_TICKS_MAX = 10_000 * TICKS_PER_MS
 const STRETCH_TOLERANCE_TICKS = 1_500 * TICKS_PER_MS
 /** A reordering longer than this is no reordering. */
 const SHOWN_LATER_TICKS_MAX = 1_000 * TICKS_PER_MS
+/** Multiplexers send audio later than the pictures of its time, or hardly earlier. */
+const PICTURES_STOPPED_TICKS = 500 * TICKS_PER_MS
 /** Rounding between clocks of streams is no overlap. */
 export const OVERLAP_TOLERANCE_TICKS = TICKS_PER_MS
 
@@ -43,14 +45,25 @@ export function nextDtsOf(track: Track): number | undefined {
  * DTS at which a source that `track` leads begins; undefined when nothing was sent before. `reorderTicks` is by how much
  * its first picture is shown after it is decoded.
  */
-export function joinDtsOf(track: Track, leaderBefore: Track | undefined, reorderTicks: number): number | undefined {
+export function joinDtsOf(
+  track: Track,
+  tracks: readonly Track[],
+  leaderBefore: Track | undefined,
+  reorderTicks: number,
+): number | undefined {
   const own = nextDtsOf(track)
-  if (own !== undefined && track.sending.wasOnAir) {
-    return isVideo(track) ? wrapTimestamp(own + shownLater(track, own, reorderTicks)) : own
+  if (own === undefined || !track.sending.wasOnAir) {
+    const head = leaderBefore === undefined ? undefined : nextDtsOf(leaderBefore)
+    if (own === undefined || head === undefined) return own ?? head
+    return timestampStep(head, own) > 0 ? head : own
   }
-  const head = leaderBefore === undefined ? undefined : nextDtsOf(leaderBefore)
-  if (own === undefined || head === undefined) return own ?? head
-  return timestampStep(head, own) > 0 ? head : own
+  if (!isVideo(track)) return own
+  for (const other of tracks) {
+    const audioEnd = isAudio(other) && other.sending.wasOnAir ? nextDtsOf(other) : undefined
+    // The pictures had stopped before the source was left: time went on with the sound.
+    if (audioEnd !== undefined && timestampStep(audioEnd, own) > PICTURES_STOPPED_TICKS) return audioEnd
+  }
+  return wrapTimestamp(own + shownLater(track, own, reorderTicks))
 }
 
 /**
