@@ -61,6 +61,7 @@ test('without a token only loopback names are answered, so that DNS rebinding ga
     '127.0.0.1.evil.example',
     'localhost.evil.example',
     '10.0.0.1',
+    '128.0.0.1',
     '',
     'a b',
     undefined,

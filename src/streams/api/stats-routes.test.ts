@@ -67,6 +67,13 @@ test('detailed stats are numbers of this gateway, not empty objects', async () =
   assert.equal(performance['bytes_served'], 1000)
 })
 
+test('a stream on its primary is not on a backup', async () => {
+  const { server, get, streamId } = await withFailedOverStream()
+  await server.app.inject({ method: 'POST', url: `/streams/${streamId}/failover?target=0` })
+  const stats = (await get('/stats/detailed'))['failover_stats'] as Record<string, number>
+  assert.deepEqual([stats['streams_with_failover'], stats['streams_on_backup']], [1, 0])
+})
+
 test('the lists of stats, streams and clients have the shapes of the peer', async () => {
   const { get } = await withFailedOverStream()
   const stats = await get('/stats')

@@ -68,6 +68,7 @@ test('a url that is not plain http or https is refused', async () => {
     'http://',
     'http:primary.example',
     ' http://primary.example/a',
+    'http://primary.example/a ',
     'http://primary.example/a\r\nX-Injected: 1',
     'http://primary.example/\u0000',
     'http://[::1/a',
@@ -170,6 +171,22 @@ test('repeated failover URLs stay where they are, so that indices mean what the 
   const urls = ['http://b.example/a.ts', URL_OK, 'http://b.example/a.ts']
   const { streams } = await post({ url: URL_OK, failover_urls: urls })
   assert.deepEqual(streams.list()[0]?.request.failoverUrls, urls)
+})
+
+test('JSON under another type is refused, as a form on a web page would send it; without a type it is taken', async () => {
+  const { server } = await apiServer()
+  const payload = JSON.stringify({ url: URL_OK })
+  for (const [type, status] of [
+    ['text/plain', 422],
+    ['application/x-www-form-urlencoded', 422],
+    ['application/json; charset=utf-8', 200],
+    ['application/merge-patch+json', 200],
+    ['', 200],
+  ] as const) {
+    const headers = type === '' ? {} : { 'content-type': type }
+    const answer = await server.app.inject({ method: 'POST', url: '/streams', payload, headers })
+    assert.equal(answer.statusCode, status, type)
+  }
 })
 
 test('a body over the limit is 413', async () => {
