@@ -155,10 +155,15 @@ export class VodTransfer {
     this.#cut(`${cause.message}, and no source could go on (last: ${last.message})`)
   }
 
-  /** The same URL first, then the others in turn; each turn uses up an attempt or strikes a source out. */
+  /**
+   * The same URL first, then the others in turn; each turn uses up an attempt or strikes a source out. One that broke
+   * again within the same incident gives way at once, or it would use up every attempt by delivering a little each time.
+   */
   *#candidates(): Generator<VodSource> {
     const order = sourcesFrom(this.#options.sources, this.#source.index)
-    for (let turn = 0; this.#attempts < RESUME_ATTEMPTS_MAX && this.#mismatched.size < order.length; turn += 1) {
+    const attemptsMax = Math.max(RESUME_ATTEMPTS_MAX, order.length + 1)
+    const firstTurn = this.#attempts > 0 ? 1 : 0
+    for (let turn = firstTurn; this.#attempts < attemptsMax && this.#mismatched.size < order.length; turn += 1) {
       const source = order[turn % order.length]
       if (source !== undefined && !this.#mismatched.has(source.index)) yield source
     }
