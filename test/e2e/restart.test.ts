@@ -66,8 +66,8 @@ test('webhooks and what they had still to deliver survive kill -9, and arrive on
   const viewer = await scene.watching()
   scene.origin(0).inject({ kind: 'end' })
   await viewer.sees(scene.origin(1).name)
-  await until(() => receiver.received.length >= 1, { what: 'a first attempt' })
-  const eventId = (receiver.received[0]?.body as { event_id: string }).event_id
+  const attempt = await until(() => receiver.received[0], { what: 'a first attempt' })
+  const eventId = (attempt.body as { event_id: string }).event_id
   await gateway.kill('SIGKILL')
   receiver.received.length = 0
   receiver.reply = () => ({ status: 200 })

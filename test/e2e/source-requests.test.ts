@@ -71,7 +71,7 @@ describe('a source is asked', () => {
 
 describe('a live body may end by', { concurrency: 3 }, () => {
   for (const framing of ['close', 'chunked', 'content_length'] as const satisfies readonly Framing[]) {
-    test(`${framing}`, async () => {
+    test(framing, async () => {
       await using scene = await Scene.open({ gateway, origins: [{ name: 'primary', framing }] })
       const viewer = await scene.watching()
       await viewer.hasRead(100_000)

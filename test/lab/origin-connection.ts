@@ -31,7 +31,7 @@ export class OriginConnection {
   #timer: Timer | undefined
   #fault: Fault | undefined
   #packetsSent = 0
-  #endAtMs: number
+  readonly #endAtMs: number
 
   constructor(options: OriginConnectionOptions) {
     const { body, pace, join, backlogMs, socket, endAfterMs } = options

@@ -2,7 +2,7 @@ import { FaultOrigin } from './fault-origin.ts'
 import type { FaultOriginOptions } from './fault-origin.ts'
 import type { GatewayProcess } from './gateway-process.ts'
 import { until } from './poll.ts'
-import { Viewer } from './viewer.ts'
+import type { Viewer } from './viewer.ts'
 
 export interface SceneOptions {
   readonly gateway: GatewayProcess

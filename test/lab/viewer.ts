@@ -70,7 +70,7 @@ export class Viewer implements Disposable {
 
   /** The body as JSON, for an answer that is an error. */
   get json(): unknown {
-    return JSON.parse(this.text)
+    return JSON.parse(this.text) as unknown
   }
 
   get sources(): readonly string[] {
