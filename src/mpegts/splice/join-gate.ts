@@ -14,6 +14,8 @@ export interface Opening {
   readonly key: Picture
   /** DTS of the key picture once the leading ones are gone: right before the next that stays. */
   readonly firstDts: number
+  /** From one picture to the next; undefined when there is only one. */
+  readonly pictureTicks: number | undefined
   /** How many leading pictures are left out, and whether any stay. */
   readonly leadingPictures: number
   readonly hasLeadingPictures: boolean
@@ -54,12 +56,12 @@ export class JoinGate {
       return undefined
     }
     const first = this.#leading[0]
-    if (first === undefined || areLeadingDecodable(key, first)) return openingAt(key, first !== undefined)
-    const steps = this.#leading.length + 1
-    const step = Math.round(timestampStep(picture.dts, key.dts) / steps)
+    const step = Math.round(timestampStep(picture.dts, key.dts) / (this.#leading.length + 1))
+    if (first === undefined || areLeadingDecodable(key, first)) return openingAt(key, first !== undefined, step)
     return {
       key,
       firstDts: step > 0 ? wrapTimestamp(picture.dts - step) : key.dts,
+      pictureTicks: step,
       leadingPictures: this.#leading.length,
       hasLeadingPictures: false,
       dropFrom: first.position,
@@ -69,18 +71,20 @@ export class JoinGate {
 
   /** Begins with what there is; undefined without a key picture. */
   settle(): Opening | undefined {
-    return this.#key === undefined ? undefined : openingAt(this.#key, this.#leading.length > 0)
+    return this.#key === undefined ? undefined : openingAt(this.#key, this.#leading.length > 0, undefined)
   }
 }
 
-function openingAt(key: Picture, hasLeadingPictures: boolean): Opening {
+function openingAt(key: Picture, hasLeadingPictures: boolean, pictureTicks: number | undefined): Opening {
+  const dropAt = key.position
   return {
     key,
     firstDts: key.dts,
+    pictureTicks,
     leadingPictures: 0,
     hasLeadingPictures,
-    dropFrom: key.position,
-    dropTo: key.position,
+    dropFrom: dropAt,
+    dropTo: dropAt,
   }
 }
 

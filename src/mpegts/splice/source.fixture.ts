@@ -163,7 +163,7 @@ class Mux {
       const to = Math.min(from + room, pes.length)
       const counter = ((this.#counters.get(pid) ?? 15) + 1) & 0x0f
       this.#counters.set(pid, counter)
-      if (this.#shape.hasNulls === true && this.#random.next() < 0.2) {
+      if (from > 0 && this.#shape.hasNulls === true && this.#random.next() < 0.2) {
         this.append(makePacket(0x1fff, 0, false, Buffer.alloc(PACKET_BYTES - 4, 0xff), undefined))
       }
       this.append(makePacket(pid, counter, from === 0, pes.subarray(from, to), firstPcr))

@@ -251,11 +251,16 @@ export class Splicer {
   }
 
   #joinVideo(track: Track, opening: Opening): void {
-    const { key, firstDts } = opening
+    const { key, firstDts, pictureTicks } = opening
     this.#joinAt(track, firstDts, key.pts)
+    if (pictureTicks !== undefined && pictureTicks > 0) track.sending.steps.restart(pictureTicks)
     const keyPts = wrapTimestamp(key.pts + this.#timeline.offset)
     this.#leadingPicturesDropped = opening.leadingPictures
-    this.#dropPackets((position, pid) => pid === track.pid && position >= opening.dropFrom && position < opening.dropTo)
+    this.#dropPackets((position, pid) =>
+      pid === PID_CLOCK_ONLY
+        ? position < key.position
+        : pid === track.pid && position >= opening.dropFrom && position < opening.dropTo,
+    )
     if (track.output.codec === 'hevc' && this.#joins > 1) {
       const { buffer } = this.#hold
       const from = this.#hold.offsetOf(key.position)

@@ -11,6 +11,13 @@ export class StepMeter {
     this.#next = (this.#next + 1) % STEPS_MAX
   }
 
+  /** Begins anew with one known step. */
+  restart(step: number): void {
+    this.#steps.length = 0
+    this.#next = 0
+    this.observe(step)
+  }
+
   /** Undefined before the first step. */
   get usual(): number | undefined {
     const sorted = this.#steps.toSorted((left, right) => left - right)
