@@ -4,7 +4,7 @@ import type { Timer } from '../../src/lib/clock.ts'
 import type { Fault, Framing, Pace } from './fault.ts'
 import type { LiveBody, LiveCursor, Join } from './live-body.ts'
 
-const TICK_MS = 20
+const TICK_MS = 40
 const PIECE_BYTES_MAX = 256 * 1024
 /** A reader that is this far behind is not given more until it has drained. */
 const UNSENT_BYTES_MAX = 1024 * 1024
