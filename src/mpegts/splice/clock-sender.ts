@@ -36,13 +36,13 @@ export class ClockSender {
     this.#options = options
   }
 
-  /** A source begins. A scrambled one keeps its own time, which has nothing to do with what was before. */
-  begin(isOwnTime: boolean): void {
+  /** A source begins; its first units are decoded earlier by `lagTicks` than it says. A scrambled one keeps its own time, which has nothing to do with what was before. */
+  begin(isOwnTime: boolean, lagTicks: number): void {
     this.#lastUnitTicks = undefined
     if (isOwnTime) {
       this.#clock.restart()
       this.#leadingDts = NO_TIMESTAMP
-    } else this.#clock.join()
+    } else this.#clock.join(lagTicks)
   }
 
   /**

@@ -4,6 +4,7 @@ import { PACKET_BYTES, payloadOffset, pidOf } from '../packet.ts'
 import { packetiseSection } from '../psi.ts'
 import { clearDiscontinuityIndicator, makeDiscontinuityPacket, moveRareTimestamps } from './adaptation-field.ts'
 import { hasReadableFrames } from './audio-frame.ts'
+import { DecodingLag, splitForDts } from './decoding-lag.ts'
 import type { Hold } from './hold.ts'
 import { PID_CLOCK_ONLY } from './clock-sender.ts'
 import type { ClockSender } from './clock-sender.ts'
@@ -20,6 +21,8 @@ import type { TrackTable } from './track-table.ts'
 import { DROPPED, trimUnitStart } from './unit-rewrite.ts'
 
 /** PAT and PMT come again after this much media; the next unit may be one picture later. */
+/** A longer step between units says nothing about how long they last. */
+const STEP_TICKS_MAX = 1_000 * TICKS_PER_MS
 const TABLES_INTERVAL_TICKS = 100 * TICKS_PER_MS
 
 export interface EmitterOptions {
@@ -53,6 +56,9 @@ export class Emitter {
   #record: JoinRecord = { audioUnitsDropped: 0, audioHoleMs: undefined }
   /** DTS for the first picture when those between it and the next are left out. */
   #firstDts: { readonly position: number; readonly sourceDts: number } | undefined
+  readonly #lag = new DecodingLag()
+  /** DTS of the unit in progress that its header has no field for. */
+  #missingDts = NO_TIMESTAMP
   /** Audio before this, in the output's time, is of no use; NO_TIMESTAMP when all is. */
   #audioFloor = NO_TIMESTAMP
 
@@ -70,6 +76,11 @@ export class Emitter {
 
   get leader(): Track | undefined {
     return this.#leader
+  }
+
+  /** The next pictures of the leading stream are decoded early: see DecodingLag. */
+  lag(ticks: number, pictureTicks: number): void {
+    this.#lag.begin(ticks, pictureTicks)
   }
 
   /** A source begins; `audioFloor` bounds the audio of tracks that have sent none yet. */
@@ -129,6 +140,7 @@ export class Emitter {
       this.#options.clock.sendOnly(track.pid, buffer, at)
       return
     }
+    if (this.#missingDts !== NO_TIMESTAMP) this.#sendDtsApart(track, buffer, at)
     if (hasAdaptationField(buffer, at) && (buffer[at + 4] ?? 0) > 0) this.#rewriteAdaptationField(track, buffer, at)
     if (track.format === 'splice-info') {
       this.#sendSpliceInfo(track, buffer, at)
@@ -144,6 +156,23 @@ export class Emitter {
       sending.audio.push(track.output.codec, buffer, from, at + PACKET_BYTES)
     }
     this.#options.writer.keep(buffer, at)
+  }
+
+  /** Sends the header of the unit that the packet begins with a DTS that has no room in it. */
+  #sendDtsApart(track: Track, buffer: Buffer, at: number): void {
+    const { sending } = track
+    const dts = this.#missingDts
+    this.#missingDts = NO_TIMESTAMP
+    const step = sending.hasSkipped ? 1 : (buffer[at + 3] ?? 0) & 0x0f
+    if (!splitForDts(this.#packet, buffer, at, this.#header, dts)) {
+      sending.lastDts = sending.unitPts
+      return
+    }
+    this.#rewriteAdaptationField(track, this.#packet, 0)
+    sending.hasSkipped = false
+    sending.counter = (sending.counter + step) & 0x0f
+    this.#packet[3] = ((this.#packet[3] ?? 0) & 0xf0) | sending.counter
+    this.#options.writer.write(this.#packet)
   }
 
   /** Decides whether a unit goes out, places it in time and sends what belongs in front of it. */
@@ -203,7 +232,8 @@ export class Emitter {
     const { sending } = track
     const header = this.#header
     const hasDecodingOrder = isVideo(track) || isAudio(track)
-    let dts = wrapTimestamp(sourceDts + sending.offset)
+    const lagTicks = isVideo(track) && track === this.#leader ? this.#lag.take() : 0
+    let dts = wrapTimestamp(sourceDts + sending.offset - lagTicks)
     let pts = wrapTimestamp(header.pts + sending.offset)
     const step = sending.lastDts === NO_TIMESTAMP ? 1 : timestampStep(dts, sending.lastDts)
     if (step < (hasDecodingOrder ? 1 : 0)) {
@@ -212,9 +242,13 @@ export class Emitter {
       if (timestampStep(pts, dts) < 0) pts = dts
     }
     if (sending.sourceDts === NO_TIMESTAMP && isAudio(track)) this.#noteHole(track, pts)
-    else if (step > 0 && sending.sourceDts !== NO_TIMESTAMP) sending.steps.observe(step / (1 + sending.untimedUnits))
+    else if (sending.sourceDts !== NO_TIMESTAMP) {
+      const sourceStep = timestampStep(sourceDts, sending.sourceDts) / (1 + sending.untimedUnits)
+      if (sourceStep > 0 && sourceStep < STEP_TICKS_MAX) sending.steps.observe(sourceStep)
+    }
     writeTimestamp(buffer, header.ptsAt, pts)
     if (header.dtsAt >= 0) writeTimestamp(buffer, header.dtsAt, dts)
+    else if (isVideo(track) && dts !== pts) this.#missingDts = dts
     sending.sourceDts = sourceDts
     sending.untimedUnits = 0
     sending.lastDts = dts

@@ -34,7 +34,7 @@ const LEADING_PICTURES_MAX = 32
  */
 export class JoinGate {
   #key: Picture | undefined
-  #leading: Picture[] = []
+  readonly #leading: Picture[] = []
 
   get hasKey(): boolean {
     return this.#key !== undefined

@@ -31,15 +31,15 @@ export class OutputClock {
     return this.#last
   }
 
-  /** Another source begins. */
-  join(): void {
-    this.#shift = 0
+  /** Another source begins, whose first units are decoded earlier by `lagTicks` (90 kHz) than it says. */
+  join(lagTicks: number): void {
+    this.#shift = -lagTicks * PCR_PER_TICK
     this.#isOwn = false
   }
 
   /** A clock that has nothing to do with the one before begins. */
   restart(): void {
-    this.join()
+    this.join(0)
     this.#last = NO_TIMESTAMP
     this.#lastDts = NO_TIMESTAMP
   }

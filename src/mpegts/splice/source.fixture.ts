@@ -11,6 +11,8 @@ export interface SourceShape {
   readonly firstDts: number
   readonly pictures?: number
   readonly pictureTicks?: number
+  /** Key pictures are up to this large, the others up to a quarter of it. */
+  readonly pictureBytesMax?: number
   /** Pictures shown before the one that is decoded ahead of them: 0 without B pictures. */
   readonly reordered?: number
   readonly groupPictures?: number
@@ -87,7 +89,7 @@ function tablesOf(shape: SourceShape, firstPid: number, pcrPid: number): Buffer 
 /** Pictures in decoding order with the audio of the same time behind them. */
 function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
   const random = seededRandom(shape.seed)
-  const { pictures = 60, pictureTicks = 3_600, reordered = 0, groupPictures = 12 } = shape
+  const { pictures = 60, pictureTicks = 3_600, reordered = 0, groupPictures = 12, pictureBytesMax = 6_000 } = shape
   const units: Unit[] = []
   const audioPid = firstPid + (shape.hasVideo === false ? 0 : 1)
   let audioUnits = 0
@@ -95,7 +97,7 @@ function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
     const dts = shape.firstDts + index * pictureTicks
     const isKey = index % groupPictures === 0
     if (shape.hasVideo !== false) {
-      const bytes = 16 + Math.floor(random.next() * (isKey ? 6_000 : 1_500))
+      const bytes = 16 + Math.floor(random.next() * (isKey ? pictureBytesMax : pictureBytesMax / 4))
       const pts = dts + shownAfter(index % groupPictures, groupPictures, reordered) * pictureTicks
       units.push({ pid: firstPid, dts: wrapTimestamp(dts), pts: wrapTimestamp(pts), isKey, bytes })
     }

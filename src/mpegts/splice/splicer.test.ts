@@ -91,7 +91,7 @@ test('no audio is heard twice and less than two frames are missing at a seam', (
   const steps = stepsOf(report, AUDIO)
   assert.ok(
     steps.every((step) => step >= AUDIO_TICKS && step < 2 * AUDIO_TICKS + 1),
-    `steps ${[...new Set(steps)]}`,
+    `steps ${[...new Set(steps)].join(' ')}`,
   )
 })
 

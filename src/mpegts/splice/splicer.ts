@@ -15,7 +15,7 @@ import type { PesHeader } from './pes-header.ts'
 import { Progress } from './progress.ts'
 import type { SeamFacts, SeamKind, SpliceFacts } from './splice-facts.ts'
 import type { SpliceSink } from './splice-sink.ts'
-import { endUnit, joinDtsOf, Timeline, unitTicksOf } from './timeline.ts'
+import { endUnit, joinDtsOf, shownLaterBy, Timeline, unitTicksOf } from './timeline.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
 import { beginSending, beginTaking, isAudio, isVideo } from './track.ts'
 import type { Track } from './track.ts'
@@ -252,7 +252,7 @@ export class Splicer {
 
   #joinVideo(track: Track, opening: Opening): void {
     const { key, firstDts, pictureTicks } = opening
-    this.#joinAt(track, firstDts, key.pts)
+    this.#joinAt(track, firstDts, key.pts, pictureTicks ?? 0)
     if (pictureTicks !== undefined && pictureTicks > 0) track.sending.steps.restart(pictureTicks)
     const keyPts = wrapTimestamp(key.pts + this.#timeline.offset)
     this.#leadingPicturesDropped = opening.leadingPictures
@@ -274,7 +274,7 @@ export class Splicer {
   #joinAudio(): void {
     if (this.#firstAudio === undefined) return
     this.#leadingPicturesDropped = 0
-    this.#joinAt(this.#firstAudio.track, this.#firstAudio.pts, this.#firstAudio.pts)
+    this.#joinAt(this.#firstAudio.track, this.#firstAudio.pts, this.#firstAudio.pts, 0)
     this.#emitter.begin(NO_TIMESTAMP, undefined)
   }
 
@@ -284,17 +284,18 @@ export class Splicer {
     if (this.#joins > 0) this.#seamKind = 'discontinuity'
     for (const track of this.#byPid.values()) if (this.#joins > 0) track.sending.isRenewed = true
     this.#timeline.join(0, 0)
-    this.#clock.begin(true)
+    this.#clock.begin(true, 0)
     this.#enterAir(this.#main)
     this.#emitter.begin(NO_TIMESTAMP, undefined)
   }
 
   /** The leading track's first timestamps fall where the output goes on. */
-  #joinAt(track: Track, sourceDts: number, sourcePts: number): void {
-    const before = this.#emitter.leader
-    const target = joinDtsOf(track, this.#tracks.all, before, timestampStep(sourcePts, sourceDts))
-    this.#timeline.join(sourceDts, target ?? sourceDts)
-    this.#clock.begin(false)
+  #joinAt(track: Track, sourceDts: number, sourcePts: number, pictureTicks: number): void {
+    const target = joinDtsOf(track, this.#tracks.all, this.#emitter.leader) ?? sourceDts
+    const lagTicks = shownLaterBy(track, target, timestampStep(sourcePts, sourceDts))
+    this.#timeline.join(sourceDts, wrapTimestamp(target + lagTicks))
+    this.#clock.begin(false, lagTicks)
+    this.#emitter.lag(lagTicks, pictureTicks)
     this.#enterAir(track)
   }
 

@@ -41,16 +41,8 @@ export function nextDtsOf(track: Track): number | undefined {
   return wrapTimestamp(lastDts + Math.round((1 + untimedUnits) * unitTicksOf(track)))
 }
 
-/**
- * DTS at which a source that `track` leads begins; undefined when nothing was sent before. `reorderTicks` is by how much
- * its first picture is shown after it is decoded.
- */
-export function joinDtsOf(
-  track: Track,
-  tracks: readonly Track[],
-  leaderBefore: Track | undefined,
-  reorderTicks: number,
-): number | undefined {
+/** DTS at which a source that `track` leads begins; undefined when nothing was sent before. */
+export function joinDtsOf(track: Track, tracks: readonly Track[], leaderBefore: Track | undefined): number | undefined {
   const own = nextDtsOf(track)
   if (own === undefined || !track.sending.wasOnAir) {
     const head = leaderBefore === undefined ? undefined : nextDtsOf(leaderBefore)
@@ -63,18 +55,17 @@ export function joinDtsOf(
     // The pictures had stopped before the source was left: time went on with the sound.
     if (audioEnd !== undefined && timestampStep(audioEnd, own) > PICTURES_STOPPED_TICKS) return audioEnd
   }
-  return wrapTimestamp(own + shownLater(track, own, reorderTicks))
+  return own
 }
 
 /**
- * How much later than its DTS allows a first picture must come so that it is shown after the last one of the source
- * before. Half a picture is as good as a whole one to keep the order, and keeps the step short.
+ * How much later than its DTS allows a first picture must be shown so that it follows the last one of the source before.
+ * It begins at `dts` and is shown `reorderTicks` after it is decoded.
  */
-function shownLater(track: Track, dts: number, reorderTicks: number): number {
-  const pictureTicks = Math.round(unitTicksOf(track))
-  const missing = timestampStep(track.sending.maxPts, dts) + pictureTicks - reorderTicks
-  if (missing <= 0 || missing > SHOWN_LATER_TICKS_MAX) return 0
-  return Math.min(missing, Math.max(Math.ceil(pictureTicks / 2), missing - Math.floor(pictureTicks / 2)))
+export function shownLaterBy(track: Track, dts: number, reorderTicks: number): number {
+  if (!isVideo(track) || track.sending.maxPts === NO_TIMESTAMP) return 0
+  const missing = timestampStep(track.sending.maxPts, dts) + Math.round(unitTicksOf(track)) - reorderTicks
+  return missing > SHOWN_LATER_TICKS_MAX ? 0 : Math.max(0, missing)
 }
 
 /**
