@@ -94,7 +94,8 @@ async function fanOut(counts: readonly number[], seconds: number): Promise<reado
     const perViewer = count === 1 ? '' : `${Math.round((ours.rssBytes - rssOfOne) / 1024 / (count - 1))} KiB a viewer`
     rows.push(row(`Holdfast, ${count} viewers`, count, ours, perViewer))
     note(rows.at(-1)?.join(' | ') ?? '')
-    if (nginx === undefined) continue
+    // One reader costs nginx less than the kernel's counter resolves.
+    if (nginx === undefined || count === 1) continue
     const floor = await load(nginx.pid, nginx.url, repeated('/live.ts', count), { seconds, bytesPerSecond })
     const ratio = `${(ours.cpuSecondsPerGb / floor.cpuSecondsPerGb).toFixed(2)} × nginx`
     rows.push(row(`nginx, sendfile off, ${count} viewers`, count, floor, `Holdfast is ${ratio}`))

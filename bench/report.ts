@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { format, resolveConfig } from 'prettier'
 import { systemClock } from '../src/lib/clock.ts'
 
 const DOCUMENT = new URL('../docs/BENCHMARKS.md', import.meta.url)
@@ -30,7 +32,9 @@ export async function publish(section: Section, args: readonly string[]): Promis
   const [from, to] = [text.indexOf(start), text.indexOf(end)]
   if (from < 0 || to < from) throw new Error(`docs/BENCHMARKS.md has no ${start} … ${end}`)
   const body = `${start}\n\n${section.markdown}\n\n\`${section.command}\`, ${await machine()}\n\n`
-  await writeFile(DOCUMENT, text.slice(0, from) + body + text.slice(to))
+  const style = await resolveConfig(fileURLToPath(DOCUMENT))
+  const written = text.slice(0, from) + body + text.slice(to)
+  await writeFile(DOCUMENT, await format(written, { ...style, parser: 'markdown' }))
 }
 
 /** What it ran on: processors, memory, versions, commit, day. */

@@ -11,7 +11,7 @@ import { markdownTable, note, numberOption, publish } from './report.ts'
 
 /**
  * Some minutes of sources that flap and viewers that come, pause and go. Afterwards what the process holds has to be what
- * it held before: descriptors, sockets, timers, memory. The same seed gives the same sequence of faults.
+ * it held before: descriptors, sockets, what keeps the event loop alive, memory. The same seed gives the same sequence of faults.
  */
 
 const MiB = 2 ** 20
@@ -37,7 +37,9 @@ interface Tally {
 }
 
 interface Held extends ProcessFacts {
-  readonly timers: number | undefined
+  /** What keeps the event loop alive: sockets, requests, timers other than those that are allowed to be forgotten. */
+  readonly resources: number
+  readonly heapUsedBytes: number
 }
 
 const FAULTS: readonly Fault[] = [
@@ -129,8 +131,12 @@ async function held(gateway: GatewayProcess, channels: readonly Channel[]): Prom
     deadlineMs: SETTLE_DEADLINE_MS,
   })
   const metrics = (await gateway.api.call('GET', '/metrics')).text
-  const timers = /^nodejs_active_resources\{type="Timeout"\} (\d+)/m.exec(metrics)?.[1]
-  return { ...(await gateway.facts()), timers: timers === undefined ? undefined : Number(timers) }
+  const value = (name: string) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(metrics)?.[1] ?? Number.NaN)
+  return {
+    ...(await gateway.facts()),
+    resources: value('nodejs_active_resources_total'),
+    heapUsedBytes: value('nodejs_heap_size_used_bytes'),
+  }
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -151,7 +157,8 @@ async function main(args: readonly string[]): Promise<void> {
   const rows = [
     ['file descriptors', `${before.fileDescriptors}`, `${after.fileDescriptors}`],
     ['sockets', `${before.sockets}`, `${after.sockets}`],
-    ['timers', `${before.timers ?? 'not told'}`, `${after.timers ?? 'not told'}`],
+    ['event-loop resources', `${before.resources}`, `${after.resources}`],
+    ['heap in use', `${Math.round(before.heapUsedBytes / MiB)} MiB`, `${Math.round(after.heapUsedBytes / MiB)} MiB`],
     ['memory (RSS)', `${Math.round(before.rssBytes / MiB)} MiB`, `${Math.round(after.rssBytes / MiB)} MiB`],
   ]
   const what = `${tally.faults} faults, ${tally.viewers} viewers, ${Math.round(tally.bytes / MiB)} MiB delivered`
