@@ -105,24 +105,7 @@ describe('the seam oracle', { skip: hasFfmpeg ? false : 'ffmpeg and ffprobe are 
   })
   after(() => rm(directory, { recursive: true, force: true }))
 
-  async function sourceOf(options: SourceOptions): Promise<OracleSource> {
-    const { encoding, fps = 25, startSeconds = 0, firstPid = 0x100, muxDelay = 0.7 } = options
-    const key = JSON.stringify([encoding, fps, startSeconds, firstPid, muxDelay])
-    const known = sources.get(key)
-    if (known !== undefined) return known
-    const toneHz = 400 + sources.size * 50
-    const audio = ['-f', 'lavfi', '-i', `sine=frequency=${toneHz}:sample_rate=48000`]
-    const video = ['-f', 'lavfi', '-i', `testsrc2=size=192x108:rate=${fps}`]
-    const codecs = encoding === 'audio only' ? ['-c:a', 'aac'] : encodings[encoding]
-    const mux = ['-mpegts_start_pid', `${firstPid}`, '-output_ts_offset', `${startSeconds}`, '-muxdelay', `${muxDelay}`]
-    const inputs = encoding === 'audio only' ? audio : [...video, ...audio]
-    const made = await makeOracleSource(joinPath(directory, `source-${sources.size}.ts`), [
-      ...[...inputs, '-t', `${SECONDS}`, '-pix_fmt', 'yuv420p', ...codecs],
-      ...mux,
-    ])
-    sources.set(key, made)
-    return made
-  }
+  const sourceOf = (options: SourceOptions) => makeSource(directory, sources, options)
 
   for (const { name, parts, stepFramesMax = 1.5 } of cases) {
     it(`is silent over a seam: ${name}`, async () => {
@@ -175,6 +158,30 @@ describe('the seam oracle', { skip: hasFfmpeg ? false : 'ffmpeg and ffprobe are 
     }
   })
 })
+
+/** Encodes a source, once for all cases that use it. */
+async function makeSource(
+  directory: string,
+  sources: Map<string, OracleSource>,
+  options: SourceOptions,
+): Promise<OracleSource> {
+  const { encoding, fps = 25, startSeconds = 0, firstPid = 0x100, muxDelay = 0.7 } = options
+  const key = JSON.stringify([encoding, fps, startSeconds, firstPid, muxDelay])
+  const known = sources.get(key)
+  if (known !== undefined) return known
+  const toneHz = 400 + sources.size * 50
+  const audio = ['-f', 'lavfi', '-i', `sine=frequency=${toneHz}:sample_rate=48000`]
+  const video = ['-f', 'lavfi', '-i', `testsrc2=size=192x108:rate=${fps}`]
+  const codecs = encoding === 'audio only' ? ['-c:a', 'aac'] : encodings[encoding]
+  const mux = ['-mpegts_start_pid', `${firstPid}`, '-output_ts_offset', `${startSeconds}`, '-muxdelay', `${muxDelay}`]
+  const inputs = encoding === 'audio only' ? audio : [...video, ...audio]
+  const made = await makeOracleSource(joinPath(directory, `source-${sources.size}.ts`), [
+    ...[...inputs, '-t', `${SECONDS}`, '-pix_fmt', 'yuv420p', ...codecs],
+    ...mux,
+  ])
+  sources.set(key, made)
+  return made
+}
 
 function pushAll(
   splicer: Splicer,

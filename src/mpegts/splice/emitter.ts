@@ -21,9 +21,13 @@ import type { TrackTable } from './track-table.ts'
 import { DROPPED, trimUnitStart } from './unit-rewrite.ts'
 
 /** PAT and PMT come again after this much media; the next unit may be one picture later. */
+const TABLES_INTERVAL_TICKS = 100 * TICKS_PER_MS
+/** Where units have no timestamps, tables come again after this many. */
+const TABLES_INTERVAL_UNITS = 32
+/** Random access points that wait for their turn; of more, the earliest are forgotten. */
+const JOINS_MAX = 4_096
 /** A longer step between units says nothing about how long they last. */
 const STEP_TICKS_MAX = 1_000 * TICKS_PER_MS
-const TABLES_INTERVAL_TICKS = 100 * TICKS_PER_MS
 
 export interface EmitterOptions {
   readonly tracks: TrackTable
@@ -50,6 +54,7 @@ export class Emitter {
   #leadingDts = NO_TIMESTAMP
   #tablesDts = NO_TIMESTAMP
   #areTablesDue = true
+  #unitsSinceTables = 0
   #mediaTicks = 0
   /** In front of these positions viewers can begin, ascending. */
   #joins: number[] = []
@@ -102,6 +107,7 @@ export class Emitter {
 
   /** A viewer can begin at this position; they come in ascending order. */
   markJoin(position: number): void {
+    if (this.#joins.length >= JOINS_MAX) this.#joins.shift()
     this.#joins.push(position)
   }
 
@@ -184,7 +190,7 @@ export class Emitter {
     const isTimed = track.format === 'pes' && !isScrambled(buffer, at)
     if (isTimed) sending.isSkipping = !this.#placeUnit(track, hold, at, end)
     if (sending.isSkipping) return
-    const isJoin = this.#takeJoin(hold.positionOf(at))
+    const isJoin = track === this.#leader && this.#takeJoin(hold.positionOf(at))
     this.#sendTables(isJoin)
     if (sending.isRenewed) this.#announceDiscontinuity(track)
     if (track === this.#leader && !hasPcr(buffer, at)) this.#options.clock.sendIfDue()
@@ -274,7 +280,8 @@ export class Emitter {
   #takeJoin(position: number): boolean {
     let isJoin = false
     while (this.#joins.length > 0 && (this.#joins[0] ?? 0) <= position) {
-      isJoin = this.#joins.shift() === position
+      this.#joins.shift()
+      isJoin = true
     }
     return isJoin
   }
@@ -286,16 +293,20 @@ export class Emitter {
     sending.isRenewed = false
   }
 
-  #sendTables(isJoin: boolean): void {
+  #sendTables(isMarked: boolean): void {
     const { programme, writer } = this.#options
-    const since =
-      this.#leadingDts === NO_TIMESTAMP || this.#tablesDts === NO_TIMESTAMP
-        ? 0
-        : timestampStep(this.#leadingDts, this.#tablesDts)
-    if (!isJoin && !this.#areTablesDue && Math.abs(since) < TABLES_INTERVAL_TICKS) return
+    const isKnown = this.#leadingDts !== NO_TIMESTAMP && this.#tablesDts !== NO_TIMESTAMP
+    const since = isKnown ? Math.abs(timestampStep(this.#leadingDts, this.#tablesDts)) : 0
+    this.#unitsSinceTables += 1
+    const isDue =
+      this.#areTablesDue || since >= TABLES_INTERVAL_TICKS || this.#unitsSinceTables >= TABLES_INTERVAL_UNITS
+    // Every audio unit is a random access point; tables before each would be as large as the audio.
+    const isJoin = isMarked && (isDue || this.#leader?.output.kind === 'video')
+    if (!isJoin && !isDue) return
     if (isJoin) writer.markJoin()
     writer.write(isJoin ? programme.joinTables() : programme.nextTables())
     this.#areTablesDue = false
+    this.#unitsSinceTables = 0
     this.#tablesDts = this.#leadingDts
   }
 

@@ -40,12 +40,12 @@ export class Intake {
   readonly #listener: IntakeListener
   readonly #programmeNumber: number | undefined
   readonly #header = makePesHeader()
-  readonly #noJoins: readonly number[] = []
   #tracks: readonly Track[] = []
   /** The track on whose PID the programme's PCR comes, if it is one. */
   #clockTrack: Track | undefined
   #pmt: Pmt | undefined
-  #joins: readonly number[] = this.#noJoins
+  /** Position of the first random access point that was told. */
+  #joinFrom = Infinity
   #continuityErrors = 0
 
   constructor(listener: IntakeListener, programmeNumber: number | undefined) {
@@ -83,7 +83,7 @@ export class Intake {
   /** Reads `hold.buffer[from, to)`. `joins` are the positions of random access points in it. */
   take(hold: Hold, from: number, to: number, joins: readonly number[]): void {
     const { buffer } = hold
-    this.#joins = joins
+    this.#joinFrom = Math.min(this.#joinFrom, joins[0] ?? Infinity)
     for (let at = from; at < to; at += PACKET_BYTES) {
       const flags = buffer[at + 1] ?? 0
       const pid = ((flags & 0x1f) << 8) | (buffer[at + 2] ?? 0)
@@ -100,7 +100,6 @@ export class Intake {
         buffer[at] = DROPPED
       }
     }
-    this.#joins = this.#noJoins
   }
 
   #readTable(buffer: Buffer, at: number, pid: number, position: number): void {
@@ -169,7 +168,7 @@ export class Intake {
     const { taking } = track
     const position = hold.positionOf(at)
     if (taking.awaitsJoin) {
-      if (!this.#joins.includes(position)) return
+      if (position < this.#joinFrom) return
       taking.awaitsJoin = false
     }
     taking.hasBegun = true
