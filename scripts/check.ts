@@ -39,8 +39,10 @@ const TESTS_WITHOUT_MEDIA = [
   'test/{tidy,sim,lab}/**/*.test.ts',
 ]
 const TESTS_END_TO_END = ['test/e2e/**/*.test.ts', 'bench/**/*.test.ts']
-/** Nothing in the suite may take longer than this on its own; a test that hangs fails instead of holding up the run. */
+/** Nothing in the suite may take longer than this on its own. */
 const TEST_TIMEOUT_MS = 180_000
+/** A test that hangs with something still open outlives its own timeout, so the run as a whole has one too. */
+const RUN_TIMEOUT_MS = 20 * 60_000
 /** Where Node.js keeps what it compiled: every test file is a process, and most of its start is reading the same modules. */
 const COMPILE_CACHE = join(import.meta.dirname, '..', 'node_modules', '.cache', 'node-compile')
 /** More test files at once than this would disturb the tests that measure gaps. */
@@ -96,7 +98,11 @@ async function runTests(patterns: readonly string[]): Promise<number> {
   const concurrency = Math.max(1, Math.min(availableParallelism(), CONCURRENCY_MAX))
   const options = [`--test-timeout=${TEST_TIMEOUT_MS}`, `--test-concurrency=${concurrency}`, '--test-reporter=spec']
   const env = { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env }
-  const child = spawn(process.execPath, ['--test', ...options, ...files], { stdio: 'inherit', env })
+  const child = spawn(process.execPath, ['--test', ...options, ...files], {
+    stdio: 'inherit',
+    env,
+    timeout: RUN_TIMEOUT_MS,
+  })
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code) => resolve(code ?? 1))
