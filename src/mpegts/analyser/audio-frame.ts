@@ -127,13 +127,11 @@ function readAc3(bytes: Buffer, at: number): AudioFrame | undefined {
   const mode = byteAt(bytes, at + 6) >>> 5
   const hasCentreMix = (mode & 1) !== 0 && mode !== 1
   const skipped = 3 + (hasCentreMix ? 2 : 0) + ((mode & 4) !== 0 ? 2 : 0) + (mode === 2 ? 2 : 0)
-  const lfe = (byteAt(bytes, at + 6) >>> (7 - Math.min(skipped, 7))) & 1
-  const hasLfeInNext = skipped > 7
-  const lfeBit = hasLfeInNext ? (byteAt(bytes, at + 7) >>> 7) & 1 : lfe
+  const lfe = (byteAt(bytes, at + 6) >>> (7 - skipped)) & 1
   return {
     lengthBytes: words * 2,
     samples: 1_536,
-    format: { kind: 'audio', profile: undefined, sampleRateHz, channels: (AC3_CHANNELS[mode] ?? 0) + lfeBit },
+    format: { kind: 'audio', profile: undefined, sampleRateHz, channels: (AC3_CHANNELS[mode] ?? 0) + lfe },
   }
 }
 
