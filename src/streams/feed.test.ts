@@ -5,7 +5,7 @@ import { createSimulatedClock } from '../lib/simulated-clock.ts'
 import { Feed } from './feed.ts'
 import { StreamRing } from './ring.ts'
 import type { SessionFailure, SessionListener, SourceSession } from './sources/session.ts'
-import { unitAlignedSplice } from './splice.ts'
+import { createUnitAlignedSplice } from './splice.ts'
 
 const primary = candidateId('primary')
 const backup = candidateId('backup')
@@ -51,7 +51,7 @@ function setUp(keyframeWaitMs = 5_000) {
   let holdBack = false
   const feed = new Feed({
     ring,
-    splice: unitAlignedSplice,
+    createSplice: createUnitAlignedSplice,
     clock,
     keyframeWaitMs,
     openSession: (id, listener) => {
@@ -64,6 +64,7 @@ function setUp(keyframeWaitMs = 5_000) {
       onAir: (id, epoch) => log.push(`on air ${id} ${epoch}`),
       failed: (id, epoch, failure) => log.push(`failed ${id} ${epoch} ${failure.reason}`),
       appended: () => ring.publish(),
+      flushed: () => ring.publish(),
       shouldHoldBack: () => holdBack,
     },
   })

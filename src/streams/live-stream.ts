@@ -17,7 +17,7 @@ import type {
 import { SourceSession } from './sources/session.ts'
 import type { SessionFailure, SessionListener } from './sources/session.ts'
 import { operatorHostsOf } from './sources/source-list.ts'
-import { unitAlignedSplice } from './splice.ts'
+import { createSeamlessSplice, createUnitAlignedSplice } from './splice.ts'
 import { StreamGroup } from './stream-group.ts'
 import type { StreamEffect } from './stream-group.ts'
 import type { StreamOptions } from './stream-context.ts'
@@ -70,14 +70,16 @@ export class LiveStream implements Stream {
     })
     this.#feed = new Feed({
       ring: this.#ring,
-      splice: unitAlignedSplice,
+      createSplice: (container) =>
+        container === 'mpegts' && this.#request.seamless ? createSeamlessSplice() : createUnitAlignedSplice(),
       clock,
       keyframeWaitMs: limits.keyframeWaitMs,
       openSession: (id, listener) => this.#openSession(id, listener),
       listener: {
         onAir: (id, epoch, session) => this.#sourceOnAir(id, epoch, session),
         failed: (id, epoch, failure) => this.#sourceFailed(id, epoch, failure),
-        appended: (session, isUrgent) => this.#mediaAppended(session, isUrgent),
+        appended: (session, isFirst) => this.#mediaAppended(session, isFirst),
+        flushed: () => this.#flushed(),
         shouldHoldBack: (isHeldBack) => this.#audience.shouldHoldBack(isHeldBack),
       },
     })
@@ -316,14 +318,22 @@ export class LiveStream implements Stream {
     this.#options.onMemoryChanged()
   }
 
-  #mediaAppended(session: SourceSession, isUrgent: boolean): void {
+  #mediaAppended(session: SourceSession, isFirst: boolean): void {
     const nowMs = this.#options.clock.nowMs()
-    if (isUrgent) {
+    if (isFirst) {
       this.#gapMs = this.#lastMediaMs === undefined ? undefined : nowMs - this.#lastMediaMs
       this.#audience.open(liveHead(session, this.#options.streamId))
     }
     this.#lastMediaMs = nowMs
-    this.#audience.appended(isUrgent)
+    this.#audience.appended(isFirst)
+  }
+
+  /** Tables before the first media, or the rest of a source that has ended: not media by which a gap is measured. */
+  #flushed(): void {
+    const { incoming } = this.#feed
+    if (!this.#audience.isOpen && incoming !== undefined)
+      this.#audience.open(liveHead(incoming, this.#options.streamId))
+    this.#audience.appended(true)
   }
 
   #sourceOnAir(id: CandidateId, epoch: number, session: SourceSession): void {

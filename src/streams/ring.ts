@@ -56,6 +56,11 @@ export class StreamRing {
     return this.#blockEnd - this.#sliceStart
   }
 
+  /** All bytes ever appended. */
+  get appendedBytes(): number {
+    return this.#nextOffset + this.pendingBytes
+  }
+
   get publishedBytes(): number {
     return this.#bytes
   }

@@ -14,6 +14,8 @@ export interface StreamRequest {
   readonly metadata: Readonly<Record<string, string>>
   readonly strictLiveTs: boolean
   readonly useStickySession: boolean
+  /** MPEG-TS sources are joined into one programme on one timeline; otherwise whole packets follow each other as they are. */
+  readonly seamless: boolean
   /** Keep the upstream open when nobody watches. */
   readonly keepOpen: boolean
   /** Compatible silence detection fields, kept for the detectors and echoed back. */

@@ -1,16 +1,49 @@
+import { Splicer } from '../mpegts/splice/splicer.ts'
+import type { Framer } from './framing/framing.ts'
+
 /**
  * The seam between one source and the next: turns what several sources deliver, one after another, into the one output
- * that viewers read. This one keeps packets whole and begins each source with its own tables at a point where a decoder
- * can begin; it does not touch a byte. A splice that also rewrites timestamps and continuity counters stands here later.
+ * that viewers read.
  */
 export interface Splice {
-  /** A source goes on air: the bytes that viewers in mid-stream are given before its first media. */
-  begin(preamble: Buffer): Buffer
-  /** Media of the source on air, whole units; returns what viewers read. May return its argument. */
-  pass(data: Buffer): Buffer
+  /** A source goes on air; what it pushes next begins at its join point, if it has any. */
+  begin(source: Framer, output: SpliceOutput): void
+  /** Whole units of the source on air; `joinOffsets` are offsets in `data` at which a decoder can begin. */
+  push(data: Buffer, joinOffsets: readonly number[], output: SpliceOutput): void
+  /** The source on air has ended: what is complete goes out, the rest is dropped. */
+  cut(output: SpliceOutput): void
 }
 
-export const unitAlignedSplice: Splice = {
-  begin: (preamble) => preamble,
-  pass: (data) => data,
+/** Takes what viewers read; `preamble` is what one who begins at the latest of `joinOffsets` is given first. */
+export type SpliceOutput = (data: Buffer, joinOffsets: readonly number[], preamble: () => Buffer) => void
+
+const NOTHING = Buffer.alloc(0)
+const noPreamble = () => NOTHING
+
+/** Keeps units whole and begins each source with its own tables or header; does not touch a byte. For any container. */
+export function createUnitAlignedSplice(): Splice {
+  let preamble: () => Buffer = noPreamble
+  return {
+    begin: (source, output) => {
+      preamble = () => source.preamble()
+      const tables = preamble()
+      if (tables.length > 0) output(tables, [], noPreamble)
+    },
+    push: (data, joinOffsets, output) => output(data, joinOffsets, preamble),
+    cut: () => {},
+  }
+}
+
+/** One legal MPEG-TS programme on one timeline, whatever the sources are; see src/mpegts/splice. */
+export function createSeamlessSplice(): Splice {
+  const splicer = new Splicer()
+  // The splicer writes its tables in front of every join point, so that nothing has to be sent before it.
+  const sinkOf = (output: SpliceOutput) => ({
+    packets: (data: Buffer, joinOffsets: readonly number[]) => output(data, joinOffsets, noPreamble),
+  })
+  return {
+    begin: (source, output) => splicer.begin(source.preamble(), sinkOf(output)),
+    push: (data, joinOffsets, output) => splicer.push(data, joinOffsets, sinkOf(output)),
+    cut: (output) => splicer.cut(sinkOf(output)),
+  }
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { LOOP_SECONDS, tsFixture } from './media.ts'
 import type { TsFixtureOptions } from './media.ts'
-import { markPacket, stampMark, SYNC_BYTE, TS_PACKET_BYTES } from './marker.ts'
+import { MARK_STREAM, markPacket, stampMark, SYNC_BYTE, TS_PACKET_BYTES } from './marker.ts'
 
 /**
  * An endless MPEG-TS made of one prepared loop: on every turn the continuity counters, PCR, PTS and DTS go on from where
@@ -74,7 +74,8 @@ function prepare(file: Buffer, mark: Buffer): Template {
   const packets: Buffer[] = []
   const entries: number[] = []
   const marks: number[] = []
-  for (const packet of originals) {
+  for (const original of originals) {
+    const packet = pidOf(original) === tables.pmtPid ? tables.pmt : original
     const isEntry = pidOf(packet) === tables.videoPid && isKeyframeStart(packet)
     if (isEntry) {
       entries.push(packets.length)
@@ -99,7 +100,14 @@ function split(file: Buffer): readonly Buffer[] {
   return packets
 }
 
-function findTables(packets: readonly Buffer[]): { pat: Buffer; pmt: Buffer; videoPid: number } {
+interface Tables {
+  readonly pat: Buffer
+  readonly pmt: Buffer
+  readonly pmtPid: number
+  readonly videoPid: number
+}
+
+function findTables(packets: readonly Buffer[]): Tables {
   const pat = packets.find((packet) => pidOf(packet) === 0)
   if (pat === undefined) throw new Error('the fixture has no PAT')
   // 4 header bytes, pointer, 8 bytes of section header, then program number and PMT PID.
@@ -110,7 +118,30 @@ function findTables(packets: readonly Buffer[]): { pat: Buffer; pmt: Buffer; vid
   const infoLength = pmt.readUInt16BE(section + 10) & 0x0fff
   const videoPid = pmt.readUInt16BE(section + 12 + infoLength + 1) & 0x1fff
   if (pmt[section + 12 + infoLength] !== 0x1b) throw new Error('the first stream of the fixture is not H.264')
-  return { pat, pmt, videoPid }
+  return { pat, pmt: withMarkStream(pmt), pmtPid, videoPid }
+}
+
+/** The same PMT (in one packet) with the stream of the marks at its end. */
+function withMarkStream(pmt: Buffer): Buffer {
+  const section = 5
+  const lengthAt = section + 1
+  const length = pmt.readUInt16BE(lengthAt) & 0x0fff
+  const end = lengthAt + 2 + length - 4
+  const packet = Buffer.from(pmt)
+  packet.set(MARK_STREAM, end)
+  packet.writeUInt16BE(0xb000 | (length + MARK_STREAM.length), lengthAt)
+  packet.writeUInt32BE(crc32(packet.subarray(section, end + MARK_STREAM.length)), end + MARK_STREAM.length)
+  return packet
+}
+
+/** CRC-32/MPEG-2 (ISO/IEC 13818-1 annex A), bit by bit. */
+function crc32(bytes: Buffer): number {
+  let crc = 0xffffffff
+  for (const byte of bytes) {
+    crc ^= byte << 24
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 0x80000000) === 0 ? crc << 1 : (crc << 1) ^ 0x04c11db7
+  }
+  return crc >>> 0
 }
 
 function fieldsOf(packets: readonly Buffer[]): { stamps: readonly number[]; pcrs: readonly number[] } {
@@ -133,7 +164,7 @@ function countersOf(packets: readonly Buffer[]): Template['counters'] {
   const firsts: { at: number; pid: number; first: number }[] = []
   for (const [index, packet] of packets.entries()) {
     const pid = pidOf(packet)
-    if (((packet[3] ?? 0) & 0x10) === 0 || pid === 0x1fff) continue
+    if (((packet[3] ?? 0) & 0x10) === 0) continue
     const first = seen.get(pid) ?? 0
     firsts.push({ at: index * TS_PACKET_BYTES + 3, pid, first })
     seen.set(pid, first + 1)

@@ -205,7 +205,9 @@ export class Emitter {
     if (kind === 'cut-off') return false
     if (header.ptsAt < 0) {
       sending.untimedUnits += 1
-      return sending.sourceDts !== NO_TIMESTAMP || kind === 'none'
+      // Data without timestamps (KLV, private streams) belongs to no moment; pictures and sound do.
+      const isMedia = isVideo(track) || isAudio(track)
+      return !isMedia || sending.sourceDts !== NO_TIMESTAMP || kind === 'none'
     }
     const sourceDts = this.#firstDtsAt(hold.positionOf(at)) ?? header.dts
     const isFirst = sending.sourceDts === NO_TIMESTAMP

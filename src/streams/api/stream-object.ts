@@ -28,6 +28,8 @@ export const streamObject = z.object({
   headers: z.record(z.string(), z.string()),
   strict_live_ts: z.boolean(),
   use_sticky_session: z.boolean(),
+  keep_open: z.boolean(),
+  seamless: z.boolean(),
   silence: z
     .record(z.string(), z.union([z.boolean(), z.number()]))
     .meta({ description: 'The silence detection fields that the stream was created with' }),
@@ -76,6 +78,8 @@ export function toStreamObject(stream: StreamSnapshot): StreamObject {
     headers: request.headers,
     strict_live_ts: request.strictLiveTs,
     use_sticky_session: request.useStickySession,
+    keep_open: request.keepOpen,
+    seamless: request.seamless,
     silence: request.silence,
     phase: stream.phase,
     epoch: stream.epoch,

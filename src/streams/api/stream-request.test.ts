@@ -163,6 +163,7 @@ test('null counts as not given, and unknown fields are ignored', async () => {
     strictLiveTs: false,
     useStickySession: false,
     keepOpen: false,
+    seamless: true,
     silence: {},
   })
 })

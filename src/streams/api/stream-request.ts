@@ -55,6 +55,9 @@ export const streamRequestBody = z.object({
   keep_open: lenientBoolean
     .nullish()
     .meta({ description: 'Keep the source connected while nobody watches (Holdfast only)' }),
+  seamless: lenientBoolean.nullish().meta({
+    description: 'Join MPEG-TS sources into one programme on one timeline; true by default (Holdfast only)',
+  }),
   ...silence,
 })
 
@@ -81,6 +84,7 @@ export function toStreamRequest(body: z.output<typeof streamRequestBody>, defaul
     strictLiveTs: body.strict_live_ts ?? defaults.strictLiveTs,
     useStickySession: body.use_sticky_session ?? defaults.useStickySession,
     keepOpen: body.keep_open ?? false,
+    seamless: body.seamless ?? true,
     silence: Object.fromEntries(silenceGiven),
   }
 }

@@ -75,7 +75,7 @@ export class IntervalWatch {
       this.#longestBeforeMs = this.#longestMs
       this.#longestMs = 0
       this.#memoryStartMs = atMs
-    } else if (intervalMs <= this.#longestMs && this.isLearnt && this.#limitMs !== this.#limits.unlearntMs) return
+    }
     // A gap that was an alarm is not what the source usually does.
     if (intervalMs <= this.#limitMs) this.#longestMs = Math.max(this.#longestMs, intervalMs)
     const { holdMs, factor, unlearntMs } = this.#limits
