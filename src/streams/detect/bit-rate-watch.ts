@@ -31,6 +31,11 @@ export class BitRateBaseline {
     this.#baseline += (bytes - this.#baseline) * weight
   }
 
+  /** Whole seconds seen. */
+  get seconds(): number {
+    return this.#seconds
+  }
+
   get isLearnt(): boolean {
     return this.#seconds > LEARNT_AFTER_SECONDS
   }

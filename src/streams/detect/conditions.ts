@@ -114,8 +114,8 @@ export interface Symptom {
   readonly evidence: Finding['evidence']
   /** What viewers have is gone, so even the only source is better opened anew than kept. */
   readonly isLoss: boolean
-  /** Not certain enough to leave the source, whatever the operator chose. */
-  readonly isOnlyWarning: boolean
+  /** `at_most_warn`: not certain enough to leave the source, whatever was chosen. `fail`: unless it was chosen to be off. */
+  readonly severity: 'as_chosen' | 'at_most_warn' | 'fail'
 }
 
 /** The absolute bit rate watch of the compatible environment, in bytes per second and milliseconds. */

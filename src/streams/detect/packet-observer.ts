@@ -73,7 +73,7 @@ export class PacketObserver {
   #nowMs = 0
   #joinOffsets = NO_JOINS
   #nextJoin = 0
-  #secondEndsMs = SECOND_MS
+  #secondBeganMs = 0
   #secondBytes = 0
   #secondPackets = 0
   #secondScrambled = 0
@@ -240,19 +240,20 @@ export class PacketObserver {
   }
 
   #endSeconds(): void {
-    if (this.clock.ms < this.#secondEndsMs) return
+    const lastedMs = this.clock.ms - this.#secondBeganMs
+    if (lastedMs < SECOND_MS) return
     const nowMs = this.#nowMs
     this.continuityErrors.secondEnded(this.#secondContinuityErrors, nowMs)
     this.transportErrors.secondEnded(this.#secondTransportErrors, nowMs)
     this.scrambling.secondEnded(this.#secondScrambled, this.#secondPackets, nowMs)
-    this.bitRate.secondEnded(this.#secondBytes, nowMs)
+    this.bitRate.secondEnded((this.#secondBytes * SECOND_MS) / lastedMs, nowMs)
     this.#secondContinuityErrors = 0
     this.#secondTransportErrors = 0
     this.#secondScrambled = 0
     this.#secondPackets = 0
     this.#secondBytes = 0
-    // The clock moves by a second at most, so at most one has ended; a lasting remainder would shorten the next.
-    this.#secondEndsMs = Math.max(this.#secondEndsMs + SECOND_MS, this.clock.ms)
+    // The clock may have moved by up to a second past it; what is left of that would be a second without anything.
+    this.#secondBeganMs = this.clock.ms
   }
 
   #endRun(run: Buffer): void {
@@ -280,9 +281,8 @@ export class PacketObserver {
     }
     grant(PID_PAT, ROLE_TABLE)
     for (const { pmtPid } of this.#tables.entries) grant(pmtPid, ROLE_TABLE)
-    const media = (chosen?.pmt.streams ?? [])
-      .filter(({ kind, pid }) => kind === 'audio' || (kind === 'video' && pid === chosen?.video?.pid))
-      .slice(0, TRACKS_MAX)
+    const audio = (chosen?.pmt.streams ?? []).filter(({ kind }) => kind === 'audio')
+    const media = [...(chosen?.video === undefined ? [] : [chosen.video]), ...audio].slice(0, TRACKS_MAX)
     for (const pid of this.#tracks.keys()) if (!media.some((stream) => stream.pid === pid)) this.#tracks.delete(pid)
     for (const { pid, kind } of media) {
       const isVideo = kind === 'video'
