@@ -87,9 +87,10 @@ export class SourceMonitor {
     }
     for (const condition of CONDITIONS) {
       const symptom = checks[condition](observed)
-      if (symptom === undefined) {
-        if (this.#held.size > 0) this.#held.delete(condition)
-      } else if (!this.#held.has(condition)) this.#held.set(condition, { symptom, detectedMs: nowMs })
+      if (symptom !== undefined) {
+        // The symptom anew each time: it may have become more severe.
+        this.#held.set(condition, { symptom, detectedMs: this.#held.get(condition)?.detectedMs ?? nowMs })
+      } else if (this.#held.size > 0) this.#held.delete(condition)
     }
   }
 
