@@ -7,9 +7,10 @@ export const TS_PACKET_BYTES = 188
 export const SYNC_BYTE = 0x47
 
 const MAGIC = Buffer.from('HOLDFAST-LAB', 'latin1')
-/** Packet header, then a PES header without time stamps (§2.4.3.6). */
+/** Packet header, then a PES header with a PTS (ISO/IEC 13818-1 §2.4.3.6). */
 const PES_AT = 4
-const PES_HEADER_BYTES = 9
+const PES_HEADER_BYTES = 14
+export const MARK_PTS_AT = PES_AT + 9
 const MAGIC_AT = PES_AT + PES_HEADER_BYTES
 /** private_stream_1 */
 const STREAM_ID = 0xbd
@@ -41,7 +42,7 @@ export function markPacket(source: string): Buffer {
   if (name.length > NAME_BYTES_MAX) throw new Error(`a source's name has at most ${NAME_BYTES_MAX} bytes`)
   const packet = Buffer.alloc(TS_PACKET_BYTES, 0xff)
   packet.set([SYNC_BYTE, 0x40 | (MARK_PID >> 8), MARK_PID & 0xff, 0x10], 0)
-  packet.set([0, 0, 1, STREAM_ID, 0, TS_PACKET_BYTES - PES_AT - 6, 0x84, 0, 0], PES_AT)
+  packet.set([0, 0, 1, STREAM_ID, 0, TS_PACKET_BYTES - PES_AT - 6, 0x84, 0x80, 5, 0x21, 0, 1, 0, 1], PES_AT)
   packet.set(MAGIC, MAGIC_AT)
   packet.writeDoubleBE(0, STAMP_AT)
   packet[NAME_LENGTH_AT] = name.length

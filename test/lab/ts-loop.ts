@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { LOOP_SECONDS, tsFixture } from './media.ts'
 import type { TsFixtureOptions } from './media.ts'
-import { MARK_STREAM, markPacket, stampMark, SYNC_BYTE, TS_PACKET_BYTES } from './marker.ts'
+import { MARK_PTS_AT, MARK_STREAM, markPacket, stampMark, SYNC_BYTE, TS_PACKET_BYTES } from './marker.ts'
 
 /**
  * An endless MPEG-TS made of one prepared loop: on every turn the continuity counters, PCR, PTS and DTS go on from where
@@ -74,6 +74,7 @@ function prepare(file: Buffer, mark: Buffer): Template {
   const packets: Buffer[] = []
   const entries: number[] = []
   const marks: number[] = []
+  let ticks = 0
   for (const original of originals) {
     const packet = pidOf(original) === tables.pmtPid ? tables.pmt : original
     const isEntry = pidOf(packet) === tables.videoPid && isKeyframeStart(packet)
@@ -83,9 +84,12 @@ function prepare(file: Buffer, mark: Buffer): Template {
     }
     if (isEntry || packets.length % MARK_EVERY_PACKETS === 0) {
       marks.push(packets.length)
-      packets.push(mark)
+      const marked = Buffer.from(mark)
+      writeStamp(marked, MARK_PTS_AT, ticks)
+      packets.push(marked)
     }
     packets.push(packet)
+    if (pidOf(packet) === tables.videoPid && isStart(packet)) ticks = readStamp(packet, payloadAt(packet) + 9)
   }
   const bytes = Buffer.concat(packets)
   return { bytes, dueMs: dueTimes(packets), entries, marks, ...fieldsOf(packets), counters: countersOf(packets) }
