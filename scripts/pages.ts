@@ -3,11 +3,13 @@ import { settings, settingsWithoutEffect } from '../src/config/settings.ts'
 import type { Setting, SettingGroup } from '../src/config/setting.ts'
 import { errorCodes, HoldfastError } from '../src/lib/errors.ts'
 import type { ErrorCode } from '../src/lib/errors.ts'
+import { detectionPage } from './detection-page.ts'
 import { logPage } from './log-page.ts'
 
 /** The pages of docs/ that are made of tables in the code, by path. */
 export const generatedPages: Readonly<Record<string, () => string>> = {
   'docs/CONFIGURATION.md': configurationPage,
+  'docs/DETECTION.md': detectionPage,
   'docs/ERRORS.md': errorsPage,
   'docs/LOGS.md': logPage,
 }
@@ -27,6 +29,7 @@ const groupTitles: Readonly<Record<SettingGroup, string>> = {
   access: 'Access and limits',
   sources: 'Sources',
   failover: 'Failover',
+  detection: 'Detection',
   viewers: 'Viewers',
   events: 'Events',
 }

@@ -196,6 +196,81 @@ const failover = {
   ),
 } as const
 
+/** What to do about a condition of a source; docs/DETECTION.md has them with their thresholds. */
+function action(condition: string, defaultAction: 'fail' | 'warn'): Setting<'fail' | 'warn' | 'off'> {
+  return choice(
+    {
+      name: `DETECT_${condition.toUpperCase()}`,
+      group: 'detection',
+      doc: `What to do about \`${condition}\` where a stream does not say: leave the source, tell, or not look.`,
+    },
+    ['fail', 'warn', 'off'],
+    defaultAction,
+  )
+}
+
+const detection = {
+  detectNoVideo: action('no_video', 'fail'),
+  detectScrambled: action('scrambled', 'fail'),
+  detectPcrStalled: action('pcr_stalled', 'fail'),
+  detectPtsStalled: action('pts_stalled', 'fail'),
+  detectNoAudio: action('no_audio', 'fail'),
+  detectTablesMissing: action('tables_missing', 'fail'),
+  detectTransportErrors: action('transport_errors', 'fail'),
+  detectContinuityErrors: action('continuity_errors', 'fail'),
+  detectSlowerThanRealTime: action('slower_than_real_time', 'fail'),
+  detectLowBitRate: action('low_bitrate', 'warn'),
+  detectNoKeyframe: action('no_keyframe', 'fail'),
+  detectSignatureChanged: action('signature_changed', 'warn'),
+  detectLooping: action('looping', 'warn'),
+  bitRateMonitoring: boolean(
+    {
+      name: 'ENABLE_BITRATE_MONITORING',
+      group: 'detection',
+      doc: 'A source below MIN_BITRATE_THRESHOLD fails with `low_bitrate`.',
+    },
+    false,
+  ),
+  bitRateMin: integer(
+    {
+      name: 'MIN_BITRATE_THRESHOLD',
+      group: 'detection',
+      doc: 'Least video and audio of a source, without padding.',
+    },
+    62_500,
+    'bytes a second',
+    { minimum: 0, maximum: 1_000_000_000 },
+  ),
+  bitRateCheckIntervalMs: seconds(
+    {
+      name: 'BITRATE_CHECK_INTERVAL',
+      group: 'detection',
+      doc: 'Over which the bit rate is taken; longer for a source whose bursts are further apart.',
+    },
+    5,
+    { minimum: 0.1, maximum: 3600 },
+  ),
+  bitRateIntervalsMax: integer(
+    {
+      name: 'BITRATE_FAILOVER_THRESHOLD',
+      group: 'detection',
+      doc: 'Intervals below the minimum in a row until the source fails.',
+    },
+    3,
+    'intervals',
+    { minimum: 1, maximum: 1_000 },
+  ),
+  bitRateGraceMs: seconds(
+    {
+      name: 'BITRATE_MONITORING_GRACE_PERIOD',
+      group: 'detection',
+      doc: 'After its first media a source is not measured for this long.',
+    },
+    10,
+    { minimum: 0, maximum: 3600 },
+  ),
+} as const
+
 const viewers = {
   graceMs: seconds(
     {
@@ -244,7 +319,7 @@ const events = {
   ),
 } as const
 
-const table = { ...server, ...access, ...sources, ...failover, ...viewers, ...events }
+const table = { ...server, ...access, ...sources, ...failover, ...detection, ...viewers, ...events }
 
 type Table = typeof table
 

@@ -13,6 +13,7 @@ export const EVENT_TYPES = [
   'failover_triggered',
   'switch_completed',
   'source_health_changed',
+  'source_warning',
   'stream_created',
   'stream_updated',
   'stream_deleted',

@@ -2,6 +2,7 @@ import type { CandidateId, Receipt } from '../failover/group.ts'
 import type { Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import { Audience } from './audience.ts'
+import { detectionPolicy } from './detect/policy.ts'
 import { cannotStart } from './failures.ts'
 import { Feed } from './feed.ts'
 import { liveHead } from './outputs/live-head.ts'
@@ -246,6 +247,12 @@ export class LiveStream implements Stream {
       connectTimeoutMs: limits.connectTimeoutMs,
       firstMediaTimeoutMs: this.#group.hasAlternative ? Math.min(limits.firstByteTimeoutMs, patienceMs) : patienceMs,
       stall: { floorMs: limits.stallFloorMs, ceilingMs: limits.stallCeilingMs },
+      detection: detectionPolicy(
+        limits,
+        () => this.#request.detect,
+        () => this.#group.hasUsableAlternative,
+      ),
+      onWarning: (finding) => this.#reporter.sourceWarned(this.#group.source(id), finding),
       expectedContainer: this.#audience.isOpen ? this.#feed.container : undefined,
       mpegtsOnly: this.#request.strictLiveTs,
       network,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ActionChoice } from './detect/conditions.ts'
 
 /** How a stream is delivered: one shared live reader, or one upstream per viewer with byte ranges, or HLS playlists. */
 export type StreamKind = 'live' | 'vod' | 'hls'
@@ -20,6 +21,8 @@ export interface StreamRequest {
   readonly keepOpen: boolean
   /** Compatible silence detection fields, kept for the detectors and echoed back. */
   readonly silence: Readonly<Record<string, boolean | number>>
+  /** What to do about each condition of a source, where it is not what the configuration says. */
+  readonly detect?: ActionChoice
 }
 
 /** The state of one source of a stream, in the order of the request: the primary first. */

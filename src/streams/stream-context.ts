@@ -3,6 +3,7 @@ import type { GroupPolicy } from '../failover/group.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
+import type { DetectionLimits } from './detect/policy.ts'
 import type { StreamRequest } from './service.ts'
 import type { SourceNetwork } from './sources/http-client.ts'
 import type { StreamMemory } from './stream-counters.ts'
@@ -33,7 +34,7 @@ export interface StreamOptions extends StreamContext {
 }
 
 /** Limits and waits, from the configuration; durations in milliseconds. */
-export interface StreamLimits {
+export interface StreamLimits extends DetectionLimits {
   readonly connectTimeoutMs: number
   readonly readTimeoutMs: number
   readonly firstByteTimeoutMs: number

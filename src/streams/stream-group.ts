@@ -76,6 +76,12 @@ export class StreamGroup {
     return this.#sources.length > 1 || this.#request.failoverResolverUrl !== undefined
   }
 
+  /** Whether another source is there that is not known to be bad, or a resolver that may name one. */
+  get hasUsableAlternative(): boolean {
+    if (this.#request.failoverResolverUrl !== undefined) return true
+    return this.sourceSnapshots(true).some(({ onAir, health }) => !onAir && health !== 'unhealthy')
+  }
+
   get memory(): GroupMemory {
     return { state: this.#state, savedAtMs: this.#options.clock.nowMs(), resolvedUrls: this.#resolvedUrls }
   }

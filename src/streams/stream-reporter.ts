@@ -1,6 +1,7 @@
 import type { EventSink } from '../events/event.ts'
 import type { Log } from '../lib/log.ts'
 import { redactUrl } from '../lib/redact.ts'
+import type { Finding } from './detect/conditions.ts'
 import { logNameOf } from './failures.ts'
 import type { StopReason } from './service.ts'
 import type { SessionFailure } from './sources/session.ts'
@@ -75,6 +76,26 @@ export class StreamReporter {
       reason: failure.reason,
       detail: failure.message,
       detection_ms: Math.round(failure.detectionMs),
+    })
+  }
+
+  /** Something is wrong with what the source sends, and it stays on air. */
+  sourceWarned(source: Source, { condition, message, evidence, sinceMs, detectedMs }: Finding): void {
+    const { streamId, events, log } = this.#options
+    const detectionMs = Math.round(detectedMs - sinceMs)
+    events.emit('source_warning', streamId, {
+      url: source.url,
+      failover_index: source.index,
+      condition,
+      message,
+      detection_ms: detectionMs,
+      evidence,
+    })
+    log.warn('source_warning', `Source ${source.index} of stream ${streamId} ${message}`, {
+      stream_id: streamId,
+      url: redactUrl(source.url),
+      condition,
+      detection_ms: detectionMs,
     })
   }
 

@@ -33,6 +33,9 @@ export const streamObject = z.object({
   silence: z
     .record(z.string(), z.union([z.boolean(), z.number()]))
     .meta({ description: 'The silence detection fields that the stream was created with' }),
+  detect: z
+    .record(z.string(), z.string())
+    .meta({ description: 'What was chosen for conditions of a source: fail, warn or off' }),
   phase: z.string().meta({ description: 'idle, starting, live or recovering' }),
   epoch: z.number().meta({ description: 'Goes up by one at each switch' }),
   bytes_received: z.number(),
@@ -81,6 +84,7 @@ export function toStreamObject(stream: StreamSnapshot): StreamObject {
     keep_open: request.keepOpen,
     seamless: request.seamless,
     silence: request.silence,
+    detect: { ...request.detect },
     phase: stream.phase,
     epoch: stream.epoch,
     bytes_received: stream.bytesReceived,

@@ -20,7 +20,7 @@ async function post(payload: unknown) {
     headers: { 'content-type': 'application/json' },
     payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
   })
-  return { answer, streams }
+  return { answer, streams, server }
 }
 
 async function issuesOf(payload: unknown): Promise<readonly Issue[]> {
@@ -166,6 +166,20 @@ test('null counts as not given, and unknown fields are ignored', async () => {
     seamless: true,
     silence: {},
   })
+})
+
+test('detect says what to do about conditions, is checked, and is echoed', async () => {
+  const detect = { no_audio: 'warn', looping: 'off' }
+  const { answer, streams, server } = await post({ url: URL_OK, detect })
+  assert.equal(answer.statusCode, 200, answer.body)
+  assert.deepEqual(streams.list()[0]?.request.detect, detect)
+  const { stream_id: streamId } = answer.json<{ stream_id: string }>()
+  const echoed = await server.app.inject({ url: `/streams/${streamId}` })
+  assert.deepEqual(echoed.json<{ stream: { detect: unknown } }>().stream.detect, detect)
+  for (const wrong of [{ no_picture: 'fail' }, { no_audio: 'explode' }, 'fail', ['no_audio']]) {
+    const [issue] = await issuesOf({ url: URL_OK, detect: wrong })
+    assert.equal(issue?.loc[1], 'detect')
+  }
 })
 
 test('repeated failover URLs stay where they are, so that indices mean what the request says', async () => {

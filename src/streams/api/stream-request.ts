@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ACTIONS, CONDITIONS } from '../detect/conditions.ts'
 import type { StreamRequest } from '../service.ts'
 import { httpUrl } from './http-url.ts'
 import { lenientBoolean, lenientNumber } from './input.ts'
@@ -58,6 +59,13 @@ export const streamRequestBody = z.object({
   seamless: lenientBoolean.nullish().meta({
     description: 'Join MPEG-TS sources into one programme on one timeline; true by default (Holdfast only)',
   }),
+  detect: z
+    .partialRecord(
+      z.enum(CONDITIONS, `must be one of ${CONDITIONS.join(', ')}`),
+      z.enum(ACTIONS, `must be one of ${ACTIONS.join(', ')}`),
+    )
+    .nullish()
+    .meta({ description: 'What to do about each condition of a source, see docs/DETECTION.md (Holdfast only)' }),
   ...silence,
 })
 
@@ -74,6 +82,7 @@ export function toStreamRequest(body: z.output<typeof streamRequestBody>, defaul
   })
   const resolver = body.failover_resolver_url ?? undefined
   const userAgent = body.user_agent ?? undefined
+  const detect = body.detect ?? undefined
   return {
     url: body.url,
     failoverUrls: body.failover_urls ?? [],
@@ -86,6 +95,7 @@ export function toStreamRequest(body: z.output<typeof streamRequestBody>, defaul
     keepOpen: body.keep_open ?? false,
     seamless: body.seamless ?? true,
     silence: Object.fromEntries(silenceGiven),
+    ...(detect === undefined ? {} : { detect }),
   }
 }
 

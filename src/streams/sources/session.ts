@@ -1,5 +1,7 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Json } from '../../store/store.ts'
+import type { DetectionPolicy, Finding } from '../detect/conditions.ts'
+import { SourceMonitor } from '../detect/monitor.ts'
 import { StallWatch } from '../detect/stall.ts'
 import type { StallPolicy } from '../detect/stall.ts'
 import { createFramer } from '../framing/framing.ts'
@@ -22,6 +24,9 @@ export interface SessionOptions {
   /** Until the first media, connecting included. */
   readonly firstMediaTimeoutMs: number
   readonly stall: StallPolicy
+  readonly detection: DetectionPolicy
+  /** Something is wrong with the source that is no reason to leave it. */
+  readonly onWarning: (finding: Finding) => void
   /** What viewers of this stream already read; anything else would be noise to them. */
   readonly expectedContainer: Container | undefined
   readonly mpegtsOnly: boolean
@@ -53,6 +58,8 @@ export class SourceSession {
   readonly #abort = new AbortController()
   #reader: SourceReader | undefined
   #framer: Framer | undefined
+  /** Looks into what comes; only MPEG-TS can be looked into. */
+  #monitor: SourceMonitor | undefined
   #held: Buffer = Buffer.alloc(0)
   #contentType = ''
   #status: number | undefined
@@ -126,7 +133,9 @@ export class SourceSession {
   resume(): void {
     if (!this.#paused || this.#ended) return
     this.#paused = false
-    this.#watch.resumed(this.#options.clock.nowMs())
+    const nowMs = this.#options.clock.nowMs()
+    this.#watch.resumed(nowMs)
+    this.#monitor?.resumed(nowMs)
     this.#reader?.resume()
   }
 
@@ -162,6 +171,7 @@ export class SourceSession {
     }
     const framer = createFramer(container)
     this.#framer = framer
+    if (container === 'mpegts') this.#monitor = new SourceMonitor(this.#options.detection)
     const all = this.#held
     this.#held = Buffer.alloc(0)
     this.#frame(framer, all)
@@ -172,11 +182,26 @@ export class SourceSession {
     framer.push(chunk, {
       packets: (data, joinOffsets) => {
         if (this.#ended) return
-        this.#watch.arrived(this.#sign(), framer.mediaMs)
+        const isAlive = this.#monitor?.observe(data, this.#options.clock.nowMs(), joinOffsets) ?? true
+        if (isAlive) this.#watch.arrived(this.#sign(), framer.mediaMs)
         this.#options.listener.media(data, joinOffsets)
+        if (this.#monitor !== undefined) this.#judge(this.#monitor)
       },
     })
     if (!hadMedia && framer.mediaSeen && !this.#ended) this.#firstMediaArrived()
+  }
+
+  /** Tells what is wrong with the media that came, or gives the source up because of it. */
+  #judge(monitor: SourceMonitor): void {
+    if (this.#ended) return
+    const verdict = monitor.verdict()
+    if (verdict !== undefined) {
+      const { condition, message, evidence, sinceMs } = verdict
+      this.#lastSignMs = sinceMs
+      this.#fail(condition, message, evidence)
+      return
+    }
+    for (const finding of monitor.takeWarnings(this.#options.clock.nowMs())) this.#options.onWarning(finding)
   }
 
   #firstMediaArrived(): void {
@@ -198,7 +223,7 @@ export class SourceSession {
       this.#armStallTimer()
       return
     }
-    this.#fail('stalled', `sent nothing for ${Math.round(silenceMs)} ms with the connection open`, {
+    this.#fail('stalled', `sent no media for ${Math.round(silenceMs)} ms with the connection open`, {
       silence_ms: Math.round(silenceMs),
       limit_ms: Math.round(limitMs),
     })
@@ -224,7 +249,7 @@ export class SourceSession {
     this.#fail(reason, failure.message, { bytes_received: this.bytesReceived })
   }
 
-  /** Something came: the moment from which silence is measured. */
+  /** Something came: the moment from which detection is measured. */
   #sign(): number {
     this.#lastSignMs = this.#options.clock.nowMs()
     return this.#lastSignMs
