@@ -53,6 +53,12 @@ export class ContinuityWatch {
     return error(`counter ${counter}, ${expected} expected`, (counter - expected) & 0x0f)
   }
 
+  /** A packet came whose counter cannot be trusted. */
+  forget(): void {
+    this.#counter = -1
+    this.#hasLast = false
+  }
+
   /** Whether the packet is the last one again; only its PCR may differ. */
   #isSame(buffer: Buffer, at: number): boolean {
     if (!hasPcr(buffer, at)) return this.#last.compare(buffer, at, at + PACKET_BYTES) === 0

@@ -41,7 +41,12 @@ export const FINDINGS = {
   cat_error: { name: 'CAT_error', clause: 'TR 101 290 2.6', severity: 'error' },
   unreferenced_pid: { name: 'Unreferenced_PID', clause: 'TR 101 290 3.4', severity: 'note' },
   scrambled: { name: 'Scrambled packets', clause: '13818-1 §2.4.3.3', severity: 'note' },
-  announced_discontinuity: { name: 'Announced discontinuity', clause: '13818-1 §2.4.3.5', severity: 'note' },
+  announced_discontinuity: {
+    name: 'Announced discontinuity',
+    clause: '13818-1 §2.4.3.5',
+    severity: 'note',
+    unit: 'ms',
+  },
   table_version_error: { name: 'Table changed under its version', clause: '13818-1 §2.4.4', severity: 'error' },
   programme_changed: { name: 'Programme changed', clause: '13818-1 §2.4.4.9', severity: 'warning' },
   pes_header_error: { name: 'PES header damaged', clause: '13818-1 §2.4.3.7', severity: 'error' },
@@ -163,6 +168,11 @@ export class FindingLog {
     if (entry === undefined) return
     this.#entries.delete(keyOf(code, pid))
     this.#entries.set(keyOf(other, pid), { ...entry, code: other })
+  }
+
+  /** Takes back what turned out not to be one. */
+  forget(code: FindingCode, pid: number): void {
+    this.#entries.delete(keyOf(code, pid))
   }
 
   /** Errors first, then in the order of the table above. */

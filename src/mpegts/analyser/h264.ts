@@ -139,6 +139,8 @@ function readFrameRate(reader: BitReader): number | undefined {
 }
 
 export interface H264Slice {
+  /** first_mb_in_slice; other than 0 in the further slices of a picture. */
+  readonly firstMacroblock: number
   readonly frameNum: number
   /** nal_ref_idc is not 0: later pictures may refer to it. */
   readonly isReference: boolean
@@ -152,10 +154,10 @@ export function readH264Slice(
   sequence: H264Sequence,
 ): H264Slice | undefined {
   const reader = new BitReader(bytes, start + 1, end)
-  reader.ue()
+  const firstMacroblock = reader.ue()
   reader.ue()
   reader.ue()
   if (sequence.hasSeparatePlanes) reader.skip(2)
   const frameNum = reader.bits(sequence.frameNumBits)
-  return reader.isExhausted ? undefined : { frameNum, isReference: ((bytes[start] ?? 0) & 0x60) !== 0 }
+  return reader.isExhausted ? undefined : { firstMacroblock, frameNum, isReference: ((bytes[start] ?? 0) & 0x60) !== 0 }
 }

@@ -28,6 +28,7 @@ export class PacketSync {
   #packetBytes = 0
   #skipped = 0
   #hasAligned = false
+  #isLost = false
 
   constructor(events: PacketSyncEvents) {
     this.#events = events
@@ -55,50 +56,50 @@ export class PacketSync {
 
   #run(data: Buffer, isEnd: boolean): void {
     let at = 0
-    // Each round consumes bytes or ends.
-    for (;;) {
-      const before = at
-      at = this.#strideBytes === 0 ? this.#align(data, at, isEnd) : this.#pass(data, at, isEnd)
-      if (this.#strideBytes === 0 ? at >= data.length || at === before : at === before) {
-        if (this.#strideBytes === 0 || at + PACKET_BYTES > data.length || !isEnd) break
-      }
+    // Each round passes a packet at least, or ends.
+    while (at < data.length) {
+      if (this.#strideBytes === 0) at = this.#align(data, at, isEnd)
+      if (this.#strideBytes === 0) break
+      at = this.#pass(data, at, isEnd)
+      if (this.#strideBytes !== 0) break
     }
     this.#offset += at
     this.#held = at >= data.length ? Buffer.alloc(0) : Buffer.from(data.subarray(at))
   }
 
-  /** Hands on packets; returns where it stopped: more bytes are needed, or the alignment ended. */
+  /** Hands on packets; returns where it stopped: more bytes are needed, or the alignment ended (stride 0). */
   #pass(data: Buffer, from: number, isEnd: boolean): number {
     const stride = this.#strideBytes
     const needed = isEnd ? PACKET_BYTES : stride * WRONG_SYNCS_MAX + 1
     let at = from
-    while (at + needed <= data.length || (isEnd && at + PACKET_BYTES <= data.length)) {
-      if (data[at] !== SYNC_BYTE) {
-        if (!isSync(data, at + stride)) {
-          this.#strideBytes = 0
-          return at
-        }
-        this.#events.onWrongSyncByte(this.#offset + at)
-      } else if (!isSync(data, at + stride) && !isSync(data, at + 2 * stride)) {
-        // Two in a row are wrong behind this one: it is itself the one that was cut short.
-        this.#strideBytes = 0
-        return at
-      }
+    while (at + needed <= data.length) {
+      const isRight = data[at] === SYNC_BYTE
+      const isLost = !isSync(data, at + stride) && (!isRight || !isSync(data, at + 2 * stride))
+      if (isLost && (!isRight || isCutShort(data, at))) return this.#lose(at)
+      if (!isRight) this.#events.onWrongSyncByte(this.#offset + at)
       this.#events.onPacket(data, at, this.#offset + at)
       at += Math.min(stride, data.length - at)
+      if (isLost) return this.#lose(at)
     }
+    return at
+  }
+
+  #lose(at: number): number {
+    this.#strideBytes = 0
+    this.#isLost = true
     return at
   }
 
   /** Looks for an alignment; returns where it begins, or the first place that more bytes may make one. */
   #align(data: Buffer, from: number, isEnd: boolean): number {
-    // A place that just ended an alignment is not one.
-    const isLoss = this.#hasAligned && this.#skipped === 0
-    let at = isLoss ? from + 1 : from
+    // The place that just ended an alignment is not one.
+    let at = this.#isLost ? from + 1 : from
+    this.#isLost = false
     for (; at < data.length; at += 1) {
       const found = data.indexOf(SYNC_BYTE, at)
-      at = found < 0 ? data.length : found
-      const stride = found < 0 ? undefined : strideAt(data, at, isEnd)
+      if (found < 0) break
+      at = found
+      const stride = strideAt(data, at, isEnd)
       if (stride === undefined) continue
       this.#skipped += at - from
       if (stride === 0) return at
@@ -121,6 +122,14 @@ export class PacketSync {
   }
 }
 
+/** Whether the next packet begins inside this one. */
+function isCutShort(data: Buffer, at: number): boolean {
+  for (let next = at + 1; next < at + PACKET_BYTES; next += 1) {
+    if (data[next] === SYNC_BYTE && data[next + PACKET_BYTES] === SYNC_BYTE) return true
+  }
+  return false
+}
+
 /** What lies behind the end is not known to be wrong. */
 function isSync(data: Buffer, at: number): boolean {
   return at >= data.length || data[at] === SYNC_BYTE
@@ -134,7 +143,8 @@ function strideAt(data: Buffer, at: number, isEnd: boolean): number | undefined 
     while (agreed < SYNCS_NEEDED && data[at + agreed * stride] === SYNC_BYTE) agreed += 1
     if (agreed === SYNCS_NEEDED) return stride
     const isShort = at + agreed * stride >= data.length
-    if (isShort && isEnd && data.length - at >= PACKET_BYTES) return stride
+    const isLikely = agreed > 1 || at === 0
+    if (isShort && isEnd && isLikely && data.length - at >= PACKET_BYTES) return stride
     if (isShort) isOpen = true
   }
   return isOpen && !isEnd ? 0 : undefined
