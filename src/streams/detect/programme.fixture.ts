@@ -20,6 +20,8 @@ export interface Picture {
   readonly mediaMs: number
 }
 
+export type Spoil = (packet: Buffer, picture: Picture) => Buffer | undefined
+
 export interface ProgrammeShape {
   readonly seconds: number
   readonly seed?: number
@@ -35,7 +37,7 @@ export interface ProgrammeShape {
   readonly pcrPid?: number
   readonly videoStreamType?: (picture: Picture) => number
   /** Changes packets of a picture's time, or drops them by returning undefined. */
-  readonly spoil?: (packet: Buffer, picture: Picture) => Buffer | undefined
+  readonly spoil?: Spoil
   /** Tables and clock references every so many pictures. */
   readonly tablesEvery?: number
   readonly pcrEvery?: number
@@ -180,3 +182,35 @@ export function watch(pieces: readonly Piece[], options: WatchOptions = {}): Wat
   }
   return { monitor, findings: [...findings.values()], verdict, wasAlive }
 }
+
+/** As in bursts, each handed over as a single run. */
+export const inRuns =
+  (everyMs: number): Delivery =>
+  (pieces) => {
+    const runs = new Map<number, Piece[]>()
+    for (const piece of pieces) {
+      const run = Math.max(0, Math.ceil(piece.mediaMs / everyMs) - 1)
+      runs.set(run, [...(runs.get(run) ?? []), piece])
+    }
+    return [...runs].map(([run, parts]) => {
+      let before = 0
+      const joinOffsets = parts.flatMap((part) => {
+        const shifted = part.joinOffsets.map((offset) => offset + before)
+        before += part.packets.length
+        return shifted
+      })
+      const packets = Buffer.concat(parts.map((part) => part.packets))
+      return { mediaMs: parts.at(-1)?.mediaMs ?? 0, packets, joinOffsets, atMs: run * everyMs }
+    })
+  }
+
+/** The pieces that arrive at times of their own. */
+export const at =
+  (timeOf: (mediaMs: number, index: number) => number): Delivery =>
+  (pieces) => {
+    let latestMs = 0
+    return pieces.map((piece, index) => {
+      latestMs = Math.max(latestMs, timeOf(piece.mediaMs, index))
+      return { ...piece, atMs: latestMs }
+    })
+  }
