@@ -66,11 +66,15 @@ class TransportAnalyser implements Analyser {
   #packets = 0
   #byteOffset = 0
   #hasScrambled = false
-  /** Where a PCR that does not come was told of. */
-  #coastingPid: number | undefined
+  /** That no PCR comes was told. */
+  #isCoasting = false
 
   constructor() {
-    this.#tables = new TableWatch({ log: this.#log, onChange: () => this.#route() })
+    this.#tables = new TableWatch({
+      log: this.#log,
+      onChange: () => this.#route(),
+      onTimed: (pid, dts) => this.#timed(pid, dts),
+    })
     this.#sync = new PacketSync({
       onPacket: (buffer, at, byteOffset) => this.#packet(buffer, at, byteOffset),
       onWrongSyncByte: (byteOffset) => this.#wrongSyncByte(byteOffset),
@@ -111,7 +115,7 @@ class TransportAnalyser implements Analyser {
     const packet = this.#packets
     this.#packets += 1
     this.#byteOffset = byteOffset
-    if (packet % COAST_EVERY_PACKETS === 0 && this.#clock.coast(packet)) this.#coasted()
+    if (packet % COAST_EVERY_PACKETS === 0 && this.#clock.coastByPackets(packet)) this.#coasted()
     const pid = pidOf(buffer, at)
     const state = (this.#pids[pid] ??= this.#follow(pid))
     state.packets += 1
@@ -147,7 +151,9 @@ class TransportAnalyser implements Analyser {
       const place = this.#place()
       for (const programme of clocked) programme.pcr.observe(pcr, pid, place)
     }
-    if (hasTicked) this.#tick()
+    if (!hasTicked) return
+    this.#isCoasting = false
+    this.#tick()
   }
 
   #tick(): void {
@@ -156,15 +162,19 @@ class TransportAnalyser implements Analyser {
     this.#tables.tick(nowMs, this.#here)
   }
 
+  #timed(pid: number, dts: number): void {
+    if (this.#clock.coastByDts(pid, dts)) this.#coasted()
+  }
+
   /** Time went on though no clock reference came. */
   #coasted(): void {
     const { coastedMs } = this.#clock
     const pid = this.#tables.chosen?.pmt?.pcrPid
-    if (pid !== undefined && this.#coastingPid !== pid) {
-      this.#coastingPid = pid
+    if (!this.#isCoasting) {
       const detail = `no PCR for about ${durationText(coastedMs)}`
       this.#log.add({ code: 'pcr_repetition_error', pid, place: this.#place(), detail, measure: coastedMs })
     } else this.#log.worsen('pcr_repetition_error', pid, coastedMs)
+    this.#isCoasting = true
     this.#tick()
   }
 

@@ -28,7 +28,8 @@ const COAST_STEP_MS = 100
 
 /**
  * The media time that all intervals are measured on: the PCR of the first programme. Where its PID falls silent while
- * packets keep coming, it coasts on the rate of packets that was learnt, so that what is missing is still noticed.
+ * packets keep coming, it coasts on the rate of packets that was learnt, or on the DTS of another stream, whichever
+ * tells more, so that what is missing is still noticed.
  */
 export class MediaClock {
   #pid: number | undefined
@@ -42,6 +43,8 @@ export class MediaClock {
   #msLearnt = 0
   #intervals = 0
   #coastedMs = 0
+  /** By PID, the DTS of its first PES packet since the last PCR. */
+  readonly #timedSincePcr = new Map<number, number>()
 
   /** Since the first PCR, in ms; undefined before it. Never goes back. */
   get elapsedMs(): number | undefined {
@@ -78,23 +81,36 @@ export class MediaClock {
     }
     this.#packetsAtPcr = packet
     this.#coastedMs = 0
+    this.#timedSincePcr.clear()
     return true
   }
 
-  /** Asks whether time goes on without a PCR; true when it did, in steps of 100 ms. */
-  coast(packet: number): boolean {
+  /** Asks whether time goes on without a PCR, by the packets that came; true when it did, in steps of 100 ms. */
+  coastByPackets(packet: number): boolean {
     const rate = this.packetsPerMs
     if (rate === undefined || rate === 0 || this.#intervals < INTERVALS_LEARNT_MIN) return false
-    const silentMs = (packet - this.#packetsAtPcr) / rate
-    if (silentMs < COAST_AFTER_MS || silentMs < this.#coastedMs + COAST_STEP_MS) return false
-    this.#elapsedMs += silentMs - this.#coastedMs
-    this.#coastedMs = silentMs
-    return true
+    return this.#coast((packet - this.#packetsAtPcr) / rate)
+  }
+
+  /** The same by the DTS of what still comes, 90 kHz. */
+  coastByDts(pid: number, dts: number): boolean {
+    const since = this.#timedSincePcr.get(pid)
+    if (since === undefined) this.#timedSincePcr.set(pid, dts)
+    if (since === undefined || this.#intervals < INTERVALS_LEARNT_MIN) return false
+    const silentMs = timestampStep(since, dts) / TIMESTAMP_TICKS_PER_MS
+    return silentMs - this.#coastedMs <= STEP_MS_MAX && this.#coast(silentMs)
   }
 
   /** How long it has coasted, in ms. */
   get coastedMs(): number {
     return this.#coastedMs
+  }
+
+  #coast(silentMs: number): boolean {
+    if (silentMs < COAST_AFTER_MS || silentMs < this.#coastedMs + COAST_STEP_MS) return false
+    this.#elapsedMs += silentMs - this.#coastedMs
+    this.#coastedMs = silentMs
+    return true
   }
 }
 

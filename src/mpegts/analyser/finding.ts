@@ -67,6 +67,11 @@ export const FINDINGS = {
     severity: 'error',
     unit: 'packets',
   },
+  jump_without_random_access: {
+    name: 'Join outside a random access point',
+    clause: '13818-1 §2.4.3.5',
+    severity: 'error',
+  },
   parameter_sets_missing: { name: 'Parameter sets missing', clause: 'H.264 §7.4.1.2.1', severity: 'error' },
   signature_changed: { name: 'Codec signature changed', clause: '13818-1 §2.6', severity: 'warning' },
   random_access_rare: { name: 'Random access rare', clause: 'TS 101 154 §4.1.5', severity: 'warning', unit: 'ms' },

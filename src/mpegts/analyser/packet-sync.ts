@@ -99,7 +99,8 @@ export class PacketSync {
       const found = data.indexOf(SYNC_BYTE, at)
       if (found < 0) break
       at = found
-      const stride = strideAt(data, at, isEnd)
+      const isWelcome = this.#hasAligned || this.#offset + at === 0
+      const stride = strideAt(data, at, isEnd ? (isWelcome ? 'any' : 'some') : 'all')
       if (stride === undefined) continue
       this.#skipped += at - from
       if (stride === 0) return at
@@ -135,17 +136,21 @@ function isSync(data: Buffer, at: number): boolean {
   return at >= data.length || data[at] === SYNC_BYTE
 }
 
+/** How many sync bytes must agree where the data ends before there are enough. */
+type Evidence = 'all' | 'some' | 'any'
+const SYNCS_SOME = 3
+
 /** The stride of which sync bytes agree from `at` on; 0 if more bytes are needed to tell, undefined if none can. */
-function strideAt(data: Buffer, at: number, isEnd: boolean): number | undefined {
+function strideAt(data: Buffer, at: number, evidence: Evidence): number | undefined {
   let isOpen = false
   for (const stride of STRIDES_BYTES) {
     let agreed = 1
     while (agreed < SYNCS_NEEDED && data[at + agreed * stride] === SYNC_BYTE) agreed += 1
     if (agreed === SYNCS_NEEDED) return stride
-    const isShort = at + agreed * stride >= data.length
-    const isLikely = agreed > 1 || at === 0
-    if (isShort && isEnd && isLikely && data.length - at >= PACKET_BYTES) return stride
-    if (isShort) isOpen = true
+    if (at + agreed * stride < data.length) continue
+    isOpen = true
+    const isEnough = evidence === 'any' || (evidence === 'some' && agreed >= SYNCS_SOME)
+    if (isEnough && data.length - at >= PACKET_BYTES) return stride
   }
-  return isOpen && !isEnd ? 0 : undefined
+  return isOpen && evidence === 'all' ? 0 : undefined
 }

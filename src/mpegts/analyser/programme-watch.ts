@@ -15,11 +15,22 @@ const SKEW_MS_MAX = 2_000
 /** What is further apart is not one timeline any more, which other findings tell. */
 const SKEW_MS_MEANT_MAX = 10_000
 
+/** Told of each PES packet with a DTS. */
+export type TimedHandler = (pid: number, dts: number) => void
+
+export interface ProgrammeWatchOptions {
+  readonly programmeNumber: number
+  readonly pmtPid: number
+  readonly log: FindingLog
+  readonly onTimed: TimedHandler
+}
+
 /** One programme: its PMT, its clock references and its streams. */
 export class ProgrammeWatch {
   readonly programmeNumber: number
   readonly pcr: PcrWatch
   readonly #log: FindingLog
+  readonly #onTimed: TimedHandler
   readonly #pmtInterval = new IntervalWatch(PMT_MS_MAX)
   #pmtPid: number
   #pmt: Pmt | undefined
@@ -28,10 +39,11 @@ export class ProgrammeWatch {
   #skewMaxMs = -Infinity
   #isSkewed = false
 
-  constructor(programmeNumber: number, pmtPid: number, log: FindingLog) {
+  constructor({ programmeNumber, pmtPid, log, onTimed }: ProgrammeWatchOptions) {
     this.programmeNumber = programmeNumber
     this.#pmtPid = pmtPid
     this.#log = log
+    this.#onTimed = onTimed
     this.pcr = new PcrWatch(log)
   }
 
@@ -73,7 +85,7 @@ export class ProgrammeWatch {
       const same = known.find(({ stream: { pid, streamType, codec } }) => {
         return pid === stream.pid && streamType === stream.streamType && codec === stream.codec
       })
-      return same ?? this.#watch(stream)
+      return same ?? this.#watch(stream, before !== undefined)
     })
     const was = before === undefined ? undefined : layoutText(before)
     const is = layoutText(pmt)
@@ -132,8 +144,12 @@ export class ProgrammeWatch {
     }
   }
 
-  #watch(stream: ElementaryStream): StreamWatch {
-    return new StreamWatch({ stream, log: this.#log, pcr: this.pcr, onTimed: (place) => this.#compare(stream, place) })
+  #watch(stream: ElementaryStream, isSuccessor: boolean): StreamWatch {
+    const onTimed = (place: Place, dts: number) => {
+      this.#compare(stream, place)
+      this.#onTimed(stream.pid, dts)
+    }
+    return new StreamWatch({ stream, log: this.#log, pcr: this.pcr, isSuccessor, onTimed })
   }
 
   /** Compares what arrives of the first video and the first audio. */

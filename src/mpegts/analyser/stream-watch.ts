@@ -15,6 +15,7 @@ import type { Format } from './signature.ts'
 import { Distribution } from './spread.ts'
 import { TimelineWatch } from './timeline-watch.ts'
 import { VideoWatch } from './video-watch.ts'
+import type { AccessUnit } from './video-watch.ts'
 
 /** TR 101 290 leaves it to the user; five seconds are usual. */
 const PID_MS_MAX = 5_000
@@ -27,8 +28,10 @@ export interface StreamWatchOptions {
   readonly stream: ElementaryStream
   readonly log: FindingLog
   readonly pcr: PcrWatch
+  /** It takes the place of another one in a programme that viewers decode already. */
+  readonly isSuccessor: boolean
   /** A PES packet with a DTS began. */
-  readonly onTimed: (place: Place) => void
+  readonly onTimed: (place: Place, dts: number) => void
 }
 
 /** One elementary stream: its PES packets, timeline, access units and format. */
@@ -37,7 +40,8 @@ export class StreamWatch {
   readonly timeline: TimelineWatch
   readonly #log: FindingLog
   readonly #pcr: PcrWatch
-  readonly #onTimed: (place: Place) => void
+  readonly #isSuccessor: boolean
+  readonly #onTimed: (place: Place, dts: number) => void
   readonly #pes: PesReader
   readonly #video: VideoWatch | undefined
   readonly #audio: AudioWalk | undefined
@@ -60,9 +64,10 @@ export class StreamWatch {
   #beginsWithRandomAccess: boolean | undefined
   #format: Format | undefined
 
-  constructor({ stream, log, pcr, onTimed }: StreamWatchOptions) {
+  constructor({ stream, log, pcr, isSuccessor, onTimed }: StreamWatchOptions) {
     this.stream = stream
     this.#onTimed = onTimed
+    this.#isSuccessor = isSuccessor
     this.#log = log
     this.#pcr = pcr
     this.timeline = new TimelineWatch({ pid: stream.pid, measuresSteps: stream.kind === 'video', log })
@@ -135,7 +140,7 @@ export class StreamWatch {
     if (this.#video?.lacksParameterSets === true) {
       log.add({ code: 'parameter_sets_missing', pid, place, detail: 'no access unit brings a sequence parameter set' })
     }
-    if (this.#beginsWithRandomAccess === false) {
+    if (this.#beginsWithRandomAccess === false && !this.#isSuccessor) {
       const detail = this.#randomAccessPoints === 0 ? 'there is none' : 'the first access unit is none'
       log.add({ code: 'starts_without_random_access', pid, place: this.#firstPlace ?? place, detail })
     }
@@ -178,10 +183,13 @@ export class StreamWatch {
     this.#pesPackets += 1
     this.#firstPlace ??= this.#place
     if (header.pts !== undefined) this.#ptsInterval.arrived()
-    if (this.timeline.observe(header, this.#place, this.#pcr) === 'announced') this.#audioTimeline.restart()
-    this.#video?.begin(this.#place, header.dts, this.#isFlagged)
-    if (header.pts === undefined) return
-    this.#onTimed(this.#place)
+    const course = this.timeline.observe(header, this.#place, this.#pcr)
+    if (course === 'jumps as announced') this.#audioTimeline.restart()
+    const isJoin = course !== 'goes on'
+    if (isJoin) this.#randomAccessDts = undefined
+    this.#video?.begin(this.#place, header.dts, { isFlagged: this.#isFlagged, isJoin })
+    if (header.pts === undefined || header.dts === undefined) return
+    this.#onTimed(this.#place, header.dts)
     this.#audioTimeline.begin(header.pts, this.#place)
     this.#audio?.beginPes()
   }
@@ -198,7 +206,7 @@ export class StreamWatch {
 
   #watchVideo(): VideoWatch {
     return new VideoWatch(this.stream.codec, {
-      onAccessUnit: (place, dts, isRandomAccess) => this.#accessUnit(place, dts, isRandomAccess),
+      onAccessUnit: (unit) => this.#accessUnit(unit),
       onFormat: (place, format) => {
         this.#formatIs(format, place)
         if (format.framesPerSecond !== undefined) this.timeline.frameTicksTold = 90_000 / format.framesPerSecond
@@ -225,9 +233,15 @@ export class StreamWatch {
     if (frame.samples > 0 && frame.format.sampleRateHz !== undefined) this.#formatIs(frame.format, this.#place)
   }
 
-  #accessUnit(place: Place, dts: number | undefined, isRandomAccess: boolean): void {
+  #accessUnit({ place, dts, isRandomAccess, isJoin }: AccessUnit): void {
+    const isFirst = this.#beginsWithRandomAccess === undefined
     this.#beginsWithRandomAccess ??= isRandomAccess
-    if (!isRandomAccess) return
+    if (!isRandomAccess) {
+      if (!isJoin && !(isFirst && this.#isSuccessor)) return
+      const detail = 'a picture that needs others before it'
+      this.#log.add({ code: 'jump_without_random_access', pid: this.stream.pid, place, detail })
+      return
+    }
     this.#randomAccessPoints += 1
     const last = this.#randomAccessDts
     this.#randomAccessDts = dts

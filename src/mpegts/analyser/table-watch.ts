@@ -6,6 +6,7 @@ import { IntervalWatch } from './clock.ts'
 import { durationText, pidText } from './finding.ts'
 import type { FindingLog, Place } from './finding.ts'
 import { ProgrammeWatch } from './programme-watch.ts'
+import type { TimedHandler } from './programme-watch.ts'
 import { SectionWatch } from './section-watch.ts'
 import type { StreamWatch } from './stream-watch.ts'
 
@@ -23,12 +24,14 @@ export interface TableWatchOptions {
   readonly log: FindingLog
   /** Programmes or their streams are others now. */
   readonly onChange: () => void
+  readonly onTimed: TimedHandler
 }
 
 /** The tables: PAT, CAT and PMTs are followed, NIT and SDT checked. */
 export class TableWatch {
   readonly #log: FindingLog
   readonly #onChange: () => void
+  readonly #onTimed: TimedHandler
   readonly #sections = new Map<number, SectionWatch>()
   readonly #patInterval = new IntervalWatch(PAT_MS_MAX)
   readonly #patSections = new Map<number, Pat>()
@@ -36,8 +39,9 @@ export class TableWatch {
   readonly #named = new Set<number>()
   #programmes: readonly ProgrammeWatch[] = []
 
-  constructor({ log, onChange }: TableWatchOptions) {
+  constructor({ log, onChange, onTimed }: TableWatchOptions) {
     this.#log = log
+    this.#onTimed = onTimed
     this.#onChange = onChange
     for (const pid of [PID_PAT, PID_CAT, PID_NIT, PID_SDT]) this.#sections.set(pid, new SectionWatch(pid, log))
   }
@@ -156,7 +160,7 @@ export class TableWatch {
   #programmeOf({ programmeNumber, pmtPid }: PatEntry, place: Place): ProgrammeWatch {
     const known = this.#programmes.find((programme) => programme.programmeNumber === programmeNumber)
     known?.moveTo(pmtPid, place)
-    return known ?? new ProgrammeWatch(programmeNumber, pmtPid, this.#log)
+    return known ?? new ProgrammeWatch({ programmeNumber, pmtPid, log: this.#log, onTimed: this.#onTimed })
   }
 
   #pmtChanged(pid: number, section: Buffer, place: Place): void {

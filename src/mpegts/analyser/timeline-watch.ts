@@ -15,6 +15,11 @@ const STEPS_PER_FRAME_MAX = 4
 /** ISO/IEC 13818-1 §2.14: nothing stays in the decoder's buffer for longer. */
 const DECODE_DELAY_TICKS_MAX = 10_000 * TIMESTAMP_TICKS_PER_MS
 
+/** A step above this is another timeline, not frames that are missing. */
+const JUMP_TICKS_MIN = 10_000 * TIMESTAMP_TICKS_PER_MS
+
+export type TimelineCourse = 'goes on' | 'jumps' | 'jumps as announced'
+
 export interface TimelineOptions {
   readonly pid: number
   /** Video: steps are measured in frames. Audio is measured by the duration of its frames elsewhere. */
@@ -53,8 +58,8 @@ export class TimelineWatch {
     this.#frameTicksTold = ticks
   }
 
-  /** Takes a PES packet's times; `announced` tells of a jump that discontinuity_indicator allowed. */
-  observe(header: PesHeader, place: Place, pcr: PcrWatch): 'announced' | 'goes on' {
+  /** Takes a PES packet's times; an announced jump is one that discontinuity_indicator allowed. */
+  observe(header: PesHeader, place: Place, pcr: PcrWatch): TimelineCourse {
     const { pts, dts } = header
     if (pts === undefined || dts === undefined) return 'goes on'
     const shown = timestampStep(dts, pts)
@@ -67,14 +72,14 @@ export class TimelineWatch {
     const isJump = ticks <= 0 || (this.#frameTicks > 0 && ticks > this.#stepTicksMax)
     if (isJump && pcr.epoch > this.#epochForgiven) {
       this.#epochForgiven = pcr.epoch
-      return 'announced'
+      return 'jumps as announced'
     }
     this.#steps.add(ticks)
     if (ticks <= 0) {
       const detail = ticks === 0 ? 'DTS the same twice' : `DTS ${ticksText(-ticks)} back`
       this.#found('dts_not_increasing', place, -ticks, detail)
     } else if (this.#options.measuresSteps) this.#measure(ticks, place)
-    return 'goes on'
+    return ticks <= 0 || ticks > JUMP_TICKS_MIN ? 'jumps' : 'goes on'
   }
 
   /** Judges the steps that wait for more. */

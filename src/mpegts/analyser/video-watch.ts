@@ -9,8 +9,22 @@ import type { VideoFormat } from './signature.ts'
 import { unitsIn } from './start-code.ts'
 import type { Unit } from './start-code.ts'
 
+/** How an access unit stands to the one before it. */
+export interface Standing {
+  /** random_access_indicator of its packet. */
+  readonly isFlagged: boolean
+  /** The timeline jumped to it. */
+  readonly isJoin: boolean
+}
+
+export interface AccessUnit extends Standing {
+  readonly place: Place
+  readonly dts: number | undefined
+  readonly isRandomAccess: boolean
+}
+
 export interface VideoEvents {
-  onAccessUnit(place: Place, dts: number | undefined, isRandomAccess: boolean): void
+  onAccessUnit(accessUnit: AccessUnit): void
   onFormat(place: Place, format: VideoFormat): void
   /** Reference pictures between this one and the last are not there. */
   onReferenceMissing(place: Place, pictures: number): void
@@ -34,9 +48,8 @@ export class VideoWatch {
   readonly #events: VideoEvents
   readonly #head = Buffer.alloc(HEAD_BYTES_MAX)
   #headBytes = 0
-  #place: Place | undefined
-  #dts: number | undefined
-  #isFlagged = false
+  /** The access unit in progress. */
+  #unit: Omit<AccessUnit, 'isRandomAccess'> | undefined
   #sequence: H264Sequence | undefined
   #hasFormat = false
   #accessUnits = 0
@@ -58,17 +71,15 @@ export class VideoWatch {
     return isReadCodec(this.#codec) && this.#accessUnits > 0 && !this.#hasFormat
   }
 
-  /** A PES packet begins; `isFlagged` is its random_access_indicator. */
-  begin(place: Place, dts: number | undefined, isFlagged: boolean): void {
+  /** A PES packet begins. */
+  begin(place: Place, dts: number | undefined, standing: Standing): void {
     this.flush()
-    this.#place = place
-    this.#dts = dts
-    this.#isFlagged = isFlagged
+    this.#unit = { place, dts, ...standing }
     this.#headBytes = PES_HEADER.length
   }
 
   push(buffer: Buffer, from: number, to: number): void {
-    if (this.#place === undefined) return
+    if (this.#unit === undefined) return
     const taken = Math.min(to - from, HEAD_BYTES_MAX - this.#headBytes)
     buffer.copy(this.#head, this.#headBytes, from, from + taken)
     this.#headBytes += taken
@@ -83,15 +94,16 @@ export class VideoWatch {
 
   /** Judges what there is of the access unit in progress. */
   flush(): void {
-    const place = this.#place
-    if (place === undefined) return
-    this.#place = undefined
+    const unit = this.#unit
+    if (unit === undefined) return
+    this.#unit = undefined
     if (this.#headBytes === PES_HEADER.length) return
     this.#accessUnits += 1
     const isRandomAccess = isParsedCodec(this.#codec)
-      ? judgeAccessUnit(this.#codec, this.#head, this.#headBytes, this.#isFlagged) === 'yes'
-      : this.#isFlagged
-    this.#events.onAccessUnit(place, this.#dts, isRandomAccess)
+      ? judgeAccessUnit(this.#codec, this.#head, this.#headBytes, unit.isFlagged) === 'yes'
+      : unit.isFlagged
+    this.#events.onAccessUnit({ ...unit, isRandomAccess })
+    const { place } = unit
     if (this.#codec === 'h264') this.#readH264(place, isRandomAccess)
     else if (this.#codec === 'hevc') this.#readHevc(place)
     else if (this.#codec === 'mpeg2video' || this.#codec === 'mpeg1video') this.#readMpegVideo(place)
