@@ -23,8 +23,9 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   transcode: [...halls, 'streams'],
   tunnels: ['failover', 'events', 'store', 'http', 'config', 'lib', 'proxy'],
   demo: ['lib'],
+  check: ['mpegts', 'lib'],
   'gateway.ts': [...halls, 'streams', 'publishing', 'transcode', 'proxy', 'tunnels'],
-  'main.ts': ['gateway.ts', 'config', 'lib', 'demo'],
+  'main.ts': ['gateway.ts', 'config', 'lib', 'demo', 'check'],
 }
 
 /** These take no package and nothing of Node.js: time, chance and I/O come in as parameters. */
