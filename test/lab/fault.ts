@@ -1,3 +1,5 @@
+import type { PacketFault } from './packet-faults.ts'
+
 /** What an origin does with a request. */
 export type Answer =
   | { readonly kind: 'live' }
@@ -40,11 +42,15 @@ export type Fault =
   | { readonly kind: 'burst_of_garbage'; readonly bytes: number }
   /** Every so many packets one comes with its second half missing. */
   | { readonly kind: 'half_packets'; readonly every: number }
+  /** The media is not what it should be, packet by packet; the connection is fine. */
+  | { readonly kind: 'packets'; readonly fault: PacketFault }
 
 /** How media that is due is handed out. */
 export type Pace =
   | { readonly kind: 'smooth' }
   /** Nothing for `everyMs`, then all of it. */
   | { readonly kind: 'bursts'; readonly everyMs: number }
+  /** At this share of real time, from the connection on. */
+  | { readonly kind: 'slow'; readonly factor: number }
   /** As fast as the reader takes it, ahead of its time. */
   | { readonly kind: 'unlimited' }

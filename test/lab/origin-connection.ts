@@ -2,6 +2,8 @@ import type { Socket } from 'node:net'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Timer } from '../../src/lib/clock.ts'
 import type { Fault, Framing, Pace } from './fault.ts'
+import { createPacketChange } from './packet-faults.ts'
+import type { PacketChange } from './packet-faults.ts'
 import type { LiveBody, LiveCursor, Join } from './live-body.ts'
 
 const TICK_MS = 40
@@ -31,12 +33,15 @@ export class OriginConnection {
   #timer: Timer | undefined
   #fault: Fault | undefined
   #packetsSent = 0
+  #change: PacketChange | undefined
+  readonly #openedMs: number
   readonly #endAtMs: number
 
   constructor(options: OriginConnectionOptions) {
     const { body, pace, join, backlogMs, socket, endAfterMs } = options
     this.#options = options
     const nowMs = systemClock.nowMs()
+    this.#openedMs = nowMs
     this.#endAtMs = nowMs + (endAfterMs ?? Number.POSITIVE_INFINITY)
     // A bursty server sends what it has collected as soon as somebody connects.
     const burstMs = pace.kind === 'bursts' ? pace.everyMs : 0
@@ -83,8 +88,10 @@ export class OriginConnection {
         return
       case 'garbage':
       case 'half_packets':
+      case 'packets':
         if (body.unitBytes === 1) throw new Error(`${fault.kind} needs a packetised body`)
         this.#fault = fault
+        this.#change = fault.kind === 'packets' ? createPacketChange(fault.fault) : undefined
         return
       default:
         fault satisfies never
@@ -109,7 +116,7 @@ export class OriginConnection {
       this.#end()
       return
     }
-    const dueMs = pace.kind === 'unlimited' ? nowMs + UNLIMITED_LEAD_MS : nowMs
+    const dueMs = this.#dueMs(nowMs)
     while (socket.writableLength < UNSENT_BYTES_MAX && !socket.destroyed) {
       const piece = this.#cursor.read(dueMs, PIECE_BYTES_MAX)
       if (piece === undefined) break
@@ -119,8 +126,16 @@ export class OriginConnection {
     this.#timer = systemClock.schedule(pace.kind === 'bursts' ? pace.everyMs : TICK_MS, () => this.#tick())
   }
 
+  /** How far the programme is handed out now. */
+  #dueMs(nowMs: number): number {
+    const { pace } = this.#options
+    if (pace.kind === 'unlimited') return nowMs + UNLIMITED_LEAD_MS
+    return pace.kind === 'slow' ? this.#openedMs + (nowMs - this.#openedMs) * pace.factor : nowMs
+  }
+
   #spoilt(piece: Buffer): Buffer {
     const fault = this.#fault
+    if (this.#change !== undefined) return this.#change(piece)
     if (fault?.kind === 'garbage') return garbage(piece.length)
     if (fault?.kind !== 'half_packets') return piece
     const { unitBytes } = this.#options.body

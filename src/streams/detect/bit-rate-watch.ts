@@ -16,13 +16,13 @@ export class BitRateBaseline {
   #lowInRow = 0
   #lowSinceMs = 0
 
-  /** A second of media has passed with so many bytes. `nowMs` is monotonic. */
-  secondEnded(bytes: number, nowMs: number): void {
+  /** A second of media has passed with so many bytes. `beganMs` is the monotonic time of its begin. */
+  secondEnded(bytes: number, beganMs: number): void {
     this.#seconds += 1
     this.#latest = bytes
     const isLow = this.isLearnt && bytes < this.#baseline * LOW_SHARE
     if (isLow) {
-      if (this.#lowInRow === 0) this.#lowSinceMs = nowMs
+      if (this.#lowInRow === 0) this.#lowSinceMs = beganMs
       this.#lowInRow += 1
       return
     }

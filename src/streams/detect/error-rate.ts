@@ -17,8 +17,8 @@ export class ErrorRate {
   #badSinceMs = 0
   #total = 0
 
-  /** A second of media has passed with so many errors. `nowMs` is monotonic. */
-  secondEnded(errors: number, nowMs: number): void {
+  /** A second of media has passed with so many errors. `beganMs` is the monotonic time of its begin. */
+  secondEnded(errors: number, beganMs: number): void {
     const wasQuiet = this.#capped === 0
     const oldest = this.#seconds[this.#next] ?? 0
     this.#seconds[this.#next] = errors
@@ -26,7 +26,7 @@ export class ErrorRate {
     this.#capped += Math.min(errors, ERRORS_PER_SECOND) - Math.min(oldest, ERRORS_PER_SECOND)
     this.#badInRow = errors >= ERRORS_PER_SECOND ? this.#badInRow + 1 : 0
     this.#total += errors
-    if (wasQuiet && this.#capped > 0) this.#badSinceMs = nowMs
+    if (wasQuiet && this.#capped > 0) this.#badSinceMs = beganMs
   }
 
   get isTooHigh(): boolean {

@@ -22,6 +22,8 @@ interface Case {
   readonly action?: 'fail' | 'warn'
   /** From the fault to the finding, on a smooth source. */
   readonly withinMs: readonly [min: number, max: number]
+  /** How far its beginning may be off: a second of media where seconds are counted. */
+  readonly sinceWithinMs?: number
 }
 
 const cases: readonly Case[] = [
@@ -81,6 +83,7 @@ const cases: readonly Case[] = [
     condition: 'no_keyframe',
     shape: { groupPictures: 250, has: { keyframe: before } },
     withinMs: [0, 20_200],
+    sinceWithinMs: 10_100,
   },
   {
     name: 'every 10th packet is lost',
@@ -136,6 +139,7 @@ const cases: readonly Case[] = [
     action: 'warn',
     shape: { spoil: (packet) => ([VIDEO_PID, AUDIO_PID].includes(pidOf(packet)) ? marked(packet, 3, 0x80) : packet) },
     withinMs: [-AT_MS, 0],
+    sinceWithinMs: AT_MS,
   },
   {
     name: 'pictures shrink to almost nothing',
@@ -152,6 +156,7 @@ const cases: readonly Case[] = [
       bitRateFloor: { bytesPerSecondMin: 62_500, checkIntervalMs: 5_000, intervalsMax: 3, gracePeriodMs: 10_000 },
     },
     withinMs: [10_000, 20_200],
+    sinceWithinMs: 5_100,
   },
   {
     name: 'the codec changes',
@@ -176,6 +181,7 @@ const cases: readonly Case[] = [
       },
     },
     withinMs: [11_000, 14_200],
+    sinceWithinMs: 6_100,
   },
 ]
 
@@ -189,13 +195,15 @@ function eachOf(every: number, spoilt: (packet: Buffer) => Buffer | undefined) {
 }
 
 describe('the condition is found, and only it', () => {
-  for (const { name, condition, shape, watching, action = 'fail', withinMs } of cases) {
+  for (const { name, condition, shape, watching, action = 'fail', withinMs, sinceWithinMs = 1_100 } of cases) {
     test(`${condition}: ${name}`, () => {
       const { findings } = watch(programme({ seconds: 75, ...shape }), watching)
       assert.deepEqual(
         findings.map((finding) => [finding.condition, finding.action]),
         [[condition, action]],
       )
+      const sinceMs = findings[0]?.sinceMs ?? Number.NaN
+      assert.ok(Math.abs(sinceMs - AT_MS) <= sinceWithinMs, `since ${sinceMs}`)
       const afterMs = (findings[0]?.detectedMs ?? Number.NaN) - AT_MS
       assert.ok(afterMs >= withinMs[0] && afterMs <= withinMs[1], `after ${afterMs} ms`)
     })

@@ -74,6 +74,7 @@ export class PacketObserver {
   #joinOffsets = NO_JOINS
   #nextJoin = 0
   #secondBeganMs = 0
+  #secondBeganNowMs = Number.NaN
   #secondBytes = 0
   #secondPackets = 0
   #secondScrambled = 0
@@ -123,6 +124,7 @@ export class PacketObserver {
    */
   observe(run: Buffer, nowMs: number, joinOffsets: readonly number[] = NO_JOINS): boolean {
     this.#nowMs = nowMs
+    if (Number.isNaN(this.#secondBeganNowMs)) this.#secondBeganNowMs = nowMs
     this.#joinOffsets = joinOffsets
     this.#nextJoin = 0
     this.runBytes = 0
@@ -242,11 +244,11 @@ export class PacketObserver {
   #endSeconds(): void {
     const lastedMs = this.clock.ms - this.#secondBeganMs
     if (lastedMs < SECOND_MS) return
-    const nowMs = this.#nowMs
-    this.continuityErrors.secondEnded(this.#secondContinuityErrors, nowMs)
-    this.transportErrors.secondEnded(this.#secondTransportErrors, nowMs)
-    this.scrambling.secondEnded(this.#secondScrambled, this.#secondPackets, nowMs)
-    this.bitRate.secondEnded((this.#secondBytes * SECOND_MS) / lastedMs, nowMs)
+    const beganMs = this.#secondBeganNowMs
+    this.continuityErrors.secondEnded(this.#secondContinuityErrors, beganMs)
+    this.transportErrors.secondEnded(this.#secondTransportErrors, beganMs)
+    this.scrambling.secondEnded(this.#secondScrambled, this.#secondPackets, beganMs)
+    this.bitRate.secondEnded((this.#secondBytes * SECOND_MS) / lastedMs, beganMs)
     this.#secondContinuityErrors = 0
     this.#secondTransportErrors = 0
     this.#secondScrambled = 0
@@ -254,6 +256,7 @@ export class PacketObserver {
     this.#secondBytes = 0
     // The clock may have moved by up to a second past it; what is left of that would be a second without anything.
     this.#secondBeganMs = this.clock.ms
+    this.#secondBeganNowMs = this.#nowMs
   }
 
   #endRun(run: Buffer): void {

@@ -6,11 +6,11 @@ export class ScramblingWatch {
   #sinceMs = 0
   #wasClear = false
 
-  /** A second of media has passed with so many packets of either kind. `nowMs` is monotonic. */
-  secondEnded(scrambledPackets: number, packets: number, nowMs: number): void {
+  /** A second of media has passed with so many packets of either kind. `beganMs` is the monotonic time of its begin. */
+  secondEnded(scrambledPackets: number, packets: number, beganMs: number): void {
     const isScrambled = scrambledPackets * 2 > packets
     if (!isScrambled && packets > 0) this.#wasClear = true
-    if (isScrambled && this.#inRow === 0) this.#sinceMs = nowMs
+    if (isScrambled && this.#inRow === 0) this.#sinceMs = beganMs
     this.#inRow = isScrambled ? this.#inRow + 1 : 0
   }
 

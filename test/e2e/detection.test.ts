@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { Fault } from '../lab/fault.ts'
+import { GatewayProcess } from '../lab/gateway-process.ts'
+import { alphaPids } from '../lab/packet-faults.ts'
+import { until } from '../lab/poll.ts'
+import { Scene } from '../lab/scene.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+let gateway: GatewayProcess
+before(async () => {
+  gateway = await GatewayProcess.start()
+})
+after(async () => await gateway[Symbol.asyncDispose]())
+
+async function eventsOf(scene: Scene, type: string): Promise<readonly Fields[]> {
+  const { events } = await gateway.api.get<{ events: readonly Fields[] }>(
+    `/events?stream_id=${scene.streamId}&type=${type}`,
+  )
+  return events.map((event) => event['data'] as Fields)
+}
+
+/** Waits for a warning about a condition, and checks that it came to nothing else. */
+async function warned(scene: Scene, condition: string, deadlineMs = 20_000): Promise<Fields> {
+  const warning = await until(
+    async () => (await eventsOf(scene, 'source_warning')).find((data) => data['condition'] === condition),
+    { what: `the warning ${condition}`, deadlineMs },
+  )
+  assert.deepEqual(await eventsOf(scene, 'failover_triggered'), [])
+  return warning
+}
+
+const { video, audio, tables } = alphaPids
+
+interface Case {
+  readonly condition: string
+  readonly fault: Fault
+  /** Longest time from the condition's beginning to its detection. */
+  readonly detectionMsMax: number
+}
+
+const cases: readonly Case[] = [
+  {
+    condition: 'no_video',
+    fault: { kind: 'packets', fault: { kind: 'gone', pids: [video] } },
+    detectionMsMax: 4_000,
+  },
+  {
+    condition: 'no_audio',
+    fault: { kind: 'packets', fault: { kind: 'gone', pids: [audio] } },
+    detectionMsMax: 6_500,
+  },
+  { condition: 'pcr_stalled', fault: { kind: 'packets', fault: { kind: 'pcr_frozen' } }, detectionMsMax: 3_000 },
+  {
+    condition: 'continuity_errors',
+    fault: { kind: 'packets', fault: { kind: 'lost', pids: [video, audio], every: 8 } },
+    detectionMsMax: 6_000,
+  },
+  {
+    condition: 'transport_errors',
+    fault: { kind: 'packets', fault: { kind: 'damaged', every: 8 } },
+    detectionMsMax: 6_000,
+  },
+  {
+    condition: 'scrambled',
+    fault: { kind: 'packets', fault: { kind: 'scrambled', pids: [video, audio] } },
+    detectionMsMax: 6_000,
+  },
+  {
+    condition: 'tables_missing',
+    fault: { kind: 'packets', fault: { kind: 'gone', pids: tables } },
+    detectionMsMax: 8_000,
+  },
+  // Padding is no media: silence, with all that is known about the source's bursts.
+  { condition: 'stalled', fault: { kind: 'packets', fault: { kind: 'padding_only' } }, detectionMsMax: 2_000 },
+]
+
+describe('what a socket does not tell', { concurrency: 2 }, () => {
+  describe('the connection is fine, the media is not, and the backup follows on', { concurrency: 5 }, () => {
+    for (const { condition, fault, detectionMsMax } of cases) {
+      test(condition, async () => {
+        await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
+        const viewer = await scene.watching()
+        // A rhythm is known only once it has been seen.
+        await viewer.sees(scene.origin(0).name, { marks: 150 })
+        scene.origin(0).inject(fault)
+        await viewer.sees(scene.origin(1).name)
+        assert.deepEqual(viewer.sources, [scene.origin(0).name, scene.origin(1).name])
+        assert.equal(viewer.state, 'reading')
+        const [receipt] = await until(
+          async () => {
+            const receipts = await eventsOf(scene, 'switch_completed')
+            return receipts.length > 0 && receipts
+          },
+          { what: 'the receipt' },
+        )
+        assert.equal(receipt?.['reason'], condition)
+        assert.ok(Number(receipt?.['detection_ms']) <= detectionMsMax, JSON.stringify(receipt))
+        assert.ok(Object.keys(receipt?.['evidence'] ?? {}).length > 0, JSON.stringify(receipt))
+      })
+    }
+
+    test('slower_than_real_time', async () => {
+      await using scene = await Scene.open({
+        gateway,
+        origins: [{ name: 'primary', pace: { kind: 'slow', factor: 0.6 } }, { name: 'backup' }],
+      })
+      const viewer = await scene.watching()
+      await viewer.sees(scene.origin(1).name, { deadlineMs: 45_000 })
+      const [receipt] = await eventsOf(scene, 'switch_completed')
+      assert.equal(receipt?.['reason'], 'slower_than_real_time')
+    })
+  })
+
+  describe('a source is told of and stays on air', { concurrency: 3 }, () => {
+    test('when the stream chose to be warned', async () => {
+      await using scene = await Scene.open({
+        gateway,
+        origins: [{ name: 'primary' }, { name: 'backup' }],
+        stream: { detect: { no_audio: 'warn' } },
+      })
+      const viewer = await scene.watching()
+      scene.origin(0).inject({ kind: 'packets', fault: { kind: 'gone', pids: [audio] } })
+      const warning = await warned(scene, 'no_audio', 40_000)
+      assert.equal(warning['failover_index'], 0)
+      assert.match(String(warning['message']), /audio/)
+      assert.equal(viewer.source, scene.origin(0).name)
+    })
+
+    test('when it is the only one and the condition is no loss of media', async () => {
+      await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+      const viewer = await scene.watching()
+      scene.origin(0).inject({ kind: 'packets', fault: { kind: 'lost', pids: [video, audio], every: 8 } })
+      await warned(scene, 'continuity_errors')
+      assert.equal(scene.origin(0).connectionsEver, 1)
+      assert.equal(viewer.state, 'reading')
+    })
+
+    test('when it repeats itself, as every lab programme does after 8 s, and nothing else is said of a sound source', async () => {
+      await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
+      await scene.watching()
+      await warned(scene, 'looping', 45_000)
+      assert.equal((await eventsOf(scene, 'source_warning')).length, 1)
+    })
+  })
+})
