@@ -91,7 +91,9 @@ async function fanOut(counts: readonly number[], seconds: number): Promise<reado
     const streamId = await gateway.api.stream([origin.url('source')])
     const ours = await load(gateway.pid, gateway.url, repeated(`/stream/${streamId}`, count), { seconds })
     if (count === 1) rssOfOne = ours.rssBytes
-    const perViewer = count === 1 ? '' : `${Math.round((ours.rssBytes - rssOfOne) / 1024 / (count - 1))} KiB a viewer`
+    const perViewerKib = Math.round((ours.rssBytes - rssOfOne) / 1024 / (count - 1))
+    const perViewer =
+      count === 1 ? '' : perViewerKib > 0 ? `${perViewerKib} KiB a viewer` : 'no more than with one viewer'
     rows.push(row(`Holdfast, ${count} viewers`, count, ours, perViewer))
     note(rows.at(-1)?.join(' | ') ?? '')
     // One reader costs nginx less than the kernel's counter resolves.
