@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -19,6 +19,7 @@ test('the loop has no seam that a decoder notices, across the wrap of its 33-bit
   const path = join(tmpdir(), `holdfast-lab-seam-${process.pid}.ts`)
   await writeFile(path, Buffer.concat([0, 1, 2].map((turn) => loop.render(turn, turn * loop.durationMs))))
   const decoded = await runTool('ffmpeg', ['-v', 'warning', '-i', path, '-f', 'null', '-'])
+  await rm(path)
   assert.equal(decoded.stderr, '')
   assert.equal(decoded.code, 0)
 })
