@@ -1,3 +1,4 @@
+import { runCheck } from './check/check.ts'
 import { readConfig, settingsIgnored } from './config/config.ts'
 import { runDemo } from './demo/demo.ts'
 import { startGateway } from './gateway.ts'
@@ -8,12 +9,17 @@ import { createLog } from './lib/log.ts'
 
 interface Command {
   readonly summary: string
-  run(signal: AbortSignal, args: readonly string[]): Promise<void>
+  /** Resolves with the exit code. */
+  run(signal: AbortSignal, args: readonly string[]): Promise<number>
 }
 
 const commands: Readonly<Record<string, Command>> = {
   serve: { summary: 'run the gateway (the default); see docs/CONFIGURATION.md for its environment', run: serve },
   demo: { summary: 'run the gateway with sources that break, and show what a viewer sees', run: demo },
+  check: {
+    summary: 'say whether a transport stream (a file, a URL, or - for standard input) is legal and decodable',
+    run: async (signal, args) => runCheck({ signal, args }),
+  },
 }
 
 const EXIT_FAILED = 1
@@ -21,7 +27,7 @@ const EXIT_MISUSED = 2
 /** Connections get this long to end on shutdown before the process leaves anyway. */
 const SHUTDOWN_MS_MAX = 10_000
 
-async function serve(signal: AbortSignal): Promise<void> {
+async function serve(signal: AbortSignal): Promise<number> {
   const config = readConfig(process.env)
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   for (const { name, reason } of settingsIgnored(process.env)) {
@@ -32,10 +38,12 @@ async function serve(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
   log.info('gateway_stopping', 'Stopping', { url: gateway.url })
+  return 0
 }
 
-async function demo(signal: AbortSignal, args: readonly string[]): Promise<void> {
+async function demo(signal: AbortSignal, args: readonly string[]): Promise<number> {
   await runDemo({ signal, args })
+  return 0
 }
 
 function usage(): string {
@@ -58,8 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
   process.once('SIGINT', onSignal)
   process.once('SIGTERM', onSignal)
   try {
-    await command.run(stop.signal, rest)
-    return 0
+    return await command.run(stop.signal, rest)
   } catch (error) {
     process.stderr.write(`holdfast ${name}: ${errorMessage(error)}\n`)
     const isMisuse = error instanceof HoldfastError && error.source === 'config'

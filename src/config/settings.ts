@@ -287,6 +287,15 @@ const viewers = {
     'bytes',
     { minimum: 1_048_576, maximum: 1_073_741_824 },
   ),
+  bufferMsMax: seconds(
+    {
+      name: 'STREAM_BUFFER_SECONDS',
+      group: 'viewers',
+      doc: 'Media older than this is let go before STREAM_BUFFER_BYTES is reached; never the latest keyframe.',
+    },
+    15,
+    { minimum: 1, maximum: 3600 },
+  ),
   viewerStallMs: seconds(
     {
       name: 'LIVE_TV_WRITE_TIMEOUT',

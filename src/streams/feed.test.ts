@@ -44,7 +44,7 @@ class ScriptedSession {
 }
 
 function setUp(keyframeWaitMs = 5_000) {
-  const ring = new StreamRing({ bytesMax: 1_000_000 })
+  const ring = new StreamRing({ bytesMax: 1_000_000, ageMsMax: 60_000 }, () => 0)
   const clock = createSimulatedClock()
   const sessions: ScriptedSession[] = []
   const log: string[] = []

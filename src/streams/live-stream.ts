@@ -58,7 +58,8 @@ export class LiveStream implements Stream {
     this.#request = request
     this.#counters = new StreamCounters(memory, options.createdWallMs)
     this.#reporter = new StreamReporter({ ...options, metadata: () => this.#request.metadata })
-    this.#ring = new StreamRing({ bytesMax: limits.bufferBytesMax })
+    const bounds = { bytesMax: limits.bufferBytesMax, ageMsMax: limits.bufferMsMax }
+    this.#ring = new StreamRing(bounds, () => clock.nowMs())
     this.#audience = new Audience({
       ring: this.#ring,
       clock,

@@ -16,7 +16,7 @@ function contents(ring: StreamRing, from = ring.oldestSequence): Buffer {
 }
 
 test('what was appended can be read only once it is published', () => {
-  const ring = new StreamRing({ bytesMax: 1_000_000 })
+  const ring = new StreamRing({ bytesMax: 1_000_000, ageMsMax: 60_000 }, () => 0)
   ring.append(Buffer.from('abc'), [], noPreamble)
   assert.equal(ring.at(0), undefined)
   assert.equal(ring.publish(), true)
@@ -25,7 +25,7 @@ test('what was appended can be read only once it is published', () => {
 })
 
 test('a slice begins exactly at a join point and carries its preamble', () => {
-  const ring = new StreamRing({ bytesMax: 1_000_000 })
+  const ring = new StreamRing({ bytesMax: 1_000_000, ageMsMax: 60_000 }, () => 0)
   ring.append(Buffer.from('tailKEY'), [4], () => Buffer.from('PMT'))
   ring.publish()
   assert.equal(ring.latestJoin?.data.toString(), 'KEY')
@@ -34,7 +34,7 @@ test('a slice begins exactly at a join point and carries its preamble', () => {
 })
 
 test('joins in every small frame do not cut slices smaller than the limit', () => {
-  const ring = new StreamRing({ bytesMax: 10_000_000 })
+  const ring = new StreamRing({ bytesMax: 10_000_000, ageMsMax: 60_000 }, () => 0)
   for (let frame = 0; frame < 1_000; frame += 1) ring.append(Buffer.alloc(400), [0], noPreamble)
   ring.publish()
   assert.ok(ring.nextSequence <= 100, `${ring.nextSequence} slices`)
@@ -42,7 +42,7 @@ test('joins in every small frame do not cut slices smaller than the limit', () =
 })
 
 test('the oldest slices go when the ring is full, and a join that went is not offered', () => {
-  const ring = new StreamRing({ bytesMax: SLICE_BYTES_MAX * 2 })
+  const ring = new StreamRing({ bytesMax: SLICE_BYTES_MAX * 2, ageMsMax: 60_000 }, () => 0)
   ring.append(Buffer.alloc(10), [0], noPreamble)
   ring.publish()
   assert.equal(ring.latestJoin?.sequence, 0)
@@ -53,8 +53,21 @@ test('the oldest slices go when the ring is full, and a join that went is not of
   assert.equal(ring.at(0), undefined)
 })
 
+test('old slices go although there is room, but never the latest join point and what follows it', () => {
+  let nowMs = 0
+  const ring = new StreamRing({ bytesMax: 1_000_000, ageMsMax: 10_000 }, () => nowMs)
+  for (nowMs = 0; nowMs <= 20_000; nowMs += 1_000) {
+    ring.append(Buffer.from('x'), nowMs === 8_000 ? [0] : [], noPreamble)
+    ring.publish()
+  }
+  assert.equal(ring.at(ring.oldestSequence)?.publishedAtMs, 8_000)
+  ring.append(Buffer.from('y'), [0], noPreamble)
+  ring.publish()
+  assert.equal(ring.at(ring.oldestSequence)?.publishedAtMs, 11_000)
+})
+
 test('sequences go on after clear, so an old cursor reads nothing', () => {
-  const ring = new StreamRing({ bytesMax: 1_000_000 })
+  const ring = new StreamRing({ bytesMax: 1_000_000, ageMsMax: 60_000 }, () => 0)
   ring.append(Buffer.from('a'), [], noPreamble)
   ring.publish()
   ring.clear()
@@ -68,7 +81,7 @@ test('sequences go on after clear, so an old cursor reads nothing', () => {
 test('however the bytes are cut, they come out in order, and every slice is bounded', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.uint8Array({ maxLength: 2_000 }), fc.nat(), fc.boolean())), (chunks) => {
-      const ring = new StreamRing({ bytesMax: 100_000_000 })
+      const ring = new StreamRing({ bytesMax: 100_000_000, ageMsMax: 60_000 }, () => 0)
       for (const [bytes, at, publish] of chunks) {
         const joins = bytes.length > 0 ? [at % bytes.length] : []
         ring.append(Buffer.from(bytes), joins, noPreamble)

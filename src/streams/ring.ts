@@ -8,6 +8,7 @@ export interface Slice {
   readonly sequence: number
   /** Bytes published before this slice. */
   readonly offset: number
+  readonly publishedAtMs: number
   readonly data: Buffer
   /** Present when a viewer may begin here: what it must be given first (PAT and PMT, a container's header, or nothing). */
   readonly preamble: Buffer | undefined
@@ -16,6 +17,8 @@ export interface Slice {
 interface RingOptions {
   /** Published bytes that are kept; the oldest slices go first. */
   readonly bytesMax: number
+  /** Slices older than this go too, in milliseconds; the latest join point and what follows it stay. */
+  readonly ageMsMax: number
 }
 
 /** Slices are cut from blocks of this size, so no slice is larger. */
@@ -27,6 +30,8 @@ const BACKLOG_BYTES_MAX = 1_048_576
 
 export class StreamRing {
   readonly bytesMax: number
+  readonly #ageMsMax: number
+  readonly #nowMs: () => number
   #slices: Slice[] = []
   #bytes = 0
   #nextSequence = 0
@@ -37,8 +42,10 @@ export class StreamRing {
   #blockEnd = 0
   #pendingPreamble: Buffer | undefined
 
-  constructor({ bytesMax }: RingOptions) {
+  constructor({ bytesMax, ageMsMax }: RingOptions, nowMs: () => number) {
     this.bytesMax = bytesMax
+    this.#ageMsMax = ageMsMax
+    this.#nowMs = nowMs
   }
 
   /** Sequence of the oldest slice that can still be read (`nextSequence` when there is none). */
@@ -108,7 +115,9 @@ export class StreamRing {
   publish(): boolean {
     const length = this.pendingBytes
     if (length === 0) return false
+    const publishedAtMs = this.#nowMs()
     const slice: Slice = {
+      publishedAtMs,
       sequence: this.#nextSequence,
       offset: this.#nextOffset,
       data: this.#block.subarray(this.#sliceStart, this.#blockEnd),
@@ -121,10 +130,18 @@ export class StreamRing {
     this.#slices.push(slice)
     this.#bytes += length
     if (slice.preamble !== undefined) this.#latestJoin = slice
-    while (this.#bytes > this.bytesMax && this.#slices.length > 1) {
-      this.#bytes -= this.#slices.shift()?.data.length ?? 0
-    }
+    this.#evict(publishedAtMs)
     return true
+  }
+
+  #evict(nowMs: number): void {
+    for (let oldest = this.#slices[0]; oldest !== undefined && this.#slices.length > 1; oldest = this.#slices[0]) {
+      const isNeeded = this.#latestJoin === undefined || oldest.sequence >= this.#latestJoin.sequence
+      const isOld = nowMs - oldest.publishedAtMs > this.#ageMsMax && !isNeeded
+      if (this.#bytes <= this.bytesMax && !isOld) return
+      this.#slices.shift()
+      this.#bytes -= oldest.data.length
+    }
   }
 
   /** Forgets everything; sequences go on rising, so a viewer's old cursor can never read newer media by mistake. */

@@ -48,5 +48,6 @@ export interface StreamLimits extends DetectionLimits {
   readonly vodViewerStallMs: number
   readonly graceMs: number
   readonly bufferBytesMax: number
+  readonly bufferMsMax: number
   readonly userAgent: string
 }

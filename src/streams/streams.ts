@@ -140,7 +140,11 @@ export class Streams implements StreamService, AsyncDisposable {
     streamId: string,
     options: { readonly target?: number | string; readonly reason?: string },
   ): Promise<FailoverResult> {
-    return this.#entry(streamId).stream.failover(options.target, options.reason ?? 'operator')
+    const { stream } = this.#entry(streamId)
+    const result = await stream.failover(options.target, options.reason ?? 'operator')
+    // What was answered must not be forgotten, whatever happens next.
+    await this.#options.store.put('stream_state', streamId, asJson(stream.memory))
+    return result
   }
 
   clients(): readonly ClientSnapshot[] {
