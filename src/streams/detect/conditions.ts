@@ -92,7 +92,7 @@ export const conditionFacts: Readonly<Record<Condition, ConditionFacts>> = {
   },
   looping: {
     defaultAction: 'warn',
-    doc: 'The same groups of pictures, byte for byte in size and end, came three times in a row: a slate or a recording in a loop.',
+    doc: 'The same groups of pictures, byte for byte in size and end, came three times in a row: a slate, a recording in a loop, or a picture that does not move at all.',
   },
 }
 
