@@ -1,5 +1,6 @@
 import { format, resolveConfig } from 'prettier'
-import { settings, settingsWithoutEffect } from '../src/config/settings.ts'
+import { settings } from '../src/config/settings.ts'
+import { settingsWithoutEffect } from '../src/config/settings-without-effect.ts'
 import type { Setting, SettingGroup } from '../src/config/setting.ts'
 import { errorCodes, HoldfastError } from '../src/lib/errors.ts'
 import type { ErrorCode } from '../src/lib/errors.ts'

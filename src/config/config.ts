@@ -1,5 +1,6 @@
-import { settings, settingsWithoutEffect } from './settings.ts'
+import { settings } from './settings.ts'
 import type { Config } from './settings.ts'
+import { settingsWithoutEffect } from './settings-without-effect.ts'
 import { errorMessage, HoldfastError } from '../lib/errors.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
