@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises'
+import { chmod, open, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeDirectory } from './directory.ts'
 import { errorMessage, HoldfastError } from './errors.ts'
 
 export interface KeptSecret {
@@ -21,7 +22,7 @@ export async function keptSecret(path: string): Promise<KeptSecret> {
   try {
     const existing = await readSecret(path)
     if (existing !== undefined) return { secret: existing, isGenerated: false }
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeDirectory(dirname(path), 0o700)
     const secret = randomBytes(SECRET_BYTES).toString('base64url')
     // `wx` fails when another process was quicker, so two that start together cannot end up with two secrets.
     await using file = await open(path, 'wx', 0o600)
