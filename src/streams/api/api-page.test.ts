@@ -6,6 +6,7 @@ import type { LiveEvents } from '../../events/live.ts'
 import type { Webhooks } from '../../events/webhooks.ts'
 import { createMetrics, metricsRoutes } from '../../http/metrics.ts'
 import { apiServer } from './api-server.fixture.ts'
+import { streamRequestBody } from './stream-request.ts'
 
 const page = await readFile(new URL('../../../docs/API.md', import.meta.url), 'utf8')
 
@@ -60,4 +61,13 @@ test('every route of the OpenAPI document has a summary and its answers', async 
     assert.ok((operation.summary ?? '') !== '', `${name} has no summary`)
     assert.ok(Object.keys(operation.responses ?? {}).length > 0, `${name} has no answers`)
   }
+})
+
+test('docs/API.md describes every field that POST /streams takes, and no other', () => {
+  const section = /### What a stream can be asked for\n(.*?)\n## /s.exec(page)?.[1] ?? ''
+  const described = section
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map((match) => match[1] ?? ''))
+  assert.deepEqual(described.toSorted(), Object.keys(streamRequestBody.shape).toSorted())
 })
