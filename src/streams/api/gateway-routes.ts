@@ -4,7 +4,7 @@ import { redactUrlsIn } from '../../lib/redact.ts'
 import { errorAnswers } from './answers.ts'
 import type { ConnectionTestResult, StreamApiOptions } from './api-options.ts'
 import { proxyStats, proxyStatsOf } from './gateway-stats.ts'
-import { httpUrl, URL_CHARACTERS_MAX } from './http-url.ts'
+import { httpUrl, URL_CHARACTERS_MAX } from '../../http/http-url.ts'
 
 const tags = ['gateway']
 

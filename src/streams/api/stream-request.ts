@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { ACTIONS, CONDITIONS } from '../detect/conditions.ts'
 import type { StreamRequest } from '../service.ts'
-import { httpUrl } from './http-url.ts'
+import { httpUrl } from '../../http/http-url.ts'
 import { lenientBoolean, lenientNumber } from './input.ts'
-import { sourceHeaders } from './source-headers.ts'
+import { requestHeaders } from '../../http/request-headers.ts'
 
 /** Most failover URLs of one stream. */
 export const FAILOVER_URLS_MAX = 100
@@ -50,7 +50,7 @@ export const streamRequestBody = z.object({
     .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must not contain line breaks or other control characters')
     .nullish(),
   metadata: metadata.nullish(),
-  headers: sourceHeaders.nullish(),
+  headers: requestHeaders('Sent with every request to a source').nullish(),
   strict_live_ts: lenientBoolean.nullish(),
   use_sticky_session: lenientBoolean.nullish(),
   keep_open: lenientBoolean

@@ -4,7 +4,7 @@ import { HoldfastError } from '../../lib/errors.ts'
 import type { StreamSnapshot } from '../service.ts'
 import { errorAnswers, messageAnswer, streamPath } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
-import { URL_CHARACTERS_MAX } from './http-url.ts'
+import { URL_CHARACTERS_MAX } from '../../http/http-url.ts'
 import { clientObject, streamObject, streamTypeOf, toClientObject, toStreamObject } from './stream-object.ts'
 import { streamRequestBody, toStreamRequest } from './stream-request.ts'
 
