@@ -117,7 +117,7 @@ class TransportAnalyser implements Analyser {
     this.#byteOffset = byteOffset
     if (packet % COAST_EVERY_PACKETS === 0 && this.#clock.coastByPackets(packet)) this.#coasted()
     const pid = pidOf(buffer, at)
-    const state = (this.#pids[pid] ??= this.#follow(pid))
+    const state = this.#pids[pid] ?? this.#follow(pid)
     state.packets += 1
     if (pid === PID_NULL) return
     if (hasTransportError(buffer, at)) {
