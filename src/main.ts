@@ -27,7 +27,11 @@ const EXIT_MISUSED = 2
 /** Connections get this long to end on shutdown before the process leaves anyway. */
 const SHUTDOWN_MS_MAX = 10_000
 
-async function serve(signal: AbortSignal): Promise<number> {
+async function serve(signal: AbortSignal, args: readonly string[]): Promise<number> {
+  if (args.length > 0) {
+    const text = `serve takes no arguments, got ${args.join(' ')}; it is configured by its environment`
+    throw new HoldfastError('invalid_configuration', text)
+  }
   const config = readConfig(process.env)
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   for (const { name, reason } of settingsIgnored(process.env)) {
@@ -55,8 +59,10 @@ async function main(args: readonly string[]): Promise<number> {
   const [name = 'serve', ...rest] = args
   const command = commands[name]
   if (command === undefined) {
-    process.stderr.write(`${name === '--help' || name === '-h' ? '' : `unknown command ${name}\n\n`}${usage()}`)
-    return name === '--help' || name === '-h' ? 0 : EXIT_MISUSED
+    const isHelp = name === '--help' || name === '-h'
+    if (isHelp) process.stdout.write(usage())
+    else process.stderr.write(`unknown command ${name}\n\n${usage()}`)
+    return isHelp ? 0 : EXIT_MISUSED
   }
   const stop = new AbortController()
   const onSignal = () => {

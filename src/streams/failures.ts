@@ -21,13 +21,24 @@ const CODE_OF_REASON: Readonly<Record<string, ErrorCode>> = {
   address_forbidden: 'upstream_address_forbidden',
 }
 
-/** The error for viewers of a stream that cannot start; names each source by its place, never by its URL. */
-export function cannotStart(failures: ReadonlyMap<number, SessionFailure>): HoldfastError {
+/**
+ * The error for viewers of a stream that cannot start; names each source by its place, never by its URL, and its reason
+ * without what it sent, because viewers need not be trusted. `waitingIndex` is the source that was being tried.
+ */
+export function cannotStart(
+  failures: ReadonlyMap<number, Pick<SessionFailure, 'reason'>>,
+  waitingIndex: number,
+): HoldfastError {
   const last = [...failures.values()].at(-1)
-  if (last === undefined) return new HoldfastError('upstream_timeout', 'The stream did not start in time')
+  if (last === undefined) {
+    return new HoldfastError(
+      'upstream_timeout',
+      `The stream did not start in time (${labelOf(waitingIndex)}: no answer yet)`,
+    )
+  }
   const tried = [...failures]
     .toSorted(([left], [right]) => left - right)
-    .map(([index, failure]) => `${index === 0 ? 'primary' : `failover ${index}`}: ${failure.message}`)
+    .map(([index, failure]) => `${labelOf(index)}: ${failure.reason.replaceAll('_', ' ')}`)
     .join('; ')
   return new HoldfastError(
     CODE_OF_REASON[last.reason] ?? (isCondition(last.reason) ? 'upstream_not_media' : 'upstream_refused'),
@@ -42,4 +53,8 @@ export function logNameOf(failure: SessionFailure): string {
   if (failure.status !== undefined && failure.status >= 400) return 'HTTPStatusError'
   if (/refused|dns|tls/.test(failure.reason)) return 'ConnectError'
   return /reset|incomplete/.test(failure.reason) ? 'ReadError' : 'StreamError'
+}
+
+function labelOf(index: number): string {
+  return index === 0 ? 'primary' : `failover ${index}`
 }

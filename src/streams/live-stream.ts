@@ -239,14 +239,15 @@ export class LiveStream implements Stream {
 
   #openSession(id: CandidateId, listener: SessionListener): SourceSession {
     const { clock, limits, network } = this.#options
-    const patienceMs = limits.connectTimeoutMs + limits.readTimeoutMs
     return new SourceSession({
       url: this.#group.source(id).url,
       headers: this.#request.headers,
       userAgent: this.#request.userAgent ?? limits.userAgent,
       operatorHosts: operatorHostsOf(this.#request, this.#group.resolvedUrls),
       connectTimeoutMs: limits.connectTimeoutMs,
-      firstMediaTimeoutMs: this.#group.hasAlternative ? Math.min(limits.firstByteTimeoutMs, patienceMs) : patienceMs,
+      firstMediaTimeoutMs: this.#group.hasAlternative
+        ? Math.min(limits.firstByteTimeoutMs, limits.readTimeoutMs)
+        : limits.readTimeoutMs,
       stall: { floorMs: limits.stallFloorMs, ceilingMs: limits.stallCeilingMs },
       detection: detectionPolicy(
         limits,
@@ -375,7 +376,7 @@ export class LiveStream implements Stream {
     if (!this.#audience.isWaiting) return
     const failures = this.#group.failures()
     this.#reporter.failed([...failures.values()].at(-1), this.#audience.size, reason, this.#group.hasAlternative)
-    this.#audience.refuse(cannotStart(failures))
+    this.#audience.refuse(cannotStart(failures, this.#group.current.index))
     if (this.#audience.size === 0 && !this.#request.keepOpen) this.#stop('inactive_timeout')
   }
 

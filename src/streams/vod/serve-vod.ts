@@ -1,4 +1,3 @@
-import type { HoldfastError } from '../../lib/errors.ts'
 import { cannotStart } from '../failures.ts'
 import type { SourceHead } from '../sources/http-client.ts'
 import { partOf } from './entity.ts'
@@ -86,7 +85,7 @@ async function firstAnswer(options: ServeVodOptions, signal: AbortSignal): Promi
     const fields = { stream_id: viewRequest.streamId, source: source.index, reason }
     log.warn('vod_source_failed', `Source ${source.index} failed: ${message}`, fields)
   }
-  throw noneDelivers(failures)
+  throw cannotStart(failures, options.onAirIndex)
 }
 
 type Asked =
@@ -139,10 +138,4 @@ async function ask(
   })
   const start = await upstream.started
   return start.kind === 'started' ? { kind: 'answered', head: start.head, question, upstream } : start
-}
-
-function noneDelivers(failures: ReadonlyMap<number, VodFailure>): HoldfastError {
-  return cannotStart(
-    new Map([...failures].map(([index, failure]) => [index, { ...failure, detectionMs: 0, evidence: {} }])),
-  )
 }
