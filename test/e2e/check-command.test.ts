@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, before, test } from 'node:test'
 import { createAnalyser } from '../../src/mpegts/analyser/analyser.ts'
 import type { AnalyserReport } from '../../src/mpegts/analyser/report.ts'
 import { PACKET_BYTES, pidOf } from '../../src/mpegts/packet.ts'
@@ -14,6 +14,7 @@ import { dtsSteps, probePackets } from '../lab/seam-oracle.ts'
 
 /** `holdfast check` as a process, and the analyser beside ffmpeg and ffprobe on what ffmpeg makes. */
 const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0 && spawnSync('ffprobe', ['-version']).status === 0
+const skip = hasFfmpeg ? false : 'ffmpeg and ffprobe are not installed'
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
 const X264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '2', '-g', '25']
@@ -83,166 +84,167 @@ async function holdfastCheck(args: readonly string[], input?: Buffer): Promise<C
   return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }
 }
 
-describe('holdfast check', { skip: hasFfmpeg ? false : 'ffmpeg and ffprobe are not installed' }, () => {
-  const parts = new Map<string, Buffer>()
-  before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'holdfast-check-'))
-    const base = encodings['H.264, AAC']
-    parts.set('first', await make('first', 'testsrc2', base))
-    parts.set('same', await make('same', 'smptehdbars', [...base, '-output_ts_offset', '4990']))
-    const otherPids = ['-mpegts_start_pid', '0x200', '-mpegts_pmt_start_pid', '0x1080']
-    parts.set('other', await make('other', 'smptehdbars', [...base, '-output_ts_offset', '4990', ...otherPids]))
-  })
-  after(async () => await rm(directory, { recursive: true, force: true }))
+const parts = new Map<string, Buffer>()
+before(async () => {
+  if (skip !== false) return
+  directory = await mkdtemp(join(tmpdir(), 'holdfast-check-'))
+  const base = encodings['H.264, AAC']
+  parts.set('first', await make('first', 'testsrc2', base))
+  parts.set('same', await make('same', 'smptehdbars', [...base, '-output_ts_offset', '4990']))
+  const otherPids = ['-mpegts_start_pid', '0x200', '-mpegts_pmt_start_pid', '0x1080']
+  parts.set('other', await make('other', 'smptehdbars', [...base, '-output_ts_offset', '4990', ...otherPids]))
+})
+after(async () => {
+  if (skip === false) await rm(directory, { recursive: true, force: true })
+})
 
-  const share = (name: string, from: number, to: number): Buffer => {
-    const bytes = parts.get(name) ?? Buffer.alloc(0)
-    const at = (part: number) => Math.floor((bytes.length / PACKET_BYTES) * part) * PACKET_BYTES
-    return bytes.subarray(at(from), at(to))
-  }
-  const packetsOf = (bytes: Buffer): Buffer[] =>
-    Array.from({ length: Math.floor(bytes.length / PACKET_BYTES) }, (_, index) =>
-      bytes.subarray(index * PACKET_BYTES, (index + 1) * PACKET_BYTES),
+const share = (name: string, from: number, to: number): Buffer => {
+  const bytes = parts.get(name) ?? Buffer.alloc(0)
+  const at = (part: number) => Math.floor((bytes.length / PACKET_BYTES) * part) * PACKET_BYTES
+  return bytes.subarray(at(from), at(to))
+}
+const packetsOf = (bytes: Buffer): Buffer[] =>
+  Array.from({ length: Math.floor(bytes.length / PACKET_BYTES) }, (_, index) =>
+    bytes.subarray(index * PACKET_BYTES, (index + 1) * PACKET_BYTES),
+  )
+
+for (const [name, args] of Object.entries(encodings)) {
+  test(`${name}: finds nothing wrong, and agrees with ffprobe on formats and DTS steps`, { skip }, async () => {
+    const file = name.replaceAll(/\W+/g, '-')
+    const report = analyse(await make(file, 'testsrc2', args))
+    assert.deepEqual(
+      report.findings.filter(({ severity }) => severity !== 'note'),
+      [],
     )
-
-  for (const [name, args] of Object.entries(encodings)) {
-    it(`${name}: finds nothing wrong, and agrees with ffprobe on formats and DTS steps`, async () => {
-      const file = name.replaceAll(/\W+/g, '-')
-      const report = analyse(await make(file, 'testsrc2', args))
-      assert.deepEqual(
-        report.findings.filter(({ severity }) => severity !== 'note'),
-        [],
-      )
-      const entries = 'stream=codec_type,width,height,r_frame_rate,sample_rate,channels'
-      const probed = await runTool('ffprobe', ['-v', 'error', '-show_entries', entries, '-of', 'json', pathOf(file)])
-      const { streams } = JSON.parse(probed.stdout) as { streams: Record<string, unknown>[] }
-      const packets = await probePackets(pathOf(file))
-      for (const stream of report.programmes[0]?.streams ?? []) {
-        const expected = streams.find(({ codec_type }) => codec_type === stream.kind)
-        const { format } = stream
-        if (format?.kind === 'video') {
-          assert.deepEqual([format.width, format.height], [expected?.['width'], expected?.['height']])
-          assert.equal(`${format.framesPerSecond}/1`, expected?.['r_frame_rate'])
-          const steps = dtsSteps(packets, 'video')
-          assert.equal(stream.dtsStep?.maxMs, Math.max(...steps) / 90)
-          assert.equal(stream.dtsStep?.minMs, Math.min(...steps) / 90)
-        } else {
-          assert.equal(format?.kind, 'audio')
-          assert.deepEqual(
-            [`${format.sampleRateHz}`, format.channels],
-            [expected?.['sample_rate'], expected?.['channels']],
-          )
-          const count = packets.filter(({ kind }) => kind === 'audio').length
-          assert.equal(stream.audio?.frames, count)
-        }
+    const entries = 'stream=codec_type,width,height,r_frame_rate,sample_rate,channels'
+    const probed = await runTool('ffprobe', ['-v', 'error', '-show_entries', entries, '-of', 'json', pathOf(file)])
+    const { streams } = JSON.parse(probed.stdout) as { streams: Record<string, unknown>[] }
+    const packets = await probePackets(pathOf(file))
+    for (const stream of report.programmes[0]?.streams ?? []) {
+      const expected = streams.find(({ codec_type }) => codec_type === stream.kind)
+      const { format } = stream
+      if (format?.kind === 'video') {
+        assert.deepEqual([format.width, format.height], [expected?.['width'], expected?.['height']])
+        assert.equal(`${format.framesPerSecond}/1`, expected?.['r_frame_rate'])
+        const steps = dtsSteps(packets, 'video')
+        assert.equal(stream.dtsStep?.maxMs, Math.max(...steps) / 90)
+        assert.equal(stream.dtsStep?.minMs, Math.min(...steps) / 90)
+      } else {
+        assert.equal(format?.kind, 'audio')
+        assert.deepEqual(
+          [`${format.sampleRateHz}`, format.channels],
+          [expected?.['sample_rate'], expected?.['channels']],
+        )
+        const count = packets.filter(({ kind }) => kind === 'audio').length
+        assert.equal(stream.audio?.frames, count)
       }
+    }
+  })
+}
+
+test('a naive concatenation: as many continuity errors as ffmpeg, and the step of DTS', { skip }, async () => {
+  const bytes = Buffer.concat([share('first', 0, 0.5), share('same', 0.3, 1)])
+  await writeFile(pathOf('naive'), bytes)
+  const report = analyse(bytes)
+  assert.ok(countOf(report, 'continuity_count_error') >= 2)
+  assert.equal(countOf(report, 'continuity_count_error'), continuityErrorsByFfmpeg(bytes))
+  const largest = Math.max(...dtsSteps(await probePackets(pathOf('naive')), 'video')) / 90
+  const step = report.findings.find(({ code }) => code === 'dts_step')
+  assert.ok(Math.abs((step?.worst ?? 0) - largest) < 1)
+  assert.equal(countOf(report, 'jump_without_random_access'), 1)
+  assert.equal(countOf(report, 'pcr_discontinuity_error'), 1)
+})
+
+test('joined at a keyframe without rewriting: continuity and timestamps remain', { skip }, () => {
+  const second = packetsOf(share('same', 0.3, 1))
+  const key = second.findIndex(
+    (each) => pidOf(each, 0) === 0x100 && ((each[3] ?? 0) & 0x20) !== 0 && ((each[5] ?? 0) & 0x40) !== 0,
+  )
+  const bytes = Buffer.concat([share('first', 0, 0.5), ...second.slice(key)])
+  const report = analyse(bytes)
+  assert.equal(countOf(report, 'continuity_count_error'), continuityErrorsByFfmpeg(bytes))
+  assert.equal(countOf(report, 'dts_step'), 1)
+  assert.equal(countOf(report, 'jump_without_random_access'), 0)
+})
+
+test('other PIDs: the programme changes, or its PIDs are missing where the first tables stay', { skip }, () => {
+  const changed = analyse(Buffer.concat([share('first', 0, 0.5), share('other', 0.3, 1)]))
+  assert.ok(countOf(changed, 'programme_changed') >= 1)
+  assert.ok(countOf(changed, 'table_version_error') >= 1)
+  const first = share('first', 0, 0.5)
+  const tables = packetsOf(share('first', 0, 1))
+    .filter((each) => [0, 0x1000].includes(pidOf(each, 0)))
+    .slice(0, 2)
+  const withoutTables = packetsOf(Buffer.concat([share('other', 0.2, 1), share('other', 0.2, 1)])).flatMap((each) => {
+    return [0, 0x1080].includes(pidOf(each, 0)) ? tables : [each]
+  })
+  const kept = analyse(Buffer.concat([first, ...withoutTables]))
+  assert.ok(countOf(kept, 'pts_error') >= 1, 'the streams that the PMT names stay away')
+  assert.equal(countOf(kept, 'unreferenced_pid'), 2)
+})
+
+test('lost packets: as many continuity errors as packets, and as ffmpeg finds', { skip }, () => {
+  const media = packetsOf(share('first', 0, 1))
+  const kept = media.filter((each, index) => index % 400 !== 200)
+  const report = analyse(Buffer.concat(kept))
+  assert.equal(countOf(report, 'continuity_count_error'), media.length - kept.length)
+  assert.equal(countOf(report, 'continuity_count_error'), continuityErrorsByFfmpeg(Buffer.concat(kept)))
+})
+
+test('ends with 0 for a clean file and says what is in it', { skip }, async () => {
+  const { code, stdout, stderr } = await holdfastCheck([pathOf('first')])
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /0x100 H\.264 160x96 25 fps/)
+  assert.match(stdout, /0x101 AAC LC 48000 Hz 1 channel/)
+})
+
+test('ends with 1 for a seam, read from standard input, and prints JSON that has the finding', { skip }, async () => {
+  const { code, stdout } = await holdfastCheck(
+    ['--json', '-'],
+    Buffer.concat([share('first', 0, 0.5), share('same', 0, 1)]),
+  )
+  assert.equal(code, 1)
+  const report = JSON.parse(stdout) as AnalyserReport
+  assert.equal(countOf(report, 'dts_step'), 1)
+})
+
+test('ends with 2 and a reason when there is nothing to check', { skip }, async () => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [[], /nothing to check/],
+    [['--fast', 'x.ts'], /unknown option --fast/],
+    [['rtsp://host/x'], /only http and https/],
+    [[join(directory, 'missing.ts')], /no such file/],
+  ]
+  for (const [args, reason] of cases) {
+    const { code, stderr } = await holdfastCheck(args)
+    assert.equal(code, 2)
+    assert.match(stderr, reason)
+  }
+})
+
+test('reads a live URL for as long as it may, and reports what came', { skip }, async () => {
+  const bytes = share('first', 0, 1)
+  const server = createServer((request, response) => {
+    if (request.url !== '/live') response.writeHead(404).end()
+    // Never ended: a live stream.
+    else response.write(bytes)
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  try {
+    const { port } = server.address() as AddressInfo
+    const live = await holdfastCheck(['--seconds', '1', `http://127.0.0.1:${port}/live`])
+    assert.equal(live.code, 0, live.stdout + live.stderr)
+    assert.match(live.stdout, new RegExp(`^${bytes.length / PACKET_BYTES} packets of 188 bytes`))
+    const absent = await holdfastCheck([`http://user:secret@127.0.0.1:${port}/absent`])
+    assert.equal(absent.code, 2)
+    assert.match(absent.stderr, /answers 404/)
+    assert.doesNotMatch(absent.stderr, /secret/)
+  } finally {
+    server.closeAllConnections()
+    await new Promise((resolve) => {
+      server.close(resolve)
     })
   }
-
-  it('a naive concatenation: as many continuity errors as ffmpeg, and the step of DTS', async () => {
-    const bytes = Buffer.concat([share('first', 0, 0.5), share('same', 0.3, 1)])
-    await writeFile(pathOf('naive'), bytes)
-    const report = analyse(bytes)
-    assert.ok(countOf(report, 'continuity_count_error') >= 2)
-    assert.equal(countOf(report, 'continuity_count_error'), continuityErrorsByFfmpeg(bytes))
-    const largest = Math.max(...dtsSteps(await probePackets(pathOf('naive')), 'video')) / 90
-    const step = report.findings.find(({ code }) => code === 'dts_step')
-    assert.ok(Math.abs((step?.worst ?? 0) - largest) < 1)
-    assert.equal(countOf(report, 'jump_without_random_access'), 1)
-    assert.equal(countOf(report, 'pcr_discontinuity_error'), 1)
-  })
-
-  it('joined at a keyframe without rewriting: continuity and timestamps remain', () => {
-    const second = packetsOf(share('same', 0.3, 1))
-    const key = second.findIndex(
-      (each) => pidOf(each, 0) === 0x100 && ((each[3] ?? 0) & 0x20) !== 0 && ((each[5] ?? 0) & 0x40) !== 0,
-    )
-    const bytes = Buffer.concat([share('first', 0, 0.5), ...second.slice(key)])
-    const report = analyse(bytes)
-    assert.equal(countOf(report, 'continuity_count_error'), continuityErrorsByFfmpeg(bytes))
-    assert.equal(countOf(report, 'dts_step'), 1)
-    assert.equal(countOf(report, 'jump_without_random_access'), 0)
-  })
-
-  it('other PIDs: the programme changes, or its PIDs are missing where the first tables stay', () => {
-    const changed = analyse(Buffer.concat([share('first', 0, 0.5), share('other', 0.3, 1)]))
-    assert.ok(countOf(changed, 'programme_changed') >= 1)
-    assert.ok(countOf(changed, 'table_version_error') >= 1)
-    const first = share('first', 0, 0.5)
-    const tables = packetsOf(share('first', 0, 1))
-      .filter((each) => [0, 0x1000].includes(pidOf(each, 0)))
-      .slice(0, 2)
-    const withoutTables = packetsOf(Buffer.concat([share('other', 0.2, 1), share('other', 0.2, 1)])).flatMap((each) => {
-      return [0, 0x1080].includes(pidOf(each, 0)) ? tables : [each]
-    })
-    const kept = analyse(Buffer.concat([first, ...withoutTables]))
-    assert.ok(countOf(kept, 'pts_error') >= 1, 'the streams that the PMT names stay away')
-    assert.equal(countOf(kept, 'unreferenced_pid'), 2)
-  })
-
-  it('lost packets: as many continuity errors as packets, and as ffmpeg finds', () => {
-    const media = packetsOf(share('first', 0, 1))
-    const kept = media.filter((each, index) => index % 400 !== 200)
-    const report = analyse(Buffer.concat(kept))
-    assert.equal(countOf(report, 'continuity_count_error'), media.length - kept.length)
-    assert.equal(countOf(report, 'continuity_count_error'), continuityErrorsByFfmpeg(Buffer.concat(kept)))
-  })
-
-  it('ends with 0 for a clean file and says what is in it', async () => {
-    const { code, stdout, stderr } = await holdfastCheck([pathOf('first')])
-    assert.equal(code, 0, stderr)
-    assert.match(stdout, /0x100 H\.264 160x96 25 fps/)
-    assert.match(stdout, /0x101 AAC LC 48000 Hz 1 channel/)
-  })
-
-  it('ends with 1 for a seam, read from standard input, and prints JSON that has the finding', async () => {
-    const { code, stdout } = await holdfastCheck(
-      ['--json', '-'],
-      Buffer.concat([share('first', 0, 0.5), share('same', 0, 1)]),
-    )
-    assert.equal(code, 1)
-    const report = JSON.parse(stdout) as AnalyserReport
-    assert.equal(countOf(report, 'dts_step'), 1)
-  })
-
-  it('ends with 2 and a reason when there is nothing to check', async () => {
-    const cases: readonly (readonly [readonly string[], RegExp])[] = [
-      [[], /nothing to check/],
-      [['--fast', 'x.ts'], /unknown option --fast/],
-      [['rtsp://host/x'], /only http and https/],
-      [[join(directory, 'missing.ts')], /no such file/],
-    ]
-    for (const [args, reason] of cases) {
-      const { code, stderr } = await holdfastCheck(args)
-      assert.equal(code, 2)
-      assert.match(stderr, reason)
-    }
-  })
-
-  it('reads a live URL for as long as it may, and reports what came', async () => {
-    const bytes = share('first', 0, 1)
-    const server = createServer((request, response) => {
-      if (request.url !== '/live') response.writeHead(404).end()
-      // Never ended: a live stream.
-      else response.write(bytes)
-    })
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve)
-    })
-    try {
-      const { port } = server.address() as AddressInfo
-      const live = await holdfastCheck(['--seconds', '1', `http://127.0.0.1:${port}/live`])
-      assert.equal(live.code, 0, live.stdout + live.stderr)
-      assert.match(live.stdout, new RegExp(`^${bytes.length / PACKET_BYTES} packets of 188 bytes`))
-      const absent = await holdfastCheck([`http://user:secret@127.0.0.1:${port}/absent`])
-      assert.equal(absent.code, 2)
-      assert.match(absent.stderr, /answers 404/)
-      assert.doesNotMatch(absent.stderr, /secret/)
-    } finally {
-      server.closeAllConnections()
-      await new Promise((resolve) => {
-        server.close(resolve)
-      })
-    }
-  })
 })
