@@ -8,9 +8,7 @@ export { AUDIO_PID, PMT_PID, VIDEO_PID }
 
 export const FRAME_TICKS = 3_600
 const AUDIO_FRAME_TICKS = 1_920
-const DECODE_DELAY_TICKS = 45_000
 const TABLES_EVERY_FRAMES = 5
-const GOP_FRAMES = 10
 /** Audio frames to a PES packet. */
 const AUDIO_FRAMES = 2
 const AUDIO_PAYLOAD_BYTES = 40
@@ -25,6 +23,17 @@ export interface StreamShape {
   readonly firstPicture?: number
   /** Version of the tables. */
   readonly version?: number
+  /** DTS − PCR; 45,000 ticks of 90 kHz. */
+  readonly decodeDelayTicks?: number
+  /** PTS − DTS of the pictures; one frame. */
+  readonly shownAfterTicks?: number
+  /** What audio is timed ahead of its place among the pictures, 0. */
+  readonly audioAheadTicks?: number
+  /** From keyframe to keyframe; 10. */
+  readonly gopFrames?: number
+  readonly lacksParameterSets?: boolean
+  /** What is added to the DTS of a frame, and to its PCR and PTS. */
+  readonly jitterTicks?: (frame: number) => number
   /** Sets discontinuity_indicator on the first PCR. */
   readonly announces?: boolean
 }
@@ -32,6 +41,7 @@ export interface StreamShape {
 /** The stream as packets. */
 export function buildStream(shape: StreamShape): Buffer[] {
   const { frames, firstDts = 900_000, programme = VIDEO_PROGRAMME, width = 640, firstPicture = 0, version = 0 } = shape
+  const { decodeDelayTicks = 45_000, shownAfterTicks = FRAME_TICKS, audioAheadTicks = 0, gopFrames = 10 } = shape
   const [videoPid = 0, audioPid = 0] = programme.streams.map(({ pid }) => pid)
   const mux = createMux([programme])
   const packets: Buffer[] = []
@@ -51,15 +61,15 @@ export function buildStream(shape: StreamShape): Buffer[] {
   }
   let audioDue = firstDts
   for (let frame = 0; frame < frames; frame += 1) {
-    const dts = firstDts + frame * FRAME_TICKS
+    const dts = firstDts + frame * FRAME_TICKS + (shape.jitterTicks?.(frame) ?? 0)
     if (frame % TABLES_EVERY_FRAMES === 0) put(mux.tables(version))
-    const picture = (firstPicture + frame) % GOP_FRAMES
-    const pcr = ((dts - DECODE_DELAY_TICKS) * 300 + PCR_MODULUS) % PCR_MODULUS
-    const elementary = h264Picture(picture, width)
-    putPes(videoPid, pesPacket(0xe0, elementary, dts + FRAME_TICKS, dts), { pcr, isRandomAccess: picture === 0 })
+    const picture = (firstPicture + frame) % gopFrames
+    const pcr = ((dts - decodeDelayTicks) * 300 + PCR_MODULUS) % PCR_MODULUS
+    const elementary = h264Picture(picture, shape.lacksParameterSets === true ? undefined : width)
+    putPes(videoPid, pesPacket(0xe0, elementary, dts + shownAfterTicks, dts), { pcr, isRandomAccess: picture === 0 })
     while (audioDue <= dts) {
       const adts = Buffer.concat(Array.from({ length: AUDIO_FRAMES }, () => adtsFrame(AUDIO_PAYLOAD_BYTES)))
-      putPes(audioPid, pesPacket(0xc0, adts, audioDue), {})
+      putPes(audioPid, pesPacket(0xc0, adts, audioDue + audioAheadTicks), {})
       audioDue += AUDIO_FRAMES * AUDIO_FRAME_TICKS
     }
   }
@@ -105,7 +115,7 @@ export function adtsFrame(payloadBytes: number): Buffer {
 }
 
 /** Picture number `picture` of a group: an IDR with its parameter set at 0, else one that refers to those before it. */
-export function h264Picture(picture: number, width: number): Buffer {
+export function h264Picture(picture: number, width: number | undefined): Buffer {
   const fill = Buffer.alloc(300, 0xab)
   const slice = new BitWriter()
   slice.ue(0)
@@ -115,7 +125,8 @@ export function h264Picture(picture: number, width: number): Buffer {
   const head = picture === 0 ? 0x65 : 0x41
   const unit = Buffer.concat([Buffer.from([0, 0, 0, 1, head]), slice.bytes(), fill])
   const delimiter = Buffer.from([0, 0, 0, 1, 0x09, 0xf0])
-  return Buffer.concat(picture === 0 ? [delimiter, h264Sps(width, 360), unit] : [delimiter, unit])
+  const sets = picture === 0 && width !== undefined ? [h264Sps(width, 360)] : []
+  return Buffer.concat([delimiter, ...sets, unit])
 }
 
 /** A Baseline sequence parameter set of 25 fps with 4 bits of frame_num (H.264 §7.3.2.1.1). */
