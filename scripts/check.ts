@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 /**
  * `npm run check`: format, types, lint, unused code, then every test that needs nothing but Node.js, in one run of the test
- * runner (in two processes, for speed). With `--e2e` (this is `npm test`) the end-to-end tests are part of it, every file
+ * runner (in a few processes, for speed). With `--e2e` (this is `npm test`) the end-to-end tests are part of it, every file
  * has a process of its own, and the runner's one summary comes last.
  */
 
@@ -111,15 +111,16 @@ async function runTests(patterns: readonly string[]): Promise<number> {
 }
 
 /**
- * The tests that need nothing but Node.js, each half in one process instead of a process a file, which is mostly what they
- * would cost. Each half ends with a summary of its own; the exit code is the worse of the two.
+ * The tests that need nothing but Node.js, in a few processes instead of a process a file, which is mostly what they would
+ * cost. Each part ends with a summary of its own; the exit code is the worst of them.
  */
-async function runTestsInHalves(patterns: readonly string[]): Promise<number> {
-  // Larger files first, dealt in turn, so that both halves have about as much to do.
+async function runTestsInParts(patterns: readonly string[]): Promise<number> {
+  // Larger files first, dealt in turn, so that the parts have about as much to do; one more than two
+  // cores can run at once fills the gap when one ends early.
   const files = globSync([...patterns]).toSorted((a, b) => statSync(b).size - statSync(a).size)
-  const halves = [0, 1].map((half) => files.filter((_, index) => index % 2 === half))
+  const parts = [0, 1, 2].map((part) => files.filter((_, index) => index % 3 === part))
   const options = ['--test-isolation=none', `--test-timeout=${TEST_TIMEOUT_MS}`, '--test-reporter=spec']
-  const outcomes = await Promise.all(halves.map(async (half) => run([process.execPath, '--test', ...options, ...half])))
+  const outcomes = await Promise.all(parts.map(async (part) => run([process.execPath, '--test', ...options, ...part])))
   for (const { output } of outcomes) process.stdout.write(output)
   return outcomes.every(({ succeeded }) => succeeded) ? 0 : 1
 }
@@ -130,6 +131,6 @@ const staticSucceeded = await runStaticChecks()
 if (!staticSucceeded) console.log('A check failed (see ✖ above), so the whole will fail; the tests run nevertheless.')
 const testsExitCode = withEndToEnd
   ? await runTests([...TESTS_WITHOUT_MEDIA, ...TESTS_END_TO_END])
-  : await runTestsInHalves(TESTS_WITHOUT_MEDIA)
+  : await runTestsInParts(TESTS_WITHOUT_MEDIA)
 if (!withEndToEnd) console.log(`check: ${((performance.now() - begunMs) / 1000).toFixed(1)} s`)
 process.exitCode = staticSucceeded ? testsExitCode : 1
