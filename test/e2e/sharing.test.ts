@@ -79,3 +79,17 @@ test('a failover of many viewers opens the backup once', async () => {
   assert.equal(scene.origin(1).connectionsEver, 1)
   for (const viewer of viewers) assert.equal(viewer.record.misalignedBytes, 0)
 })
+
+test('a stream that is kept open has its source before and after its viewers', async () => {
+  await using kept = await Scene.open({ gateway, origins: [{ name: 'primary' }], stream: { keep_open: true } })
+  await using other = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+  await until(() => kept.origin(0).deliveringNow === 1, { what: 'the source of the kept stream' })
+  const keptViewer = await kept.watching()
+  const otherViewer = await other.watching()
+  keptViewer.close()
+  otherViewer.close()
+  // The other stream's release shows that the grace period is over.
+  await until(() => other.origin(0).deliveringNow === 0, { what: 'the release of the other source' })
+  assert.equal(kept.origin(0).deliveringNow, 1)
+  assert.equal(kept.origin(0).connectionsEver, 1)
+})
