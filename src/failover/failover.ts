@@ -27,6 +27,11 @@ export function onAirFailed(turn: Turn, onAir: OnAir, reason: string, evidence: 
   nextRound(turn, onAir, motive)
 }
 
+/** Where a failure of the candidate on air would lead now; undefined when to nobody else. */
+export function nextAfterFailure(turn: Turn, onAir: OnAir): CandidateId | undefined {
+  return nextInRound(turn, onAir.id, withFailed(turn.state.incident, onAir.id, turn.nowMs))?.spec.id
+}
+
 /**
  * Leaves a candidate that does not deliver for a better one that has just become known (a good probe, the end of a pin,
  * a request that failed), without waiting. Nothing happens when there is none.

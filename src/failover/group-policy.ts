@@ -38,9 +38,12 @@ export type FailbackPolicy =
     }
 
 export interface ProbePolicy {
+  /** Of candidates whose recovery matters now. */
   readonly intervalMs: number
-  /** Which candidates are probed while output is wanted, apart from those that failback watches. */
-  readonly watch: 'none' | 'unhealthy' | 'unhealthy_and_unknown'
+  /** Which candidates are probed while output is wanted, apart from those that failback watches; never the one on air. */
+  readonly watch: 'none' | 'unhealthy' | 'unhealthy_and_unknown' | 'all'
+  /** With `all`: of candidates that are probed only to know whether they could take over. */
+  readonly standbyIntervalMs?: number
 }
 
 export interface GroupPolicy {

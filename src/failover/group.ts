@@ -3,7 +3,7 @@ import { breakerAt, closedBreaker, type BreakerState } from './circuit-breaker.t
 import { checkCandidates, newCandidate, type CandidateId, type CandidateSpec } from './candidate.ts'
 import { candidateFailed, candidateSucceeded, probed } from './evidence.ts'
 import { considerFailback, nextFailback } from './failback.ts'
-import { resumeAfterPin } from './failover.ts'
+import { nextAfterFailure, resumeAfterPin } from './failover.ts'
 import type { GroupPolicy } from './group-policy.ts'
 import type { GroupEvent, GroupState, StepResult } from './group-state.ts'
 import { unknownHealth, type LastFailure, type Verdict } from './health.ts'
@@ -72,6 +72,12 @@ export function healthOf(state: GroupState, id: CandidateId, nowMs: number, _pol
     breaker: breakerAt(breaker, nowMs),
     ...(lastFailure === null ? {} : { lastFailure }),
   }
+}
+
+/** The candidate that would take over if the one on air failed now; undefined when nothing is on air or none is left. */
+export function standbyOf(state: GroupState, nowMs: number, policy: GroupPolicy): CandidateId | undefined {
+  if (state.onAir === null) return undefined
+  return nextAfterFailure({ state, effects: [], nowMs, policy, chance: EVEN_CHANCE }, state.onAir)
 }
 
 export interface HealthSnapshot {

@@ -22,7 +22,7 @@ export function arrangeProbes(turn: Turn): void {
       turn.effects.push({ kind: 'stop_probing', id })
       return { ...candidate, probing: null }
     }
-    turn.effects.push({ kind: 'start_probing', id, intervalMs: turn.policy.probe.intervalMs })
+    turn.effects.push({ kind: 'start_probing', id, intervalMs: intervalOf(turn, id) })
     return { ...candidate, probing: { sinceMs: turn.nowMs, goodSinceMs: null } }
   })
   change(turn, { candidates })
@@ -31,15 +31,23 @@ export function arrangeProbes(turn: Turn): void {
 function watchedCandidates(state: GroupState, policy: GroupPolicy): ReadonlySet<CandidateId> {
   const watched = new Set<CandidateId>()
   if (!state.wanted) return watched
-  for (const candidate of state.candidates) if (isWatched(candidate, policy)) watched.add(candidate.spec.id)
+  for (const candidate of state.candidates) if (isWatched(candidate, state, policy)) watched.add(candidate.spec.id)
   if (policy.failback.kind !== 'off' && state.onAir !== null) {
     for (const { spec } of preferredTo(state.candidates, state.onAir.id, policy)) watched.add(spec.id)
   }
   return watched
 }
 
-function isWatched({ health, breaker }: CandidateState, policy: GroupPolicy): boolean {
+function intervalOf({ state, policy }: Turn, id: CandidateId): number {
+  const { watch, intervalMs, standbyIntervalMs } = policy.probe
+  if (watch !== 'all' || standbyIntervalMs === undefined || state.onAir === null) return intervalMs
+  const isPreferred = preferredTo(state.candidates, state.onAir.id, policy).some(({ spec }) => spec.id === id)
+  return isPreferred ? intervalMs : standbyIntervalMs
+}
+
+function isWatched({ health, breaker, spec }: CandidateState, { onAir }: GroupState, policy: GroupPolicy): boolean {
   if (policy.probe.watch === 'none') return false
+  if (policy.probe.watch === 'all') return onAir?.id !== spec.id
   if (health.verdict === 'unknown') return policy.probe.watch === 'unhealthy_and_unknown'
   return health.verdict === 'unhealthy' || breaker.kind !== 'closed'
 }
