@@ -1,18 +1,23 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { createAnalyser } from '../../src/mpegts/analyser/analyser.ts'
+import type { AnalyserReport } from '../../src/mpegts/analyser/report.ts'
 import { TsIndexer } from '../../src/mpegts/indexer.ts'
 import { PACKET_BYTES } from '../../src/mpegts/packet.ts'
 
-/** What ffmpeg and ffprobe say about a transport stream with seams; nothing of it is taken from the splice. */
+/** What ffmpeg, ffprobe and the analyser say about a transport stream with seams; nothing of it is taken from the splice. */
 const run = promisify(execFile)
 const TOOL_TIMEOUT_MS = 60_000
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+const TIMESTAMP_MODULUS = 2 ** 33
 
 export interface ProbedPacket {
   readonly kind: 'video' | 'audio'
   readonly pts: number
   readonly dts: number
+  /** 90 kHz ticks; not a number where ffprobe does not know it. */
+  readonly duration: number
   /** Offset of the packet that begins it. */
   readonly at: number
 }
@@ -24,8 +29,20 @@ export interface SeamVerdict {
   readonly packets: readonly ProbedPacket[]
   /** Video frames that the decoder gave. */
   readonly decodedFrames: number
+  /** From the end of an audio frame to the begin of the next, 90 kHz ticks. */
+  readonly audioGaps: AudioGaps
+  readonly analysis: AnalyserReport
 }
 
+export interface AudioGaps {
+  /** What a frame lasts; 0 without audio. */
+  readonly frameTicks: number
+  /** The longest time without audio, and the longest time for which there is some twice. */
+  readonly holeTicks: number
+  readonly overlapTicks: number
+}
+
+/** Judges the transport stream in the file at `path`. */
 export async function judgeSeams(path: string): Promise<SeamVerdict> {
   // In the time base of the stream: ffmpeg's own is one frame of the first source, and 50 fps do not fit into that of 25.
   const exact = ['-enc_time_base', '-1', '-f', 'null', '-']
@@ -34,23 +51,62 @@ export async function judgeSeams(path: string): Promise<SeamVerdict> {
   const lines = decoded.split(/[\r\n]+/).filter((line) => line.trim() !== '')
   const demuxed = await tool('ffmpeg', ['-v', 'debug', '-i', path, '-map', '0', '-c', 'copy', '-f', 'null', '-'])
   const frames = /frame=\s*(\d+)/.exec(lines.findLast(isProgress) ?? '')?.[1]
+  const packets = await probePackets(path)
   return {
     warnings: lines.filter((line) => !isProgress(line)),
     continuityErrors: demuxed.split('Continuity check failed').length - 1,
-    packets: await probePackets(path),
+    packets,
     decodedFrames: Number(frames ?? 0),
+    audioGaps: audioGapsOf(packets),
+    analysis: await analyse(path),
   }
 }
 
+/** The analyser's errors, in words. */
+export function problemsOf({ findings }: AnalyserReport): readonly string[] {
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  return errors.map(({ code, pid, places }) => `${code} on ${pid ?? 'all'}: ${places[0]?.detail ?? ''}`)
+}
+
+async function analyse(path: string): Promise<AnalyserReport> {
+  const analyser = createAnalyser()
+  analyser.push(await readFile(path))
+  return analyser.report()
+}
+
+function audioGapsOf(packets: readonly ProbedPacket[]): AudioGaps {
+  const frames = packets.filter(({ kind }) => kind === 'audio')
+  const gaps = frames.slice(1).map(({ pts }, index) => {
+    const before = frames[index]
+    return before === undefined ? 0 : stepOf(pts, before.pts) - before.duration
+  })
+  const frameTicks = frames[0]?.duration ?? 0
+  return { frameTicks, holeTicks: Math.max(0, ...gaps), overlapTicks: Math.max(0, ...gaps.map((gap) => -gap)) }
+}
+
+/** The short way round where ffprobe does not undo the wrap of 33 bits. */
+function stepOf(later: number, earlier: number): number {
+  const step = later - earlier
+  return step < -TIMESTAMP_MODULUS / 2 ? step + TIMESTAMP_MODULUS : step
+}
+
 export async function probePackets(path: string): Promise<readonly ProbedPacket[]> {
-  const args = ['-v', 'quiet', '-show_entries', 'packet=codec_type,pts,dts,pos', '-of', 'json', path]
+  const args = ['-v', 'quiet', '-show_entries', 'packet=codec_type,pts,dts,duration,pos', '-of', 'json', path]
   const { stdout } = await run('ffprobe', args, { timeout: TOOL_TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX })
   const { packets } = JSON.parse(stdout) as {
-    packets: { codec_type: string; pts?: number; dts?: number; pos?: string }[]
+    packets: { codec_type: string; pts?: number; dts?: number; duration?: number; pos?: string }[]
   }
-  return packets.flatMap(({ codec_type, pts, dts, pos }) =>
+  return packets.flatMap(({ codec_type, pts, dts, duration, pos }) =>
     codec_type === 'video' || codec_type === 'audio'
-      ? [{ kind: codec_type, pts: pts ?? NaN, dts: dts ?? NaN, at: Number(pos ?? NaN) }]
+      ? [
+          {
+            kind: codec_type,
+            pts: pts ?? NaN,
+            dts: dts ?? NaN,
+            duration: duration ?? NaN,
+            at: Number(pos ?? NaN),
+          },
+        ]
       : [],
   )
 }
@@ -68,20 +124,25 @@ export interface OracleSource {
   readonly packets: readonly ProbedPacket[]
 }
 
-/** Makes a source with ffmpeg at `path`. */
-export async function makeOracleSource(path: string, args: readonly string[]): Promise<OracleSource> {
+/** Makes a source with ffmpeg at `path`; `change` sees its bytes before anything else does. */
+export async function makeOracleSource(
+  path: string,
+  args: readonly string[],
+  change: (bytes: Buffer) => Buffer = (bytes) => bytes,
+): Promise<OracleSource> {
   const options = { timeout: TOOL_TIMEOUT_MS, encoding: 'buffer', maxBuffer: OUTPUT_BYTES_MAX } as const
   const { stdout } = await run('ffmpeg', ['-v', 'error', '-nostdin', ...args, '-f', 'mpegts', '-'], options)
-  await writeFile(path, stdout)
+  const bytes = change(stdout)
+  await writeFile(path, bytes)
   const indexer = new TsIndexer()
   const joinOffsets: number[] = []
-  for (let from = 0; from < stdout.length;) {
-    const read = indexer.index(stdout.subarray(from))
+  for (let from = 0; from < bytes.length;) {
+    const read = indexer.index(bytes.subarray(from))
     joinOffsets.push(...indexer.joinPoints.map((offset) => from + offset))
     if (read === 0) break
     from += read
   }
-  return { bytes: stdout, tables: indexer.preamble(), joinOffsets, packets: await probePackets(path) }
+  return { bytes, tables: indexer.preamble(), joinOffsets, packets: await probePackets(path) }
 }
 
 /**

@@ -12,6 +12,8 @@ import type { TrackTable } from './track-table.ts'
 export const PID_CLOCK_ONLY = 0x1ffe
 /** A step of 10 s takes 125 packets of 80 ms. */
 const FILL_PACKETS_MAX = 128
+/** Among them, tables come again after this many: at most 400 ms apart. */
+const FILL_PACKETS_PER_TABLES = 5
 
 export interface ClockSenderOptions {
   readonly tracks: TrackTable
@@ -36,7 +38,10 @@ export class ClockSender {
     this.#options = options
   }
 
-  /** A source begins; its first units are decoded earlier by `lagTicks` than it says. A scrambled one keeps its own time, which has nothing to do with what was before. */
+  /**
+   * A source begins; its first units are decoded earlier by `lagTicks` (90 kHz) than its PCR allows for. A scrambled one
+   * keeps its own time, which has nothing to do with what was before.
+   */
   begin(isOwnTime: boolean, lagTicks: number): void {
     this.#lastUnitTicks = undefined
     if (isOwnTime) {
@@ -110,10 +115,12 @@ export class ClockSender {
   }
 
   #fillBefore(next: number): void {
-    for (let count = 0; count < FILL_PACKETS_MAX; count += 1) {
+    const { programme, writer } = this.#options
+    for (let count = 1; count <= FILL_PACKETS_MAX; count += 1) {
       const missing = this.#clock.fillBefore(next)
       if (missing === undefined) return
       this.#sendPacket(missing)
+      if (count % FILL_PACKETS_PER_TABLES === 0) writer.write(programme.nextTables())
     }
   }
 

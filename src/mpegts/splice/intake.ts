@@ -1,13 +1,14 @@
-import { hasDiscontinuityIndicator, hasPcr, PACKET_BYTES, payloadOffset, PID_COUNT, PID_NULL } from '../packet.ts'
-import { PID_PAT, SYNC_BYTE } from '../packet.ts'
+import { hasDiscontinuityIndicator, hasPcr, PACKET_BYTES, payloadOffset, pcrOf, PID_COUNT } from '../packet.ts'
+import { PID_NULL, PID_PAT, SYNC_BYTE } from '../packet.ts'
 import { ProgrammeTables } from '../programme-tables.ts'
 import type { Pmt } from '../psi.ts'
 import { stuffingBytes } from './adaptation-field.ts'
 import { PID_CLOCK_ONLY } from './clock-sender.ts'
 import type { Hold } from './hold.ts'
+import { LeadMeter } from './lead-meter.ts'
 import { makePesHeader, PES_PREFIX_BYTES, readPesHeader } from './pes-header.ts'
 import type { PesHeader } from './pes-header.ts'
-import { isVideo } from './track.ts'
+import { isAudio, isVideo } from './track.ts'
 import type { Track } from './track.ts'
 import { DROPPED } from './unit-rewrite.ts'
 
@@ -47,6 +48,9 @@ export class Intake {
   /** Position of the first random access point that was told. */
   #joinFrom = Infinity
   #continuityErrors = 0
+  #pcrPid = PID_NULL
+  readonly #lead = new LeadMeter()
+  #measuresLead = true
 
   constructor(listener: IntakeListener, programmeNumber: number | undefined) {
     this.#listener = listener
@@ -56,6 +60,12 @@ export class Intake {
 
   get continuityErrors(): number {
     return this.#continuityErrors
+  }
+
+  /** How far the units so far came behind the source's PCR, 90 kHz ticks. Measures no further. */
+  endLead(): number {
+    this.#measuresLead = false
+    return this.#lead.lateTicks
   }
 
   /** Reads tables that come apart from the media. */
@@ -70,6 +80,7 @@ export class Intake {
   map(pids: ReadonlyMap<number, Track>, pcrPid: number): void {
     this.#tracks = [...pids.values()]
     this.#clockTrack = pids.get(pcrPid)
+    this.#pcrPid = pcrPid
     this.#roles.fill(ROLE_NONE)
     if (pcrPid < PID_NULL) this.#roles[pcrPid] = ROLE_CLOCK
     let number = ROLE_TRACK
@@ -88,6 +99,7 @@ export class Intake {
       const flags = buffer[at + 1] ?? 0
       const pid = ((flags & 0x1f) << 8) | (buffer[at + 2] ?? 0)
       const role = this.#roles[pid] ?? ROLE_NONE
+      if (this.#measuresLead && pid === this.#pcrPid && hasPcr(buffer, at)) this.#lead.observeClock(pcrOf(buffer, at))
       if (role >= ROLE_TRACK && buffer[at] === SYNC_BYTE && (flags & 0x80) === 0) {
         const track = this.#tracks[role - ROLE_TRACK]
         if (track !== undefined) this.#takePacket(track, hold, at)
@@ -183,6 +195,8 @@ export class Intake {
     if (isReadable && header.packetLength !== UNTOLD_LENGTH) {
       taking.missingBytes = PES_PREFIX_BYTES + header.packetLength
     } else if (!isVideo(track)) taking.openAt = -1
+    const isMedia = isVideo(track) || isAudio(track)
+    if (this.#measuresLead && isMedia && isReadable && header.ptsAt >= 0) this.#lead.observeUnit(header.dts)
     this.#listener.unitBegun(track, position, isReadable && header.ptsAt >= 0 ? header : undefined, isScrambled)
   }
 

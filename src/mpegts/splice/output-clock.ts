@@ -10,11 +10,15 @@ const LEAD_MAX = 10_000 * PCR_PER_MS
 const LAG_MAX = 5_000 * PCR_PER_MS
 /** A PCR is kept this far before the DTS of a unit that it was found to exceed. */
 const MARGIN = PCR_PER_MS
+/** A source's first PCR is at least this far before its first DTS: streams that come a little later are not too late. */
+const FIRST_LEAD_MIN = 100 * PCR_PER_MS
+/** Media may wait in the decoder's buffer for this much longer than the source says, so that the PCR makes no step. */
+const LONGER_WAIT_MAX = 1_000 * PCR_PER_MS
 
 /**
  * The output's PCR. It follows the source's own distance between PCR and DTS, never runs back and never waits: where
- * the next source's distance is longer it all but stands until that one has caught up, where it is shorter the time
- * between is filled.
+ * the next source's distance is longer it all but stands until that one has caught up, where it is shorter that of the
+ * source before is kept, and only what is beyond a second is made up for by PCRs with nothing between.
  */
 export class OutputClock {
   #last = NO_TIMESTAMP
@@ -25,16 +29,19 @@ export class OutputClock {
   /** The latest value that follows the source's clock as it is, and whether the last PCR was such a one. */
   #own = NO_TIMESTAMP
   #isOwn = false
+  /** The source has had no PCR yet. */
+  #isJoining = true
 
   /** The last PCR that went out, 27 MHz; NO_TIMESTAMP before it. */
   get last(): number {
     return this.#last
   }
 
-  /** Another source begins, whose first units are decoded earlier by `lagTicks` (90 kHz) than it says. */
+  /** Another source begins, whose first units are decoded earlier by `lagTicks` (90 kHz) than its PCR allows for. */
   join(lagTicks: number): void {
     this.#shift = -lagTicks * PCR_PER_TICK
     this.#isOwn = false
+    this.#isJoining = true
   }
 
   /** A clock that has nothing to do with the one before begins. */
@@ -50,10 +57,11 @@ export class OutputClock {
    * be sent: it would be after the DTS.
    */
   valueFor(sourcePcr: number, offsetTicks: number, leadingDts: number): number | undefined {
-    const own = wrapPcr(sourcePcr + offsetTicks * PCR_PER_TICK + this.#shift)
+    let own = wrapPcr(sourcePcr + offsetTicks * PCR_PER_TICK + this.#shift)
     if (leadingDts !== NO_TIMESTAMP) {
       const lead = pcrStep(leadingDts * PCR_PER_TICK, own)
       if (lead > LEAD_MAX || lead < -LAG_MAX) return this.estimate(leadingDts)
+      if (this.#isJoining) own = this.#settle(own, leadingDts, lead)
     }
     if (this.#last === NO_TIMESTAMP || pcrStep(own, this.#last) > 0) {
       this.#own = own
@@ -61,6 +69,16 @@ export class OutputClock {
     }
     const standing = wrapPcr(this.#last + 1)
     return leadingDts !== NO_TIMESTAMP && pcrStep(leadingDts * PCR_PER_TICK, standing) < 0 ? undefined : standing
+  }
+
+  /** Takes the source's first PCR, as far before the DTS as `lead` says: puts it no further ahead than it must be. */
+  #settle(own: number, leadingDts: number, lead: number): number {
+    this.#isJoining = false
+    const ahead = this.#last === NO_TIMESTAMP ? 0 : pcrStep(own, this.estimate(leadingDts))
+    const room = Math.max(0, LONGER_WAIT_MAX + this.#shift)
+    const back = Math.max(FIRST_LEAD_MIN - lead, Math.min(ahead, room), 0)
+    this.#shift -= back
+    return wrapPcr(own - back)
   }
 
   /** A value for where the source has none: as far after the last one as the leading stream has advanced. */

@@ -9,6 +9,7 @@ import type { IntakeListener } from './intake.ts'
 import { markBrokenLink } from './broken-link.ts'
 import { areLeadingDecodable, JoinGate } from './join-gate.ts'
 import type { Opening } from './join-gate.ts'
+import { leadInBegin, stripClockBefore } from './lead-in.ts'
 import { OutputProgramme } from './output-programme.ts'
 import { PacketWriter } from './packet-writer.ts'
 import type { PesHeader } from './pes-header.ts'
@@ -137,12 +138,13 @@ export class Splicer {
     if (!this.#hasPushed && this.#main !== undefined && isVideo(this.#main)) {
       this.#main.taking.awaitsJoin = joinOffsets.length > 0
     }
+    const first = this.#hasPushed ? 0 : leadInBegin(joinOffsets[0] ?? 0)
     this.#hasPushed = true
-    const begin = this.#hold.end
+    const begin = this.#hold.end - first
     const joins = joinOffsets.map((offset) => begin + offset)
     for (const join of joins) this.#emitter.markJoin(join)
     const end = packets.length - (packets.length % PACKET_BYTES)
-    for (let from = 0; from < end; from += INTAKE_BYTES_MAX) {
+    for (let from = first; from < end; from += INTAKE_BYTES_MAX) {
       const to = Math.min(from + INTAKE_BYTES_MAX, end)
       const at = this.#hold.append(packets, from, to)
       this.#intake.take(this.#hold, at, at + to - from, joins)
@@ -261,6 +263,7 @@ export class Splicer {
         ? position < key.position
         : pid === track.pid && position >= opening.dropFrom && position < opening.dropTo,
     )
+    stripClockBefore(this.#hold, key.position)
     if (track.output.codec === 'hevc' && this.#joins > 1) {
       const { buffer } = this.#hold
       const from = this.#hold.offsetOf(key.position)
@@ -284,6 +287,7 @@ export class Splicer {
     if (this.#joins > 0) this.#seamKind = 'discontinuity'
     for (const track of this.#byPid.values()) if (this.#joins > 0) track.sending.isRenewed = true
     this.#timeline.join(0, 0)
+    this.#intake.endLead()
     this.#clock.begin(true, 0)
     this.#enterAir(this.#main)
     this.#emitter.begin(NO_TIMESTAMP, undefined)
@@ -294,7 +298,7 @@ export class Splicer {
     const target = joinDtsOf(track, this.#tracks.all, this.#emitter.leader) ?? sourceDts
     const lagTicks = shownLaterBy(track, target, timestampStep(sourcePts, sourceDts))
     this.#timeline.join(sourceDts, wrapTimestamp(target + lagTicks))
-    this.#clock.begin(false, lagTicks)
+    this.#clock.begin(false, lagTicks + this.#intake.endLead())
     this.#emitter.lag(lagTicks, pictureTicks)
     this.#enterAir(track)
   }
