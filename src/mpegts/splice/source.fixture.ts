@@ -23,6 +23,8 @@ export interface SourceShape {
   readonly leadMs?: number
   readonly hasVideo?: boolean
   readonly audioStreams?: number
+  /** Audio frames in a unit, which comes when the last of them is due, as multiplexers do it. */
+  readonly framesPerUnit?: number
   readonly videoStreamType?: number
   /** PES_packet_length of video is written instead of 0. */
   readonly hasVideoLength?: boolean
@@ -90,6 +92,7 @@ function tablesOf(shape: SourceShape, firstPid: number, pcrPid: number): Buffer 
 function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
   const random = seededRandom(shape.seed)
   const { pictures = 60, pictureTicks = 3_600, reordered = 0, groupPictures = 12, pictureBytesMax = 6_000 } = shape
+  const { framesPerUnit = 1 } = shape
   const units: Unit[] = []
   const audioPid = firstPid + (shape.hasVideo === false ? 0 : 1)
   let audioUnits = 0
@@ -101,8 +104,8 @@ function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
       const pts = dts + shownAfter(index % groupPictures, groupPictures, reordered) * pictureTicks
       units.push({ pid: firstPid, dts: wrapTimestamp(dts), pts: wrapTimestamp(pts), isKey, bytes })
     }
-    while (audioUnits * AUDIO_TICKS < (index + 1) * pictureTicks) {
-      const pts = wrapTimestamp(shape.firstDts + audioUnits * AUDIO_TICKS)
+    while (((audioUnits + 1) * framesPerUnit - 1) * AUDIO_TICKS < (index + 1) * pictureTicks) {
+      const pts = wrapTimestamp(shape.firstDts + audioUnits * framesPerUnit * AUDIO_TICKS)
       for (let stream = 0; stream < (shape.audioStreams ?? 1); stream += 1) {
         const isFirst = shape.hasVideo === false && stream === 0
         units.push({
@@ -110,7 +113,7 @@ function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
           dts: pts,
           pts,
           isKey: isFirst && audioUnits % 10 === 0,
-          bytes: AUDIO_FRAME_BYTES,
+          bytes: framesPerUnit * AUDIO_FRAME_BYTES,
         })
       }
       audioUnits += 1
@@ -157,7 +160,7 @@ class Mux {
 
   unit({ pid, dts, pts, bytes }: Unit, isVideo: boolean, pcr: number | undefined): void {
     this.#number += 1
-    const data = isVideo ? pictureData(this.#number, bytes) : audioData(this.#number)
+    const data = isVideo ? pictureData(this.#number, bytes) : audioData(this.#number, bytes)
     const pes = makePes(isVideo ? 0xe0 : 0xc0, pts, dts, data, !isVideo || this.#shape.hasVideoLength === true)
     for (let from = 0; from < pes.length;) {
       const firstPcr = from === 0 ? pcr : undefined
@@ -177,19 +180,30 @@ class Mux {
 function pictureData(number: number, bytes: number): Buffer {
   const data = Buffer.alloc(bytes, 0xa5)
   data.writeUInt32BE(UNIT_MAGIC, 0)
-  data.writeUInt32BE(number, 4)
-  data.writeUInt32BE(bytes, 8)
+  writeWithoutZeros(data, 4, number)
+  writeWithoutZeros(data, 8, bytes)
   return data
 }
 
-function audioData(number: number): Buffer {
+/** 28 bits in four bytes of which none is zero: no start code may show in it. */
+function writeWithoutZeros(data: Buffer, at: number, value: number): void {
+  for (let index = 0; index < 4; index += 1) data[at + index] = 0x80 | ((value >>> (21 - 7 * index)) & 0x7f)
+}
+
+function readWithoutZeros(data: Buffer, at: number): number {
+  let value = 0
+  for (let index = 0; index < 4; index += 1) value = value * 0x80 + ((data[at + index] ?? 0) & 0x7f)
+  return value
+}
+
+function audioData(number: number, bytes: number): Buffer {
   const frame = Buffer.alloc(AUDIO_FRAME_BYTES, 0x5a)
   ADTS_48_KHZ.copy(frame)
   frame[3] = 0x80 | (AUDIO_FRAME_BYTES >>> 11)
   frame[4] = (AUDIO_FRAME_BYTES >>> 3) & 0xff
   frame[5] = ((AUDIO_FRAME_BYTES & 7) << 5) | 0x1f
   frame.writeUInt32BE(number, 8)
-  return frame
+  return Buffer.concat(Array.from({ length: bytes / AUDIO_FRAME_BYTES }, () => frame))
 }
 
 export function makePes(streamId: number, pts: number, dts: number, data: Buffer, hasLength: boolean): Buffer {
@@ -230,5 +244,5 @@ export function makePacket(
 export function readUnitData(data: Buffer, isVideo: boolean): { readonly isWhole: boolean } | undefined {
   if (!isVideo) return { isWhole: data.length % AUDIO_FRAME_BYTES === 0 && data[0] === 0xff }
   if (data.length < 12 || data.readUInt32BE(0) !== UNIT_MAGIC) return undefined
-  return { isWhole: data.readUInt32BE(8) === data.length }
+  return { isWhole: readWithoutZeros(data, 8) === data.length }
 }

@@ -25,10 +25,8 @@ import { DROPPED, keepWholeFrames } from './unit-rewrite.ts'
 
 /** A unit that is not complete after this much media leaves as far as it has come. */
 const HOLD_TICKS_MAX = 1_000 * TICKS_PER_MS
-/** A source that has not shown its first two pictures after this much media begins with what it has. */
+/** A source that has not shown two pictures this much media after its join point begins with what it has. */
 const JOIN_TICKS_MAX = 1_000 * TICKS_PER_MS
-/** Audio from before its join point is taken up to this; more means that the join point does not come. */
-const LEAD_IN_TICKS_MAX = 10_000 * TICKS_PER_MS
 /** At the very begin, audio may be this much earlier than the picture: one unit. */
 const AUDIO_LEAD_TICKS = 24 * TICKS_PER_MS
 
@@ -62,7 +60,8 @@ export class Splicer {
   #byPid: ReadonlyMap<number, Track> = new Map()
   #main: Track | undefined
   #gate = new JoinGate()
-  /** Progress of the source when its first picture came. */
+  /** Position of the first join point, and progress of the source when it or the first picture came. */
+  #joinPosition = 0
   #joinFromTicks = 0
   #firstAudio: { readonly track: Track; readonly pts: number } | undefined
   #progress = new Progress()
@@ -122,6 +121,7 @@ export class Splicer {
     this.#main = undefined
     this.#gate = new JoinGate()
     this.#firstAudio = undefined
+    this.#joinPosition = Infinity
     this.#joinFromTicks = 0
     this.#progress = new Progress()
     this.#hasPushed = false
@@ -142,6 +142,7 @@ export class Splicer {
     this.#hasPushed = true
     const begin = this.#hold.end - first
     const joins = joinOffsets.map((offset) => begin + offset)
+    if (this.#phase === 'joining') this.#joinPosition = Math.min(this.#joinPosition, joins[0] ?? begin)
     for (const join of joins) this.#emitter.markJoin(join)
     const end = packets.length - (packets.length % PACKET_BYTES)
     for (let from = first; from < end; from += INTAKE_BYTES_MAX) {
@@ -241,8 +242,9 @@ export class Splicer {
         if (opening !== undefined) this.#joinVideo(track, opening)
       }
     }
-    const ticksMax = this.#main?.taking.awaitsJoin === true ? LEAD_IN_TICKS_MAX : JOIN_TICKS_MAX
-    if (this.#phase === 'joining' && this.#progress.ticks - this.#joinFromTicks > ticksMax) this.#joinAnyhow()
+    if (position < this.#joinPosition) this.#joinFromTicks = this.#progress.ticks
+    const ticks = this.#progress.ticks - this.#joinFromTicks
+    if (this.#phase === 'joining' && ticks > JOIN_TICKS_MAX) this.#joinAnyhow()
   }
 
   /** Begins with what there is: without a picture, with the audio. */

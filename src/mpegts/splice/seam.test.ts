@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createAnalyser } from '../analyser/analyser.ts'
+import type { AnalyserReport } from '../analyser/report.ts'
+import { PACKET_BYTES } from '../packet.ts'
+import { AUDIO_TICKS, makeSource } from './source.fixture.ts'
+import type { SourceShape } from './source.fixture.ts'
+import { Splicer } from './splicer.ts'
+
+/** Seams as the analyser sees them, which shares nothing with the splice. */
+
+const MODULUS = 2 ** 33
+const FRAME_MS = AUDIO_TICKS / 90
+/** A second of the generated sources is less. */
+const LEAD_IN_PACKETS = 400
+
+interface Part {
+  readonly shape: SourceShape
+  /** Which join point it begins at. */
+  readonly join: number
+  /** Packets before that which come with it, and packets from it on. */
+  readonly leadInPackets: number
+  readonly packets: number
+  readonly chunkPackets: number
+}
+
+interface Seam {
+  readonly report: AnalyserReport
+  /** At each join but the first, ms. */
+  readonly holesMs: readonly (number | undefined)[]
+  readonly output: Buffer
+}
+
+function splice(parts: readonly Part[], splicer = new Splicer()): Seam {
+  const output: Buffer[] = []
+  const holesMs: (number | undefined)[] = []
+  const sink = { packets: (data: Buffer) => void output.push(Buffer.from(data)) }
+  for (const [index, { shape, join, leadInPackets, packets, chunkPackets }] of parts.entries()) {
+    const source = makeSource(shape)
+    const from = source.joinOffsets[join % source.joinOffsets.length] ?? 0
+    const to = Math.min(source.packets.length, from + packets * PACKET_BYTES)
+    splicer.begin(source.tables, sink)
+    let at = Math.max(0, from - leadInPackets * PACKET_BYTES)
+    for (let end = from + chunkPackets * PACKET_BYTES; at < to; end += chunkPackets * PACKET_BYTES) {
+      const chunkEnd = Math.min(end, to)
+      const isIn = (offset: number) => offset >= Math.max(at, from) && offset < chunkEnd
+      const joins = source.joinOffsets.filter(isIn).map((offset) => offset - at)
+      splicer.push(source.packets.subarray(at, chunkEnd), joins, sink)
+      at = chunkEnd
+    }
+    if (index > 0) holesMs.push(splicer.facts.seam?.audioHoleMs)
+  }
+  splicer.cut(sink)
+  const analyser = createAnalyser()
+  for (const data of output) analyser.push(data)
+  return { report: analyser.report(), holesMs, output: Buffer.concat(output) }
+}
+
+/** Errors but for one: generated pictures have no parameter sets. */
+function errorsOf({ findings }: AnalyserReport): readonly string[] {
+  return findings
+    .filter(({ severity, code }) => severity === 'error' && code !== 'parameter_sets_missing')
+    .map(({ code, pid, places }) => `${code} on ${pid ?? 'all'}: ${places[0]?.detail ?? ''}`)
+}
+
+const first: Part = {
+  shape: { seed: 1, firstDts: 900_000, framesPerUnit: 15, leadMs: 700 },
+  ...{ join: 0, leadInPackets: 0, packets: 600, chunkPackets: 7 },
+}
+const second: Part = {
+  shape: { seed: 2, firstDts: 70_000, framesPerUnit: 15, leadMs: 700, firstPid: 0x300 },
+  ...{ join: 2, leadInPackets: LEAD_IN_PACKETS, packets: 400, chunkPackets: 7 },
+}
+
+test('of the unit that begins before the old audio ends, the frames after that are kept, wherever the cut is', () => {
+  for (let packets = 300; packets < 420; packets += 1) {
+    const { report, holesMs } = splice([{ ...first, packets }, second])
+    assert.deepEqual(errorsOf(report), [], `cut after ${packets} packets`)
+    const holeMs = holesMs[0] ?? Infinity
+    assert.ok(holeMs >= -0.1 && holeMs <= FRAME_MS, `cut after ${packets} packets: ${holeMs} ms without audio`)
+  }
+})
+
+test('without what came before the join point, the audio that nobody sent is missing', () => {
+  const { report, holesMs } = splice([first, { ...second, leadInPackets: 0 }])
+  assert.ok((holesMs[0] ?? 0) > 2 * FRAME_MS)
+  assert.equal(report.findings.find(({ code }) => code === 'audio_hole')?.count, 1)
+})
+
+test('pictures and clock references from before the join point do not go out', () => {
+  const withPictures = splice([first, second])
+  const without = splice([first, { ...second, leadInPackets: 0 }])
+  const stepsOf = ({ report }: Seam) => report.programmes[0]?.streams[0]?.dtsStep
+  assert.deepEqual(stepsOf(withPictures), stepsOf(without))
+  const picturesOf = ({ report }: Seam) => report.programmes[0]?.streams[0]?.pesPackets
+  assert.equal(picturesOf(withPictures), picturesOf(without))
+  assert.deepEqual(errorsOf(withPictures.report), [])
+})
+
+test('a source with less time from PCR to DTS than the one before makes the PCR neither wait nor step', () => {
+  for (const leadMs of [0, 100, 400]) {
+    const { report } = splice([
+      { ...first, shape: { ...first.shape, framesPerUnit: 1 } },
+      { ...second, shape: { ...second.shape, framesPerUnit: 1, leadMs } },
+    ])
+    assert.deepEqual(errorsOf(report), [], `${leadMs} ms`)
+    const delay = report.programmes[0]?.streams[0]?.decodeDelay
+    assert.ok((delay?.minMs ?? 0) >= 600, `${leadMs} ms: only ${delay?.minMs} ms from PCR to DTS`)
+  }
+})
+
+test('the time from PCR to DTS does not grow with every switch', () => {
+  const slow = { ...first, shape: { ...first.shape, framesPerUnit: 1, leadMs: 900 }, packets: 200 }
+  const fast = { ...second, shape: { ...second.shape, framesPerUnit: 1, leadMs: 100 }, packets: 200 }
+  const { report } = splice(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? slow : fast)))
+  assert.deepEqual(errorsOf(report), [])
+  const maxMs = report.programmes[0]?.streams[0]?.decodeDelay?.maxMs ?? Infinity
+  assert.ok(maxMs <= 1_000, `${maxMs} ms`)
+})
+
+test('audio that lags behind the clock of its own source is not behind that of the output', () => {
+  const late = { ...second, shape: { ...second.shape, leadMs: 0 } }
+  assert.deepEqual(errorsOf(splice([first, late]).report), [])
+})
+
+test('PCRs that come on the audio PID before the join point do not hold back the output', () => {
+  // The audio-only programme of the generator has its PCR on the audio.
+  const sound = { ...first, shape: { ...first.shape, hasVideo: false, framesPerUnit: 1, pictures: 50 } }
+  const { report } = splice([sound, { ...sound, shape: { ...sound.shape, firstDts: 5 }, join: 9, leadInPackets: 50 }])
+  assert.deepEqual(errorsOf(report), [])
+})
+
+test('more lead-in than there is room for does not keep the join waiting', () => {
+  const shape = { ...second.shape, pictures: 600, pictureBytesMax: 60_000, groupPictures: 500 }
+  const splicer = new Splicer()
+  const { report } = splice([first, { ...second, shape, join: 1, leadInPackets: 100_000, packets: 2_000 }], splicer)
+  assert.deepEqual(errorsOf(report), [])
+  assert.equal(splicer.facts.joins, 2)
+  assert.ok((report.programmes[0]?.streams[0]?.pesPackets ?? 0) > 20)
+})
+
+const shapes = fc
+  .record({
+    seed: fc.nat(1_000_000),
+    firstDts: fc.oneof(
+      fc.nat(1_000_000),
+      fc.integer({ min: MODULUS - 200_000, max: MODULUS - 1 }),
+      fc.nat(2 ** 31 - 1),
+    ),
+    pictures: fc.constant(60),
+    pictureTicks: fc.constantFrom(1_800, 3_003, 3_600),
+    reordered: fc.constantFrom(0, 1, 2, 3),
+    groupPictures: fc.constantFrom(5, 12, 13),
+    firstPid: fc.constantFrom(0x40, 0x100, 0x1e0, 0x1100),
+    hasOwnPcrPid: fc.boolean(),
+    leadMs: fc.constantFrom(0, 50, 200, 900),
+    framesPerUnit: fc.constantFrom(1, 4, 15),
+    hasVideoLength: fc.boolean(),
+    hasNulls: fc.boolean(),
+  })
+  // A source whose audio is late by its own clock is one of the tests above.
+  .map((shape) => ({ ...shape, leadMs: shape.leadMs + 22 * (shape.framesPerUnit - 1) }))
+const partsOf = fc.record({
+  shape: shapes,
+  join: fc.nat(4),
+  leadInPackets: fc.constantFrom(0, 50, LEAD_IN_PACKETS),
+  packets: fc.integer({ min: 60, max: 400 }),
+  chunkPackets: fc.constantFrom(1, 3, 50, 1_000),
+})
+
+test('any cut of any sources leaves the analyser nothing to find but audio that no source had', () => {
+  fc.assert(
+    fc.property(fc.array(partsOf, { minLength: 2, maxLength: 4 }), fc.constantFrom(1, 2), (parts, audioStreams) => {
+      // A stream that only some sources have is missing in the others, which the analyser says.
+      const { report } = splice(parts.map((part) => ({ ...part, shape: { ...part.shape, audioStreams } })))
+      const isLegal = (error: string) => error.startsWith('audio_hole') || error.startsWith('dts_step')
+      assert.deepEqual(
+        errorsOf(report).filter((error) => !isLegal(error)),
+        [],
+      )
+      // The analyser learns what a frame lasts from parameter sets; without them it takes the median of both sources.
+      const frameMs = Math.max(...parts.map(({ shape }) => shape.pictureTicks ?? 3_600)) / 90
+      const stepMs = report.findings.find(({ code }) => code === 'dts_step')?.worst ?? 0
+      assert.ok(stepMs <= 1.5 * frameMs, `a step of ${stepMs} ms`)
+    }),
+    { numRuns: 200 },
+  )
+})
