@@ -21,6 +21,7 @@ import { openSqliteStore } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
 import type { HealthReport } from './streams/api/api-options.ts'
 import { streamApi } from './streams/api/stream-api.ts'
+import { ConnectionBudget } from './streams/connection-budget.ts'
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
 
@@ -55,12 +56,13 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const live = starting.use(createLiveEvents({ journal: events, clock, log }))
   const metrics: Metrics = createMetrics({ version, includeProcess: true, sources: metricSourcesOf(() => streams) })
   const network = { clock }
-  const policy = streamPolicyOf(config)
+  const policy = gatewayPolicy(config)
   const streams = starting.use(
     new Streams({
       ...{ clock, log, events, metrics, store, secret, network, policy },
-      random: systemRandom,
-      limits: config,
+      ...{ defaults: config, limits: config, random: systemRandom },
+      budget: new ConnectionBudget(),
+      slates: undefined,
       streamsMax: config.maxStreams,
       viewersMax: config.maxViewers,
       viewersPerStreamMax: config.maxViewersPerStream,
@@ -124,7 +126,7 @@ function metricSourcesOf(streams: () => Streams): MetricSources {
   }
 }
 
-function streamPolicyOf({ maxRetries, maxFailoverAttempts, maxSwitches }: Config): GroupPolicy {
+function gatewayPolicy({ maxRetries, maxFailoverAttempts, maxSwitches }: Config): GroupPolicy {
   const immediateAttempts = maxFailoverAttempts > 0 ? maxFailoverAttempts : maxRetries
   return { ...streamPolicy, automaticFailover: immediateAttempts > 0, immediateAttempts, switchesMax: maxSwitches }
 }

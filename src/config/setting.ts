@@ -40,6 +40,23 @@ export function integer(text: SettingText, defaultValue: number, unit: string, r
   }
 }
 
+/** A number with a fraction if need be. */
+export function decimal(text: SettingText, defaultValue: number, unit: string, range: Range): Setting<number> {
+  return {
+    ...text,
+    unit,
+    defaultText: String(defaultValue),
+    defaultValue,
+    parse: (value) => {
+      const parsed = /^-?\d{1,9}(\.\d{1,6})?$/.test(value) ? Number(value) : Number.NaN
+      if (!(parsed >= range.minimum && parsed <= range.maximum)) {
+        throw new Error(`must be a number from ${range.minimum} to ${range.maximum} (${unit})`)
+      }
+      return parsed
+    },
+  }
+}
+
 /** Written in seconds (fractions allowed), read as milliseconds. */
 export function seconds(text: SettingText, defaultSeconds: number, range: Range): Setting<number> {
   return {

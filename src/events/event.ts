@@ -14,6 +14,7 @@ export const EVENT_TYPES = [
   'switch_completed',
   'source_health_changed',
   'source_warning',
+  'slate_shown',
   'stream_created',
   'stream_updated',
   'stream_deleted',

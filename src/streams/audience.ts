@@ -57,6 +57,12 @@ export class Audience {
     return this.#viewers
   }
 
+  /** Any one of them, for a word about who is affected. */
+  get first(): Viewer | undefined {
+    const [viewer] = this.all()
+    return viewer
+  }
+
   *all(): Iterable<Viewer> {
     yield* this.#viewers
     yield* this.#waiting.keys()
@@ -143,6 +149,13 @@ export class Audience {
       if (nowMs - viewer.lastProgressMs < HOLD_BACK_MS_MAX) isAnyReading = true
     }
     return isAnyReading
+  }
+
+  /** Ends the connections of one client. False if it has none. */
+  cut(clientId: string): boolean {
+    const found = Array.from(this.all()).filter((viewer) => viewer.clientId === clientId)
+    for (const viewer of found) viewer.cut()
+    return found.length > 0
   }
 
   /** Ends every connection cleanly. */

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../lib/errors.ts'
 import type { ErrorCode } from '../lib/errors.ts'
-import { isCondition } from './detect/policy.ts'
+import { conditionOf } from './detect/policy.ts'
 import type { SessionFailure } from './sources/session.ts'
 
 /** What a waiting viewer is told when the last source failed for this reason. */
@@ -41,14 +41,14 @@ export function cannotStart(
     .map(([index, failure]) => `${labelOf(index)}: ${failure.reason.replaceAll('_', ' ')}`)
     .join('; ')
   return new HoldfastError(
-    CODE_OF_REASON[last.reason] ?? (isCondition(last.reason) ? 'upstream_not_media' : 'upstream_refused'),
+    CODE_OF_REASON[last.reason] ?? (conditionOf(last.reason) === undefined ? 'upstream_refused' : 'upstream_not_media'),
     `The stream cannot start, no source delivers (${tried})`,
   )
 }
 
 /** Words for the failure as m3u-proxy's logs have them, so that searches for them still find something. */
 export function logNameOf(failure: SessionFailure): string {
-  if (isCondition(failure.reason)) return 'StreamError'
+  if (conditionOf(failure.reason) !== undefined) return 'StreamError'
   if (/timeout|stalled|no_media/.test(failure.reason)) return 'TimeoutException'
   if (failure.status !== undefined && failure.status >= 400) return 'HTTPStatusError'
   if (/refused|dns|tls/.test(failure.reason)) return 'ConnectError'

@@ -1,81 +1,110 @@
 import type { CandidateId } from '../failover/candidate.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
-import type { StreamRing } from './ring.ts'
+import type { DelayedOutput } from './delayed-output.ts'
+import { newTrack } from './feed-track.ts'
+import type { FeedSource, Track } from './feed-track.ts'
 import type { Container, Framer } from './framing/framing.ts'
-import type { SessionFailure, SessionListener, SourceSession } from './sources/session.ts'
+import type { HistoryBounds, HistoryChunk, HistoryJoin } from './media-history.ts'
+import { SeamMeter } from './seam-meter.ts'
+import type { SeamMeasure } from './seam-meter.ts'
+import type { SessionFailure, SessionListener } from './sources/session.ts'
 import { createUnitAlignedSplice } from './splice.ts'
 import type { Splice, SpliceOutput } from './splice.ts'
 
 /**
- * Brings sources on air: opens the one that the engine chose, keeps the present one going until the new one has reached
- * a point where a decoder can begin (when the switch allows that), and writes whoever is on air into the ring.
+ * Brings sources on air: opens the one that the engine chose, or takes over the standby that is received already, keeps
+ * the present one going until the new one has reached a point where a decoder can begin (when the switch allows that),
+ * and sends whoever is on air through the splice to the viewers.
  */
 export interface FeedOptions {
-  readonly ring: StreamRing
+  readonly output: DelayedOutput
   /** The seam for a stream of this container, anew each time that the stream comes on air. */
   readonly createSplice: (container: Container) => Splice
   readonly clock: Clock
   /** How long a new source may deliver media without a keyframe before it goes on air without one. */
   readonly keyframeWaitMs: number
-  readonly openSession: (candidateId: CandidateId, listener: SessionListener) => SourceSession
+  /** Undefined when the source's account has no connection left; `present` will be closed as soon as this one is ready. */
+  readonly openSession: (
+    candidateId: CandidateId,
+    listener: SessionListener,
+    purpose: 'on_air' | 'standby',
+    present: CandidateId | undefined,
+  ) => FeedSource | 'no_connection_left' | 'close_present_first'
   readonly listener: FeedListener
 }
 
+/** How a source came on air. */
+export interface Entry {
+  readonly source: FeedSource
+  /** It was received before it was needed. */
+  readonly wasStandby: boolean
+  /** Undefined when nothing went before it. */
+  readonly seam: SeamMeasure | undefined
+}
+
 export interface FeedListener {
-  /** The first media of a source is in the ring. */
-  onAir(candidateId: CandidateId, epoch: number, session: SourceSession): void
+  /** The first media of a source is on its way to viewers, or the one on air was chosen again. */
+  onAir(candidateId: CandidateId, epoch: number, entry: Entry): void
   /** The source that the engine has put on air failed, before or after its first media. */
   failed(candidateId: CandidateId, epoch: number, failure: SessionFailure): void
-  /** Media of the source on air was appended; `isFirst` when it is the first of this source. */
-  appended(session: SourceSession, isFirst: boolean): void
-  /** What a source that has ended left behind was appended. */
+  /** The standby failed. */
+  standbyFailed(candidateId: CandidateId, failure: SessionFailure): void
+  /** What a source that has ended left behind, or the tables of one to come, are on their way. */
   flushed(): void
   /** Whether reading should pause until viewers have caught up. */
   shouldHoldBack(isHeldBack: boolean): boolean
 }
 
-interface Track {
-  readonly candidateId: CandidateId
-  epoch: number
-  readonly session: SourceSession
-  /** Monotonic time of the first media, from which the wait for a keyframe counts. */
-  firstMediaMs: number | undefined
-  /** The tables with which it was announced to viewers before it had a join point. */
-  introducedWith: Buffer | undefined
-  /** Monotonic time at which it took over. */
-  tookOverMs: number
-  /** Viewers have been given media of it. */
-  hasDelivered: boolean
-}
-
 const HOLD_BACK_CHECK_MS = 20
 /** A source out of which the splice has made nothing for this long is passed on as it is. */
 const SPLICE_PATIENCE_MS = 3_000
+/** An account that allows no further connection has to see the old one closed first. */
+const CLOSE_BEFORE_OPEN_MS = 50
+/** Of a source on its way in: what may belong to the picture at which it is joined. */
+const INCOMING_HISTORY: HistoryBounds = { bytesMax: 8_388_608, ageMsMax: 1_500 }
+/** Of a standby: its last groups of pictures. */
+const STANDBY_HISTORY: HistoryBounds = { bytesMax: 67_108_864, ageMsMax: 12_000 }
 
 export class Feed {
   readonly #options: FeedOptions
+  readonly #meter = new SeamMeter()
   #current: Track | undefined
   #incoming: Track | undefined
+  #standby: Track | undefined
+  /** A slate that has not reached its first picture; it does not disturb a source on its way in. */
+  #incomingSlate: Track | undefined
   #openTimer: Timer | undefined
   #holdBackTimer: Timer | undefined
   #splice: Splice | undefined
   /** Whether any source has delivered since the stream was last idle. */
   #hasDelivered = false
   #container: Container | undefined
+  /** When what is being written arrived from its source. */
+  #arrivedAtMs = 0
+  /** When the source that was on air last sent its latest media. */
+  #lastArrivalMs: number | undefined
   bytesReceived = 0
 
   constructor(options: FeedOptions) {
     this.#options = options
   }
 
-  /** The session whose media viewers read now. */
-  get session(): SourceSession | undefined {
-    return this.#current?.session
+  /** The source whose media viewers read now, a slate included. */
+  get source(): FeedSource | undefined {
+    return this.#current?.source
   }
 
-  /** The session that is on its way in. */
-  get incoming(): SourceSession | undefined {
-    return this.#incoming?.session
+  /** The source that is on its way in. */
+  get incoming(): FeedSource | undefined {
+    return this.#incoming?.source
+  }
+
+  /** The candidate that is received without being on air, and whether it could take over at once. */
+  get standby(): { readonly id: CandidateId; readonly source: FeedSource; readonly isReady: boolean } | undefined {
+    const standby = this.#standby
+    if (standby?.candidateId === undefined) return undefined
+    const isReady = standby.history.joinNear(0) !== undefined
+    return { id: standby.candidateId, source: standby.source, isReady }
   }
 
   /** What viewers have been reading since the stream was last idle. */
@@ -84,75 +113,160 @@ export class Feed {
   }
 
   get upstreamConnections(): number {
-    return (this.#current === undefined ? 0 : 1) + (this.#incoming === undefined ? 0 : 1)
+    const tracks = [this.#current, this.#incoming, this.#standby]
+    return tracks.filter((track) => track?.candidateId !== undefined).length
   }
 
   /**
    * Puts a candidate on air after `delayMs`. With `keepCurrent` the present source goes on until the new one is ready;
-   * otherwise it is closed first.
+   * otherwise it is closed first. A slate stays until then in either case.
    */
   putOnAir(candidateId: CandidateId, epoch: number, delayMs: number, keepCurrent: boolean): void {
     this.#openTimer?.cancel()
-    this.#incoming?.session.close()
+    this.#openTimer = undefined
+    this.#incoming?.source.close()
     this.#incoming = undefined
-    if (this.#current?.candidateId === candidateId && !this.#current.session.ended) {
-      this.#current.epoch = epoch
-      this.#options.listener.onAir(candidateId, epoch, this.#current.session)
+    const current = this.#current
+    if (current?.candidateId === candidateId && !current.source.ended) {
+      current.epoch = epoch
+      this.#options.listener.onAir(candidateId, epoch, { ...current, seam: undefined })
       return
     }
-    if (!keepCurrent) this.#closeCurrent()
+    if (!keepCurrent && current?.candidateId !== undefined) this.#closeCurrent()
     if (delayMs <= 0) this.#open(candidateId, epoch)
-    else this.#openTimer = this.#options.clock.schedule(delayMs, () => this.#open(candidateId, epoch))
+    else this.#openLater(candidateId, epoch, delayMs)
+  }
+
+  /** Receives this candidate without putting it on air, and none if it is undefined. False when it cannot connect now. */
+  prepare(candidateId: CandidateId | undefined): boolean {
+    if (this.#standby?.candidateId === candidateId) return true
+    this.dropStandby()
+    if (
+      candidateId === undefined ||
+      [this.#current, this.#incoming].some((track) => track?.candidateId === candidateId)
+    )
+      return true
+    const standby = this.#track(candidateId, Number.NaN, 'standby', STANDBY_HISTORY)
+    if (typeof standby === 'string') return false
+    this.#standby = standby
+    standby.source.open()
+    return true
+  }
+
+  dropStandby(): void {
+    this.#standby?.source.close()
+    this.#standby = undefined
+  }
+
+  /** Shows a slate until the next source is ready; nothing happens while a source is on air. */
+  showSlate(create: (listener: Pick<SessionListener, 'media'>) => FeedSource): void {
+    if (this.#current !== undefined) return
+    const listener: Pick<SessionListener, 'media'> = { media: (data, joins) => this.#media(slate, data, joins) }
+    const slate = newTrack(undefined, Number.NaN, create(listener), INCOMING_HISTORY)
+    this.#incomingSlate = slate
+    slate.source.open()
+  }
+
+  /** Whether viewers see a slate. */
+  get isSlateOn(): boolean {
+    return this.#current !== undefined && this.#current.candidateId === undefined
   }
 
   /** Closes every source; the next one starts the stream anew. */
   stop(): void {
     this.#openTimer?.cancel()
-    this.#incoming?.session.close()
+    this.#openTimer = undefined
+    for (const track of [this.#incoming, this.#incomingSlate]) track?.source.close()
     this.#incoming = undefined
+    this.#incomingSlate = undefined
+    this.dropStandby()
     this.#closeCurrent()
     this.#splice = undefined
     this.#hasDelivered = false
     this.#container = undefined
+    this.#lastArrivalMs = undefined
+    this.#meter.reset()
+  }
+
+  #openLater(candidateId: CandidateId, epoch: number, delayMs: number): void {
+    this.#openTimer = this.#options.clock.schedule(delayMs, () => {
+      this.#openTimer = undefined
+      this.#open(candidateId, epoch)
+    })
   }
 
   #open(candidateId: CandidateId, epoch: number): void {
-    // Nothing is called before the session is opened below.
-    const session = this.#options.openSession(candidateId, {
+    const standby = this.#standby
+    if (standby !== undefined && standby.candidateId === candidateId && !standby.source.ended) {
+      this.#standby = undefined
+      standby.epoch = epoch
+      standby.wasStandby = true
+      this.#incoming = standby
+      this.#joinFromHistory(standby)
+      return
+    }
+    const track = this.#track(candidateId, epoch, 'on_air', INCOMING_HISTORY)
+    if (track === 'close_present_first') {
+      this.#closeCurrent()
+      this.#openLater(candidateId, epoch, CLOSE_BEFORE_OPEN_MS)
+    } else if (track === 'no_connection_left') {
+      this.#options.listener.failed(candidateId, epoch, noConnectionLeft)
+    } else {
+      this.#incoming = track
+      track.source.open()
+    }
+  }
+
+  #track(
+    candidateId: CandidateId,
+    epoch: number,
+    purpose: 'on_air' | 'standby',
+    bounds: HistoryBounds,
+  ): Track | 'no_connection_left' | 'close_present_first' {
+    // Nothing is called before the source is opened.
+    const listener: SessionListener = {
       media: (data, joinOffsets) => this.#media(track, data, joinOffsets),
       failed: (failure) => this.#failed(track, failure),
-    })
-    const track: Track = {
-      ...{ candidateId, epoch, session },
-      firstMediaMs: undefined,
-      introducedWith: undefined,
-      tookOverMs: Number.NaN,
-      hasDelivered: false,
     }
-    this.#incoming = track
-    session.open()
+    const source = this.#options.openSession(candidateId, listener, purpose, this.#current?.candidateId)
+    if (typeof source === 'string') return source
+    const track = newTrack(candidateId, epoch, source, bounds)
+    return track
   }
 
   #media(track: Track, data: Buffer, joinOffsets: readonly number[]): void {
-    this.bytesReceived += data.length
-    if (track === this.#current) this.#push(track, data, joinOffsets)
-    else if (track === this.#incoming) this.#tryJoin(track, data, joinOffsets)
+    if (track.candidateId !== undefined) this.bytesReceived += data.length
+    const nowMs = this.#options.clock.nowMs()
+    if (track === this.#current) {
+      this.#push(track, data, joinOffsets, nowMs)
+      return
+    }
+    if (track !== this.#incoming && track !== this.#standby && track !== this.#incomingSlate) return
+    track.history.append(data, joinOffsets, nowMs)
+    if (track !== this.#standby) this.#tryJoin(track, joinOffsets, nowMs)
   }
 
-  #tryJoin(track: Track, data: Buffer, joinOffsets: readonly number[]): void {
-    const { clock, keyframeWaitMs } = this.#options
-    const framer = track.session.framer
+  #tryJoin(track: Track, joinOffsets: readonly number[], nowMs: number): void {
+    const { framer } = track.source
     if (framer === undefined) return
-    const join = joinOffsets[0]
-    if (join !== undefined) {
-      this.#takeOver(track, framer, data.subarray(join), shifted(joinOffsets, join))
+    if (joinOffsets.length > 0) {
+      const chunk = track.history.chunks.at(-1)
+      if (chunk !== undefined) this.#takeOver(track, framer, { chunk, offset: joinOffsets[0] ?? 0 })
       return
     }
     if (!framer.mediaSeen) return
-    const nowMs = clock.nowMs()
     track.firstMediaMs ??= nowMs
-    if (nowMs - track.firstMediaMs >= keyframeWaitMs) this.#takeOver(track, framer, data, [])
+    if (nowMs - track.firstMediaMs >= this.#options.keyframeWaitMs) this.#takeOver(track, framer, undefined)
     else if (!this.#hasDelivered && track.introducedWith === undefined) this.#introduce(track, framer)
+  }
+
+  /** A standby takes over where the source before it stopped, as near as its pictures allow. */
+  #joinFromHistory(track: Track): void {
+    const { framer } = track.source
+    const isReplacing = this.#current?.candidateId !== undefined
+    const aimMs = isReplacing ? this.#options.clock.nowMs() : (this.#lastArrivalMs ?? this.#options.clock.nowMs())
+    const join = track.history.joinNear(aimMs)
+    if (framer !== undefined && join !== undefined) this.#takeOver(track, framer, join)
   }
 
   /** At the very start the tables go out as soon as they are known, so that a player can prepare. */
@@ -170,34 +284,52 @@ export class Feed {
     this.#splice.begin(framer, this.#append)
   }
 
-  #takeOver(track: Track, framer: Framer, data: Buffer, joinOffsets: readonly number[]): void {
+  #takeOver(track: Track, framer: Framer, join: HistoryJoin | undefined): void {
+    this.#meter.leaving(this.#splice?.facts)
     this.#closeCurrent()
     this.#current = track
-    this.#incoming = undefined
+    if (track === this.#incoming) this.#incoming = undefined
+    if (track === this.#incomingSlate) this.#incomingSlate = undefined
+    else this.#closeIncomingSlate()
     this.#hasDelivered = true
     track.tookOverMs = this.#options.clock.nowMs()
     if (track.introducedWith?.equals(framer.preamble()) !== true) this.#begin(framer)
-    this.#push(track, data, joinOffsets)
+    for (const { data, joinOffsets, arrivedAtMs } of this.#firstMedia(track, join)) {
+      if (track === this.#current) this.#push(track, data, joinOffsets, arrivedAtMs)
+    }
+    track.history.clear()
   }
 
-  #push(track: Track, data: Buffer, joinOffsets: readonly number[]): void {
-    const { ring, listener } = this.#options
-    const before = ring.appendedBytes
+  #firstMedia(track: Track, join: HistoryJoin | undefined): readonly HistoryChunk[] {
+    if (join !== undefined) return track.history.from(join, this.#splice?.leadInMs ?? 0)
+    return track.history.chunks.slice(-1)
+  }
+
+  #push(track: Track, data: Buffer, joinOffsets: readonly number[], arrivedAtMs: number): void {
+    const { output, listener } = this.#options
+    const before = output.takenBytes
+    const dueMs = output.dueMs(arrivedAtMs)
+    this.#arrivedAtMs = arrivedAtMs
+    if (track.candidateId !== undefined) this.#lastArrivalMs = arrivedAtMs
     this.#splice?.push(data, joinOffsets, this.#append)
-    if (ring.appendedBytes === before) {
+    if (output.takenBytes === before) {
       this.#giveUpSplicing(track)
       return
     }
     const isFirst = !track.hasDelivered
     track.hasDelivered = true
-    listener.appended(track.session, isFirst)
-    if (isFirst) listener.onAir(track.candidateId, track.epoch, track.session)
+    output.settle(isFirst)
+    if (track.candidateId === undefined) this.#meter.slateDelivered(dueMs)
+    else if (isFirst) {
+      const seam = this.#meter.joined({ dueMs, arrivedAtMs }, this.#splice?.facts)
+      listener.onAir(track.candidateId, track.epoch, { ...track, seam })
+    } else this.#meter.delivered({ dueMs, arrivedAtMs })
     if (listener.shouldHoldBack(false)) this.#holdBack(track)
   }
 
   /** Better a seam that shows than no picture: what the splice can make nothing of is passed on as it is. */
   #giveUpSplicing(track: Track): void {
-    const { framer } = track.session
+    const { framer } = track.source
     if (track.hasDelivered || framer === undefined) return
     if (this.#options.clock.nowMs() - track.tookOverMs < SPLICE_PATIENCE_MS) return
     this.#splice = createUnitAlignedSplice()
@@ -205,17 +337,17 @@ export class Feed {
   }
 
   readonly #append: SpliceOutput = (data, joinOffsets, preamble) => {
-    this.#options.ring.append(data, joinOffsets, preamble)
+    this.#options.output.append(data, joinOffsets, preamble, this.#arrivedAtMs)
   }
 
   #holdBack(track: Track): void {
     if (this.#holdBackTimer !== undefined) return
-    track.session.pause()
+    track.source.pause()
     const check = () => {
       this.#holdBackTimer = undefined
       if (track !== this.#current) return
       if (this.#options.listener.shouldHoldBack(true)) this.#holdBackTimer = this.#schedule(check)
-      else track.session.resume()
+      else track.source.resume()
     }
     this.#holdBackTimer = this.#schedule(check)
   }
@@ -225,6 +357,12 @@ export class Feed {
   }
 
   #failed(track: Track, failure: SessionFailure): void {
+    if (track.candidateId === undefined) return
+    if (track === this.#standby) {
+      this.#standby = undefined
+      this.#options.listener.standbyFailed(track.candidateId, failure)
+      return
+    }
     if (track === this.#incoming) this.#incoming = undefined
     else if (track === this.#current) {
       this.#closeCurrent()
@@ -234,17 +372,27 @@ export class Feed {
     this.#options.listener.failed(track.candidateId, track.epoch, failure)
   }
 
+  #closeIncomingSlate(): void {
+    this.#incomingSlate?.source.close()
+    this.#incomingSlate = undefined
+  }
+
   #closeCurrent(): void {
     this.#holdBackTimer?.cancel()
     this.#holdBackTimer = undefined
     if (this.#current === undefined) return
-    this.#current.session.close()
+    this.#meter.leaving(this.#splice?.facts)
+    this.#current.source.close()
     this.#current = undefined
     this.#splice?.cut(this.#append)
     this.#options.listener.flushed()
   }
 }
 
-function shifted(offsets: readonly number[], by: number): readonly number[] {
-  return offsets.map((offset) => offset - by)
+const noConnectionLeft: SessionFailure = {
+  reason: 'no_connection_left',
+  message: 'its account has as many connections open as it allows',
+  status: undefined,
+  detectionMs: 0,
+  evidence: {},
 }

@@ -1,12 +1,14 @@
 import type { CandidateId, Receipt } from '../failover/group.ts'
 import type { Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
-import { Audience } from './audience.ts'
-import { detectionPolicy } from './detect/policy.ts'
+import type { Audience } from './audience.ts'
 import { cannotStart } from './failures.ts'
 import { Feed } from './feed.ts'
-import { liveHead } from './outputs/live-head.ts'
-import { StreamRing } from './ring.ts'
+import type { Entry } from './feed.ts'
+import { LiveOutput } from './live-output.ts'
+import { LiveSources } from './live-sources.ts'
+import { Outage } from './outage.ts'
+import { settledReceipt } from './receipts/settled-receipt.ts'
 import type {
   ClientSnapshot,
   FailoverResult,
@@ -15,9 +17,7 @@ import type {
   StreamSnapshot,
   ViewRequest,
 } from './service.ts'
-import { SourceSession } from './sources/session.ts'
-import type { SessionFailure, SessionListener } from './sources/session.ts'
-import { operatorHostsOf } from './sources/source-list.ts'
+import type { SessionFailure } from './sources/session.ts'
 import { createSeamlessSplice, createUnitAlignedSplice } from './splice.ts'
 import { StreamGroup } from './stream-group.ts'
 import type { StreamEffect } from './stream-group.ts'
@@ -34,21 +34,20 @@ import { Viewer } from './viewer.ts'
 export class LiveStream implements Stream {
   readonly #options: StreamOptions
   readonly #group: StreamGroup
-  readonly #ring: StreamRing
+  readonly #output: LiveOutput
   readonly #audience: Audience
   readonly #feed: Feed
+  readonly #sources: LiveSources
+  readonly #outage: Outage
   readonly #reporter: StreamReporter
   readonly #abort = new AbortController()
   #request: StreamRequest
   #graceTimer: Timer | undefined
-  #holdTimer: Timer | undefined
   #startTimer: Timer | undefined
   #phase: StreamSnapshot['phase'] = 'idle'
   readonly #counters: StreamCounters
-  /** Monotonic time of the last media that viewers were given. */
-  #lastMediaMs: number | undefined
-  /** How long viewers were without media at the present or latest switch. */
-  #gapMs: number | undefined
+  /** How the source on air came there. */
+  #entry: Entry | undefined
   /** The failure that the present incident began with. */
   #incidentFailure: SessionFailure | undefined
 
@@ -58,30 +57,29 @@ export class LiveStream implements Stream {
     this.#request = request
     this.#counters = new StreamCounters(memory, options.createdWallMs)
     this.#reporter = new StreamReporter({ ...options, metadata: () => this.#request.metadata })
-    const bounds = { bytesMax: limits.bufferBytesMax, ageMsMax: limits.bufferMsMax }
-    this.#ring = new StreamRing(bounds, () => clock.nowMs())
-    this.#audience = new Audience({
-      ring: this.#ring,
-      clock,
-      viewerStallMs: limits.viewerStallMs,
+    this.#output = new LiveOutput({
+      ...options,
+      delayMs: () => this.#request.outputDelayMs,
+      source: () => this.#feed.source ?? this.#feed.incoming,
       countBytes: (bytes) => {
         this.#counters.bytesServed += bytes
         options.countBytes(bytes)
       },
       onDropped: (viewer, reason) => this.#reporter.viewerDropped(viewer, reason),
     })
+    this.#audience = this.#output.audience
     this.#feed = new Feed({
-      ring: this.#ring,
+      output: this.#output.way,
       createSplice: (container) =>
         container === 'mpegts' && this.#request.seamless ? createSeamlessSplice() : createUnitAlignedSplice(),
       clock,
       keyframeWaitMs: limits.keyframeWaitMs,
-      openSession: (id, listener) => this.#openSession(id, listener),
+      openSession: (...wanted) => this.#sources.open(...wanted),
       listener: {
-        onAir: (id, epoch, session) => this.#sourceOnAir(id, epoch, session),
+        onAir: (id, epoch, entry) => this.#sourceOnAir(id, epoch, entry),
         failed: (id, epoch, failure) => this.#sourceFailed(id, epoch, failure),
-        appended: (session, isFirst) => this.#mediaAppended(session, isFirst),
-        flushed: () => this.#flushed(),
+        standbyFailed: (id, failure) => this.#sources.standbyFailed(id, failure),
+        flushed: () => this.#output.way.settle(true),
         shouldHoldBack: (isHeldBack) => this.#audience.shouldHoldBack(isHeldBack),
       },
     })
@@ -90,6 +88,34 @@ export class LiveStream implements Stream {
       memory: memory?.group,
       signal: this.#abort.signal,
       act: (effect) => this.#act(effect),
+      onSettled: () => this.#sources.arrange(),
+    })
+    this.#sources = new LiveSources({
+      ...options,
+      group: this.#group,
+      feed: this.#feed,
+      request: () => this.#request,
+      isLive: () => this.#phase === 'live',
+      expectedContainer: () => (this.#audience.isOpen ? this.#feed.container : undefined),
+      reporter: this.#reporter,
+    })
+    this.#outage = new Outage({
+      clock,
+      slates: options.slates,
+      slate: () => this.#request.slate,
+      signature: () => (this.#request.seamless ? this.#sources.signatureOnAir : undefined),
+      showSlate: (play) => {
+        this.#feed.showSlate(play)
+        this.#reporter.slateShown(this.#audience.size)
+      },
+      isSlateOn: () => this.#feed.isSlateOn,
+      slateFailed: (error) => this.#reporter.slateUnavailable(error),
+      keepAlive: () => {
+        if (this.#feed.container === 'mpegts') this.#output.keepAlive()
+      },
+      holdMs: limits.viewerHoldMs,
+      slateHoldMs: limits.slateHoldMs,
+      letGo: () => this.#letViewersGo(),
     })
   }
 
@@ -115,7 +141,7 @@ export class LiveStream implements Stream {
     this.#counters.lastAccessWallMs = clock.wallMs()
     response.setHeader('x-client-id', clientId)
     if (request.method === 'HEAD') {
-      response.writeHead(200, liveHead(this.#feed.session, this.#options.streamId)).end()
+      response.writeHead(200, this.#output.head).end()
       return
     }
     const viewer = new Viewer({
@@ -141,9 +167,7 @@ export class LiveStream implements Stream {
   }
 
   disconnect(clientId: string): boolean {
-    const found = Array.from(this.#audience.all()).filter((viewer) => viewer.clientId === clientId)
-    for (const viewer of found) viewer.cut()
-    return found.length > 0
+    return this.#audience.cut(clientId)
   }
 
   /** Edits the stream in place: viewers stay, and the source on air stays if it is still in the list. */
@@ -171,7 +195,7 @@ export class LiveStream implements Stream {
   close(reason: StopReason): void {
     this.#abort.abort()
     this.#audience.refuse(new HoldfastError('stream_not_found', 'Stream not found'))
-    this.#audience.endAll()
+    this.#output.end()
     this.#stop(reason)
   }
 
@@ -183,18 +207,16 @@ export class LiveStream implements Stream {
       request: this.#request,
       currentUrl: current.url,
       failoverIndex: current.index,
-      failoverAttempts: this.#counters.failoverAttempts,
-      lastFailoverWallMs: this.#counters.lastFailoverWallMs,
+      ...this.#counters.snapshot,
       epoch: this.#group.epoch,
       phase: this.#phase,
       isActive: this.#phase !== 'idle',
       clientCount: this.#audience.size,
-      totalBytesServed: this.#counters.bytesServed,
       bytesReceived: this.#feed.bytesReceived,
-      errorCount: this.#counters.errorCount,
       createdWallMs: this.#options.createdWallMs,
-      lastAccessWallMs: this.#counters.lastAccessWallMs,
-      sources: this.#group.sourceSnapshots(this.#phase !== 'idle'),
+      sources: this.#sources.snapshots(this.#phase !== 'idle'),
+      warnings: this.#sources.warnings,
+      isSlateOn: this.#feed.isSlateOn,
       upstreamConnections: this.#feed.upstreamConnections,
     }
   }
@@ -217,15 +239,15 @@ export class LiveStream implements Stream {
   #stop(reason: StopReason): void {
     if (this.#phase === 'idle') return
     this.#phase = 'idle'
-    for (const timer of [this.#graceTimer, this.#holdTimer, this.#startTimer]) timer?.cancel()
+    for (const timer of [this.#graceTimer, this.#startTimer]) timer?.cancel()
     this.#graceTimer = undefined
-    this.#holdTimer = undefined
     this.#startTimer = undefined
+    this.#outage.end()
     this.#group.dispatch({ kind: 'stopped' })
+    this.#sources.stop()
     this.#feed.stop()
-    this.#audience.close()
-    this.#ring.clear()
-    this.#lastMediaMs = undefined
+    this.#output.clear()
+    this.#entry = undefined
     this.#incidentFailure = undefined
     this.#reporter.stopped(reason, this.#counters.bytesServed)
     this.#options.onMemoryChanged()
@@ -235,32 +257,6 @@ export class LiveStream implements Stream {
     if (this.#audience.size > 0 || this.#request.keepOpen || this.#phase === 'idle') return
     const { clock, limits } = this.#options
     this.#graceTimer ??= clock.schedule(limits.graceMs, () => this.#stop('last_client_disconnected'))
-  }
-
-  #openSession(id: CandidateId, listener: SessionListener): SourceSession {
-    const { clock, limits, network } = this.#options
-    return new SourceSession({
-      url: this.#group.source(id).url,
-      headers: this.#request.headers,
-      userAgent: this.#request.userAgent ?? limits.userAgent,
-      operatorHosts: operatorHostsOf(this.#request, this.#group.resolvedUrls),
-      connectTimeoutMs: limits.connectTimeoutMs,
-      firstMediaTimeoutMs: this.#group.hasAlternative
-        ? Math.min(limits.firstByteTimeoutMs, limits.readTimeoutMs)
-        : limits.readTimeoutMs,
-      stall: { floorMs: limits.stallFloorMs, ceilingMs: limits.stallCeilingMs },
-      detection: detectionPolicy(
-        limits,
-        () => this.#request.detect,
-        () => this.#group.hasUsableAlternative,
-      ),
-      onWarning: (finding) => this.#reporter.sourceWarned(this.#group.source(id), finding),
-      expectedContainer: this.#audience.isOpen ? this.#feed.container : undefined,
-      mpegtsOnly: this.#request.strictLiveTs,
-      network,
-      clock,
-      listener,
-    })
   }
 
   #act(effect: StreamEffect): void {
@@ -287,7 +283,10 @@ export class LiveStream implements Stream {
         if (this.#audience.isWaiting) this.#giveUpStarting('all_sources_failed')
         return
       case 'start_probing':
+        this.#sources.startProbing(effect.id, effect.intervalMs)
+        return
       case 'stop_probing':
+        this.#sources.stopProbing(effect.id)
         return
       default:
         effect satisfies never
@@ -298,75 +297,50 @@ export class LiveStream implements Stream {
     const { clock, policy } = this.#options
     this.#counters.countFailover(clock.wallMs())
     const move = { from: this.#group.source(effect.from), to: this.#group.source(effect.to), reason: effect.reason }
-    const [viewer] = this.#audience.all()
     this.#reporter.failoverTriggered(
       { ...move, attempt: effect.attempt },
       {
         epoch: effect.epoch,
         attemptsMax: policy.immediateAttempts,
         clientCount: this.#audience.size,
-        clientId: viewer?.clientId,
+        clientId: this.#audience.first?.clientId,
       },
     )
     this.#options.onMemoryChanged()
   }
 
-  #switchSettled(receipt: Receipt): void {
-    this.#reporter.switched({
-      from: this.#group.source(receipt.from),
-      to: this.#group.source(receipt.to),
-      cause: receipt.trigger,
-      reason: receipt.reason,
-      epoch: receipt.epoch,
-      attempts: receipt.attempts,
-      failure: this.#incidentFailure,
-      connectMs: this.#feed.session?.connectMs,
-      gapMs: this.#audience.size > 0 ? this.#gapMs : undefined,
-      by: receipt.by ?? undefined,
+  #switchSettled(settled: Receipt): void {
+    const { clock, streamId, onSwitched, onMemoryChanged } = this.#options
+    const receipt = settledReceipt(settled, {
+      ...{ streamId, clock, failure: this.#incidentFailure, entry: this.#entry },
+      from: this.#group.source(settled.from),
+      to: this.#group.source(settled.to),
+      viewers: this.#audience.size,
     })
-    this.#options.onMemoryChanged()
+    this.#reporter.switched(receipt)
+    onSwitched(receipt)
+    onMemoryChanged()
   }
 
-  #mediaAppended(session: SourceSession, isFirst: boolean): void {
-    const nowMs = this.#options.clock.nowMs()
-    if (isFirst) {
-      this.#gapMs = this.#lastMediaMs === undefined ? undefined : nowMs - this.#lastMediaMs
-      this.#audience.open(liveHead(session, this.#options.streamId))
-    }
-    this.#lastMediaMs = nowMs
-    this.#audience.appended(isFirst)
-  }
-
-  /** Tables before the first media, or the rest of a source that has ended: not media by which a gap is measured. */
-  #flushed(): void {
-    const { incoming } = this.#feed
-    if (!this.#audience.isOpen && incoming !== undefined)
-      this.#audience.open(liveHead(incoming, this.#options.streamId))
-    this.#audience.appended(true)
-  }
-
-  #sourceOnAir(id: CandidateId, epoch: number, session: SourceSession): void {
-    this.#holdTimer?.cancel()
-    this.#holdTimer = undefined
+  #sourceOnAir(id: CandidateId, epoch: number, entry: Entry): void {
+    this.#outage.end()
     this.#startTimer?.cancel()
     this.#startTimer = undefined
     if (this.#phase === 'starting') this.#reporter.started(this.#group.source(id), this.#audience.size)
     this.#phase = 'live'
-    this.#audience.open(liveHead(session, this.#options.streamId))
+    this.#entry = entry
     this.#group.dispatch({ kind: 'candidate_succeeded', id, epoch })
     this.#incidentFailure = undefined
   }
 
   #sourceFailed(id: CandidateId, epoch: number, failure: SessionFailure): void {
-    const { clock, limits } = this.#options
     this.#counters.errorCount += 1
     this.#incidentFailure ??= failure
-    const [viewer] = this.#audience.all()
-    this.#reporter.sourceFailed(this.#group.source(id), failure, viewer?.clientId)
+    this.#reporter.sourceFailed(this.#group.source(id), failure, this.#audience.first?.clientId)
     if (this.#phase === 'live') {
       this.#phase = 'recovering'
       this.#audience.handOut()
-      this.#holdTimer = clock.schedule(limits.viewerHoldMs, () => this.#letViewersGo())
+      this.#outage.begin()
     }
     this.#group.failed(id, epoch, failure)
   }
@@ -374,21 +348,19 @@ export class LiveStream implements Stream {
   /** Nobody has had a byte yet and no source delivers: tells those who wait, and rests when nobody is left. */
   #giveUpStarting(reason: string): void {
     if (!this.#audience.isWaiting) return
-    const failures = this.#group.failures()
-    this.#reporter.failed([...failures.values()].at(-1), this.#audience.size, reason, this.#group.hasAlternative)
-    this.#audience.refuse(cannotStart(failures, this.#group.current.index))
+    this.#reportFailed(reason)
+    this.#audience.refuse(cannotStart(this.#group.failures(), this.#group.current.index))
     if (this.#audience.size === 0 && !this.#request.keepOpen) this.#stop('inactive_timeout')
   }
 
   /** The viewers have been without media for as long as they are held: their connections end cleanly. */
   #letViewersGo(): void {
-    const failures = this.#group.failures()
-    this.#reporter.failed(
-      [...failures.values()].at(-1),
-      this.#audience.size,
-      'hold_expired',
-      this.#group.hasAlternative,
-    )
-    this.#audience.endAll()
+    this.#reportFailed('hold_expired')
+    this.#output.end()
+  }
+
+  #reportFailed(reason: string): void {
+    const last = [...this.#group.failures().values()].at(-1)
+    this.#reporter.failed(last, this.#audience.size, reason, this.#group.hasAlternative)
   }
 }

@@ -166,18 +166,18 @@ export class OnDemandStream implements Stream {
       request: this.#request,
       currentUrl: current.url,
       failoverIndex: current.index,
-      failoverAttempts: this.#counters.failoverAttempts,
-      lastFailoverWallMs: this.#counters.lastFailoverWallMs,
+      ...this.#counters.snapshot,
       epoch: this.#group.epoch,
       phase: isActive ? 'live' : 'idle',
       isActive,
       clientCount: this.#viewers.size,
-      totalBytesServed: this.#counters.bytesServed,
       bytesReceived: this.#bytesReceived,
-      errorCount: this.#counters.errorCount,
       createdWallMs: this.#options.createdWallMs,
-      lastAccessWallMs: this.#counters.lastAccessWallMs,
-      sources: this.#group.sourceSnapshots(isActive),
+      sources: this.#group
+        .sourceSnapshots(isActive)
+        .map((source) => ({ ...source, standby: source.onAir ? 'on_air' : 'cold' })),
+      warnings: [],
+      isSlateOn: false,
       upstreamConnections: this.#viewers.size,
     }
   }

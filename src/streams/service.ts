@@ -4,10 +4,63 @@ import type { ActionChoice } from './detect/conditions.ts'
 /** How a stream is delivered: one shared live reader, or one upstream per viewer with byte ranges, or HLS playlists. */
 export type StreamKind = 'live' | 'vod' | 'hls'
 
+/** One place that a stream can be pulled from, as the operator describes it. */
+export interface SourceRequest {
+  readonly url: string
+  /** Higher is preferred. Among equals the gateway's own region comes first, then the higher weight, then the listed order. */
+  readonly priority: number
+  readonly weight: number
+  readonly region?: string
+  /** Sent to this source beside the stream's own; these win. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly userAgent?: string
+  readonly account?: Account
+}
+
+/** What a provider lets one customer do, across all streams that name the account. */
+export interface Account {
+  readonly name: string
+  readonly connectionsMax: number
+}
+
+/**
+ * How the source that would be next is kept ready. `cold`: it is connected when it is needed. `warm`: every source is
+ * verified at intervals (connect, look, close). `hot`: the next one is received all the time.
+ */
+export const STANDBY_KINDS = ['cold', 'warm', 'hot'] as const
+export type StandbyKind = (typeof STANDBY_KINDS)[number]
+
+/** When a better source has recovered. `manual`: it is watched, and the operator decides. */
+export const FAILBACK_KINDS = ['off', 'auto', 'manual'] as const
+export type FailbackKind = (typeof FAILBACK_KINDS)[number]
+
+export interface FailbackRequest {
+  readonly kind: FailbackKind
+  /** Healthy for so long before it is gone back to. */
+  readonly probationMs: number
+  /** So long after a switch there is no failback; doubles when one did not last. */
+  readonly holdDownMs: number
+}
+
+/** What viewers see when no source delivers. */
+export interface SlateRequest {
+  readonly isOn: boolean
+  /** Silence after which it is shown. */
+  readonly afterMs: number
+  /** A file of the operator's, in place of the built-in card. */
+  readonly file?: string
+  /** Text of the built-in card. */
+  readonly text?: string
+}
+
 /** What an operator asks for. URLs are http(s), validated and at most 8,192 characters each. */
 export interface StreamRequest {
+  /** Names the stream: the same URL is the same stream. */
   readonly url: string
+  /** The URLs of the other sources. */
   readonly failoverUrls: readonly string[]
+  /** All sources in the order in which they are preferred. */
+  readonly sources: readonly SourceRequest[]
   readonly failoverResolverUrl?: string
   readonly userAgent?: string
   /** Sent with every request to a source. */
@@ -23,13 +76,23 @@ export interface StreamRequest {
   readonly silence: Readonly<Record<string, boolean | number>>
   /** What to do about each condition of a source, where it is not what the configuration says. */
   readonly detect?: ActionChoice
+  readonly standby: StandbyKind
+  readonly failback: FailbackRequest
+  readonly slate: SlateRequest
+  /** Viewers get everything so much later, 0 to OUTPUT_DELAY_MS_MAX; a hot standby then covers a failure without a gap. */
+  readonly outputDelayMs: number
+  /** Keep the bytes around each switch, to be downloaded. */
+  readonly capture: boolean
 }
 
+export const OUTPUT_DELAY_MS_MAX = 10_000
+
 /** The state of one source of a stream, in the order of the request: the primary first. */
-export interface SourceSnapshot {
-  readonly url: string
+export interface SourceSnapshot extends SourceRequest {
   readonly index: number
   readonly onAir: boolean
+  /** How ready it is; `hot` is received now without being on air. */
+  readonly standby: 'on_air' | StandbyKind
   readonly health: 'healthy' | 'unhealthy' | 'unknown'
   readonly failures: number
   readonly lastFailureReason: string | undefined
@@ -58,6 +121,9 @@ export interface StreamSnapshot {
   readonly createdWallMs: number
   readonly lastAccessWallMs: number
   readonly sources: readonly SourceSnapshot[]
+  /** What players would notice of a switch between the sources, in words. */
+  readonly warnings: readonly string[]
+  readonly isSlateOn: boolean
   readonly upstreamConnections: number
 }
 

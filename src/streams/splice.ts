@@ -1,4 +1,5 @@
 import { Splicer } from '../mpegts/splice/splicer.ts'
+import type { SpliceFacts } from '../mpegts/splice/splice-facts.ts'
 import type { Framer } from './framing/framing.ts'
 
 /**
@@ -6,7 +7,11 @@ import type { Framer } from './framing/framing.ts'
  * that viewers read.
  */
 export interface Splice {
-  /** A source goes on air; what it pushes next begins at its join point, if it has any. */
+  /** How much of what a source sent before its join point the first push should begin with, in ms: its audio is used. */
+  readonly leadInMs: number
+  /** What it did so far; undefined where nothing is looked into. */
+  readonly facts: SpliceFacts | undefined
+  /** A source goes on air; what it pushes next begins at its join point, if it has any, behind the lead-in. */
   begin(source: Framer, output: SpliceOutput): void
   /** Whole units of the source on air; `joinOffsets` are offsets in `data` at which a decoder can begin. */
   push(data: Buffer, joinOffsets: readonly number[], output: SpliceOutput): void
@@ -17,6 +22,8 @@ export interface Splice {
 /** Takes what viewers read; `preamble` is what one who begins at the latest of `joinOffsets` is given first. */
 export type SpliceOutput = (data: Buffer, joinOffsets: readonly number[], preamble: () => Buffer) => void
 
+/** Sound that belongs to a picture comes before it, by what the multiplexer interleaves: up to a second. */
+const LEAD_IN_MS = 1_200
 const NOTHING = Buffer.alloc(0)
 const noPreamble = () => NOTHING
 
@@ -24,6 +31,8 @@ const noPreamble = () => NOTHING
 export function createUnitAlignedSplice(): Splice {
   let preamble: () => Buffer = noPreamble
   return {
+    leadInMs: 0,
+    facts: undefined,
     begin: (source, output) => {
       preamble = () => source.preamble()
       const tables = preamble()
@@ -42,6 +51,10 @@ export function createSeamlessSplice(): Splice {
     packets: (data: Buffer, joinOffsets: readonly number[]) => output(data, joinOffsets, noPreamble),
   })
   return {
+    leadInMs: LEAD_IN_MS,
+    get facts() {
+      return splicer.facts
+    },
     begin: (source, output) => splicer.begin(source.preamble(), sinkOf(output)),
     push: (data, joinOffsets, output) => splicer.push(data, joinOffsets, sinkOf(output)),
     cut: (output) => splicer.cut(sinkOf(output)),

@@ -1,3 +1,4 @@
+import type { StreamSnapshot } from './service.ts'
 import type { GroupMemory } from './stream-group.ts'
 
 /** What a stream remembers across restarts. Plain JSON data. */
@@ -28,6 +29,17 @@ export class StreamCounters {
   countFailover(nowWallMs: number): void {
     this.failoverAttempts += 1
     this.lastFailoverWallMs = nowWallMs
+  }
+
+  /** As a snapshot of the stream shows them. */
+  get snapshot() {
+    return {
+      failoverAttempts: this.failoverAttempts,
+      lastFailoverWallMs: this.lastFailoverWallMs,
+      errorCount: this.errorCount,
+      totalBytesServed: this.bytesServed,
+      lastAccessWallMs: this.lastAccessWallMs,
+    } satisfies Partial<StreamSnapshot>
   }
 
   memory(group: GroupMemory): StreamMemory {

@@ -1,4 +1,4 @@
-import { createGroup, healthOf, restoreGroup, step } from '../failover/group.ts'
+import { createGroup, healthOf, restoreGroup, standbyOf, step } from '../failover/group.ts'
 import type { CandidateId, CandidateSpec, GroupEffect, GroupEvent, GroupPolicy, GroupState } from '../failover/group.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
@@ -6,6 +6,8 @@ import type { Random } from '../lib/random.ts'
 import { askResolver } from './resolver.ts'
 import type { SourceSnapshot, StreamRequest } from './service.ts'
 import type { SessionFailure } from './sources/session.ts'
+import { streamPolicyOf } from './stream-policy.ts'
+import type { StreamLimits } from './stream-context.ts'
 import { sourcesOf } from './sources/source-list.ts'
 import type { Source } from './sources/source-list.ts'
 
@@ -16,12 +18,16 @@ import type { Source } from './sources/source-list.ts'
 export interface StreamGroupOptions {
   readonly request: StreamRequest
   readonly memory: GroupMemory | undefined
+  /** Of the gateway; what the stream asks for comes on top. */
   readonly policy: GroupPolicy
+  readonly limits: Pick<StreamLimits, 'probeIntervalMs' | 'standbyCheckMs'>
   readonly clock: Clock
   readonly random: Random
   readonly signal: AbortSignal
   /** Acts on what the engine decided; the engine's own timer is already taken care of. */
   readonly act: (effect: StreamEffect) => void
+  /** Everything that followed from an event is done. */
+  readonly onSettled?: () => void
 }
 
 /** What is left to the stream. */
@@ -44,6 +50,7 @@ export class StreamGroup {
   readonly #lastFailures = new Map<CandidateId, { readonly failure: SessionFailure; readonly wallMs: number }>()
   #isStepping = false
   #request: StreamRequest
+  #policy: GroupPolicy
   #resolvedUrls: readonly string[]
   #sources: readonly Source[]
   #state: GroupState
@@ -55,6 +62,7 @@ export class StreamGroup {
     const { request, memory } = options
     this.#options = options
     this.#request = request
+    this.#policy = streamPolicyOf(options.policy, request, options.limits)
     this.#resolvedUrls = memory?.resolvedUrls ?? []
     this.#sources = sourcesOf(request, this.#resolvedUrls)
     this.#state = memory === undefined ? createGroup(specsOf(this.#sources)) : this.#restored(memory)
@@ -82,6 +90,21 @@ export class StreamGroup {
     return this.sourceSnapshots(true).some(({ onAir, health }) => !onAir && health !== 'unhealthy')
   }
 
+  /** Who would take over if the source on air failed now. */
+  get standby(): CandidateId | undefined {
+    return standbyOf(this.#state, this.#options.clock.nowMs(), this.#policy)
+  }
+
+  /** Only one source is allowed, by an operator's wish. */
+  get isPinned(): boolean {
+    return this.#state.pin !== null
+  }
+
+  /** Whether a failure is being recovered from, or has been so lately that nobody has proved itself since. */
+  get hasIncident(): boolean {
+    return this.#state.incident !== null
+  }
+
   get memory(): GroupMemory {
     return { state: this.#state, savedAtMs: this.#options.clock.nowMs(), resolvedUrls: this.#resolvedUrls }
   }
@@ -105,6 +128,7 @@ export class StreamGroup {
     } finally {
       this.#isStepping = false
     }
+    this.#options.onSettled?.()
   }
 
   /** Remembers why a source failed, then tells the engine; a resolver, where there is one, is asked first. */
@@ -140,6 +164,7 @@ export class StreamGroup {
 
   update(request: StreamRequest): void {
     this.#request = request
+    this.#policy = streamPolicyOf(this.#options.policy, request, this.#options.limits)
     this.#setSources(this.#resolvedUrls, undefined)
   }
 
@@ -197,15 +222,14 @@ export class StreamGroup {
     return this.#sources.find(({ url }) => url === answer.url)
   }
 
-  sourceSnapshots(isOnAir: boolean): readonly SourceSnapshot[] {
-    const { clock, policy } = this.#options
+  sourceSnapshots(isOnAir: boolean): readonly Omit<SourceSnapshot, 'standby'>[] {
+    const { clock } = this.#options
     const current = this.current
     return this.#sources.map((source) => {
-      const health = healthOf(this.#state, source.candidateId, clock.nowMs(), policy)
+      const health = healthOf(this.#state, source.candidateId, clock.nowMs(), this.#policy)
       const last = this.#lastFailures.get(source.candidateId)
       return {
-        url: source.url,
-        index: source.index,
+        ...source,
         onAir: isOnAir && source === current,
         health: health.health,
         failures: health.failures,
@@ -230,13 +254,13 @@ export class StreamGroup {
 
   /** The remembered state at rest, with today's list of sources; nothing of it needs to be acted on. */
   #restored(memory: GroupMemory): GroupState {
-    const { clock, policy } = this.#options
+    const { clock } = this.#options
     const events: readonly GroupEvent[] = [
       { kind: 'stopped' },
       { kind: 'candidates_changed', candidates: specsOf(this.#sources) },
     ]
     return events.reduce(
-      (state, event) => step(state, event, clock.nowMs(), policy).state,
+      (state, event) => step(state, event, clock.nowMs(), this.#policy).state,
       // The time that the gateway was down has passed for the sources too; only a clock that was set back is made up for.
       restoreGroup(memory.state, Math.min(0, clock.nowMs() - memory.savedAtMs)),
     )
@@ -249,8 +273,8 @@ export class StreamGroup {
   }
 
   #step(event: GroupEvent): void {
-    const { policy, clock, random, act } = this.#options
-    const { state, effects } = step(this.#state, event, clock.nowMs(), policy, random)
+    const { clock, random, act } = this.#options
+    const { state, effects } = step(this.#state, event, clock.nowMs(), this.#policy, random)
     this.#state = state
     for (const effect of effects) {
       switch (effect.kind) {
@@ -273,5 +297,10 @@ export class StreamGroup {
 }
 
 function specsOf(sources: readonly Source[]): readonly CandidateSpec[] {
-  return sources.map(({ candidateId }) => ({ id: candidateId, priority: 0, weight: 1 }))
+  return sources.map(({ candidateId, priority, weight, region }) => ({
+    id: candidateId,
+    priority,
+    weight,
+    ...(region === undefined ? {} : { region }),
+  }))
 }

@@ -2,6 +2,7 @@ import { createAccess } from '../../http/access.ts'
 import type { AccessMode } from '../../http/access.ts'
 import { createServer } from '../../http/server.ts'
 import type { HttpServer, RouteGroup } from '../../http/server.ts'
+import { readConfig } from '../../config/config.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { silentLog } from '../../lib/log.ts'
 import type { StreamApiOptions } from './api-options.ts'
@@ -35,7 +36,7 @@ export async function apiServer(
     clock: systemClock,
     version: '0.0.0-test',
     rootPath: '/m3u-proxy',
-    defaults: { strictLiveTs: false, useStickySession: false },
+    defaults: readConfig({}),
     health: options.health ?? (() => ({ isHealthy: true, problems: [] })),
     information: () => ({
       ffmpegVersion: undefined,

@@ -97,15 +97,18 @@ function snapshotOf(streamId: string, request: StreamRequest, order: number): St
     errorCount: 0,
     createdWallMs: FAKE_WALL_MS + order,
     lastAccessWallMs: FAKE_WALL_MS + order,
-    sources: [request.url, ...request.failoverUrls].map((url, index) => ({
-      url,
+    sources: request.sources.map((source, index) => ({
+      ...source,
       index,
       onAir: index === 0,
+      standby: index === 0 ? 'on_air' : 'cold',
       health: 'unknown',
       failures: 0,
       lastFailureReason: undefined,
       lastFailureWallMs: undefined,
     })),
+    warnings: [],
+    isSlateOn: false,
     upstreamConnections: 0,
   }
 }

@@ -36,6 +36,22 @@ export const streamObject = z.object({
   detect: z
     .record(z.string(), z.string())
     .meta({ description: 'What was chosen for conditions of a source: fail, warn or off' }),
+  standby: z.string(),
+  failback: z.object({ mode: z.string(), probation_seconds: z.number(), hold_down_seconds: z.number() }),
+  slate: z.object({
+    enabled: z.boolean(),
+    after_seconds: z.number(),
+    file: z.string().nullable(),
+    text: z.string().nullable(),
+  }),
+  output_delay_ms: z.number(),
+  capture: z.boolean(),
+  warnings: z
+    .array(z.string())
+    .meta({
+      description: 'What players would notice of a switch between the sources, as far as they were looked into',
+    }),
+  slate_on: z.boolean().meta({ description: 'Viewers see a slate now' }),
   phase: z.string().meta({ description: 'idle, starting, live or recovering' }),
   epoch: z.number().meta({ description: 'Goes up by one at each switch' }),
   bytes_received: z.number(),
@@ -45,6 +61,14 @@ export const streamObject = z.object({
       index: z.number(),
       url: z.string(),
       on_air: z.boolean(),
+      standby: z.string().meta({ description: 'on_air, hot, warm or cold' }),
+      priority: z.number(),
+      weight: z.number(),
+      region: z.string().nullable(),
+      headers: z.record(z.string(), z.string()),
+      user_agent: z.string().nullable(),
+      account: z.string().nullable(),
+      max_connections: z.number().nullable(),
       health: z.string(),
       failures: z.number(),
       last_failure_reason: z.string().nullable(),
@@ -85,6 +109,22 @@ export function toStreamObject(stream: StreamSnapshot): StreamObject {
     seamless: request.seamless,
     silence: request.silence,
     detect: { ...request.detect },
+    standby: request.standby,
+    failback: {
+      mode: request.failback.kind,
+      probation_seconds: request.failback.probationMs / 1000,
+      hold_down_seconds: request.failback.holdDownMs / 1000,
+    },
+    slate: {
+      enabled: request.slate.isOn,
+      after_seconds: request.slate.afterMs / 1000,
+      file: request.slate.file ?? null,
+      text: request.slate.text ?? null,
+    },
+    output_delay_ms: request.outputDelayMs,
+    capture: request.capture,
+    warnings: [...stream.warnings],
+    slate_on: stream.isSlateOn,
     phase: stream.phase,
     epoch: stream.epoch,
     bytes_received: stream.bytesReceived,
@@ -93,6 +133,14 @@ export function toStreamObject(stream: StreamSnapshot): StreamObject {
       index: source.index,
       url: source.url,
       on_air: source.onAir,
+      standby: source.standby,
+      priority: source.priority,
+      weight: source.weight,
+      region: source.region ?? null,
+      headers: source.headers,
+      user_agent: source.userAgent ?? null,
+      account: source.account?.name ?? null,
+      max_connections: source.account?.connectionsMax ?? null,
       health: source.health,
       failures: source.failures,
       last_failure_reason: source.lastFailureReason ?? null,
@@ -102,7 +150,7 @@ export function toStreamObject(stream: StreamSnapshot): StreamObject {
 }
 
 export function hasFailover({ request }: StreamSnapshot): boolean {
-  return request.failoverUrls.length > 0 || request.failoverResolverUrl !== undefined
+  return request.sources.length > 1 || request.failoverResolverUrl !== undefined
 }
 
 /** The peer's names for the kinds of streams. */

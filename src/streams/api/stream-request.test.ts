@@ -165,7 +165,78 @@ test('null counts as not given, and unknown fields are ignored', async () => {
     keepOpen: false,
     seamless: true,
     silence: {},
+    sources: [{ url: URL_OK, priority: 0, weight: 1, headers: {} }],
+    standby: 'cold',
+    failback: { kind: 'off', probationMs: 30_000, holdDownMs: 60_000 },
+    slate: { isOn: true, afterMs: 3_000 },
+    outputDelayMs: 0,
+    capture: false,
   })
+})
+
+test('sources are ranked by priority, then region, then weight, and name the stream where url does not', async () => {
+  const source = (name: string, more: object = {}) => ({ url: `http://${name}.example/1.ts`, ...more })
+  const { answer, streams } = await post({
+    failover_urls: ['http://plain.example/1.ts'],
+    sources: [
+      source('a', { priority: -1 }),
+      source('b', { priority: 5, weight: 2, headers: { 'X-Key': 'b' }, user_agent: 'B/1', region: 'eu' }),
+      source('c', { priority: 5, weight: 3, account: 'provider', max_connections: 2 }),
+      source('d', { priority: 5, weight: 0 }),
+    ],
+  })
+  assert.equal(answer.statusCode, 200, answer.body)
+  const [stream] = streams.list()
+  assert.equal(stream?.request.url, 'http://a.example/1.ts')
+  assert.deepEqual(
+    stream?.request.sources.map(({ url }) => new URL(url).hostname.split('.')[0]),
+    ['c', 'b', 'd', 'plain', 'a'],
+  )
+  assert.deepEqual(stream?.request.sources[0]?.account, { name: 'provider', connectionsMax: 2 })
+  assert.equal(stream?.request.failoverUrls.length, 4)
+  assert.ok(!stream?.request.failoverUrls.includes('http://a.example/1.ts'))
+})
+
+test('sources that cannot be are refused by name and place', async () => {
+  const url = 'http://a.example/1.ts'
+  const bad: readonly (readonly [object, string])[] = [
+    [{ sources: [{ priority: 1 }] }, 'body.sources.0.url'],
+    [{ sources: [{ url, priority: 1.5 }] }, 'body.sources.0.priority'],
+    [{ sources: [{ url, weight: -1 }] }, 'body.sources.0.weight'],
+    [{ sources: [{ url, max_connections: 1 }] }, 'body.sources.0.max_connections'],
+    [
+      {
+        sources: [
+          { url, account: 'p', max_connections: 2 },
+          { url, account: 'p' },
+        ],
+      },
+      'body.sources.1.max_connections',
+    ],
+    [{ url, standby: 'lukewarm' }, 'body.standby'],
+    [{ url, failback: 'sometimes' }, 'body.failback'],
+    [{ url, failback: { mode: 'auto', probation_seconds: -1 } }, 'body.failback.probation_seconds'],
+    [{ url, slate: { after_seconds: -1 } }, 'body.slate.after_seconds'],
+    [{ url, output_delay_ms: 10_001 }, 'body.output_delay_ms'],
+  ]
+  for (const [body, place] of bad) {
+    const [issue] = await issuesOf(body)
+    assert.equal(issue?.loc.join('.'), place, JSON.stringify(issue))
+  }
+})
+
+test('slate and failback may be short or long', async () => {
+  const { streams } = await post({
+    url: URL_OK,
+    failback: { mode: 'auto', probation_seconds: 5 },
+    slate: { text: 'Back soon', after_seconds: 1 },
+  })
+  const request = streams.list()[0]?.request
+  assert.deepEqual(request?.failback, { kind: 'auto', probationMs: 5_000, holdDownMs: 60_000 })
+  assert.deepEqual(request?.slate, { isOn: true, afterMs: 1_000, text: 'Back soon' })
+  const { streams: others } = await post({ url: URL_OK, failback: 'manual', slate: false })
+  assert.equal(others.list()[0]?.request.failback.kind, 'manual')
+  assert.equal(others.list()[0]?.request.slate.isOn, false)
 })
 
 test('detect says what to do about conditions, is checked, and is echoed', async () => {

@@ -1,4 +1,4 @@
-import type { SourceSession } from '../sources/session.ts'
+import type { FeedSource } from '../feed-track.ts'
 
 const CONTENT_TYPE_OF_CONTAINER: Readonly<Record<string, string>> = {
   mpegts: 'video/mp2t',
@@ -9,10 +9,10 @@ const CONTENT_TYPE_OF_CONTAINER: Readonly<Record<string, string>> = {
 }
 
 /** The head of a live answer: what the body is, and that it can be neither cached nor asked for in parts. */
-export function liveHead(session: SourceSession | undefined, streamId: string): Readonly<Record<string, string>> {
-  const container = session?.framer?.container ?? 'mpegts'
+export function liveHead(source: FeedSource | undefined, streamId: string): Readonly<Record<string, string>> {
+  const container = source?.framer?.container ?? 'mpegts'
   return {
-    'content-type': CONTENT_TYPE_OF_CONTAINER[container] ?? session?.contentType ?? 'application/octet-stream',
+    'content-type': CONTENT_TYPE_OF_CONTAINER[container] ?? source?.contentType ?? 'application/octet-stream',
     'cache-control': 'no-store',
     'accept-ranges': 'none',
     'x-stream-id': streamId,

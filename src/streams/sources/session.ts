@@ -1,6 +1,8 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Json } from '../../store/store.ts'
 import type { DetectionPolicy, Finding } from '../detect/conditions.ts'
+import { ContentWatch } from '../detect/content-watch.ts'
+import type { Unmonitored } from '../detect/content-watch.ts'
 import { SourceMonitor } from '../detect/monitor.ts'
 import { StallWatch } from '../detect/stall.ts'
 import type { StallPolicy } from '../detect/stall.ts'
@@ -33,6 +35,8 @@ export interface SessionOptions {
   readonly network: SourceNetwork
   readonly clock: Clock
   readonly listener: SessionListener
+  /** It has ended, whichever way; called once. */
+  readonly onClosed: () => void
 }
 
 export interface SessionListener {
@@ -60,6 +64,8 @@ export class SourceSession {
   #framer: Framer | undefined
   /** Looks into what comes; only MPEG-TS can be looked into. */
   #monitor: SourceMonitor | undefined
+  /** Decodes what of it is wanted, if anything is. */
+  #content: ContentWatch | undefined
   #held: Buffer = Buffer.alloc(0)
   #contentType = ''
   #status: number | undefined
@@ -91,6 +97,16 @@ export class SourceSession {
     return this.#contentType
   }
 
+  /** What is wrong with what it sends now, in the order of the conditions; none without anything that can be looked into. */
+  findings(): readonly Finding[] {
+    return this.#monitor?.findings() ?? []
+  }
+
+  /** Conditions that are wanted and cannot be looked for now. */
+  unmonitored(): readonly Unmonitored[] {
+    return this.#content?.unmonitored ?? []
+  }
+
   open(): void {
     const { clock, url, headers, userAgent, operatorHosts, connectTimeoutMs, firstMediaTimeoutMs, network } =
       this.#options
@@ -117,10 +133,13 @@ export class SourceSession {
   }
 
   close(): void {
+    if (this.#ended) return
     this.#ended = true
     this.#timer?.cancel()
     this.#reader?.close()
+    this.#content?.close()
     this.#abort.abort()
+    this.#options.onClosed()
   }
 
   /** Stops reading from the source until `resume`; silence meanwhile is not counted. */
@@ -171,7 +190,7 @@ export class SourceSession {
     }
     const framer = createFramer(container)
     this.#framer = framer
-    if (container === 'mpegts') this.#monitor = new SourceMonitor(this.#options.detection)
+    if (container === 'mpegts') this.#startMonitor()
     const all = this.#held
     this.#held = Buffer.alloc(0)
     this.#frame(framer, all)
@@ -182,7 +201,9 @@ export class SourceSession {
     framer.push(chunk, {
       packets: (data, joinOffsets) => {
         if (this.#ended) return
-        const isAlive = this.#monitor?.observe(data, this.#options.clock.nowMs(), joinOffsets) ?? true
+        const nowMs = this.#options.clock.nowMs()
+        const isAlive = this.#monitor?.observe(data, nowMs, joinOffsets) ?? true
+        this.#observeContent(data, joinOffsets, nowMs)
         if (isAlive) this.#watch.arrived(this.#sign(), framer.mediaMs)
         this.#options.listener.media(data, joinOffsets)
         if (this.#monitor !== undefined) this.#judge(this.#monitor)
@@ -191,14 +212,27 @@ export class SourceSession {
     if (!hadMedia && framer.mediaSeen && !this.#ended) this.#firstMediaArrived()
   }
 
+  #startMonitor(): void {
+    const { detection, clock } = this.#options
+    this.#content = new ContentWatch(detection, () => clock.nowMs())
+    this.#monitor = new SourceMonitor(detection, this.#content)
+  }
+
+  #observeContent(packets: Buffer, joinOffsets: readonly number[], nowMs: number): void {
+    if (this.#monitor === undefined) return
+    const { contentPids: pids, mediaMs } = this.#monitor
+    const tables = () => this.#framer?.preamble() ?? Buffer.alloc(0)
+    this.#content?.observe({ packets, joinOffsets, pids, tables, mediaMs, nowMs })
+  }
+
   /** Tells what is wrong with the media that came, or gives the source up because of it. */
   #judge(monitor: SourceMonitor): void {
     if (this.#ended) return
     const verdict = monitor.verdict()
     if (verdict !== undefined) {
-      const { condition, message, evidence, sinceMs } = verdict
+      const { reason, message, evidence, sinceMs } = verdict
       this.#lastSignMs = sinceMs
-      this.#fail(condition, message, evidence)
+      this.#fail(reason, message, evidence)
       return
     }
     for (const finding of monitor.takeWarnings(this.#options.clock.nowMs())) this.#options.onWarning(finding)

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { ConnectionBudget } from './connection-budget.ts'
+import type { ConnectionLease, ConnectionPurpose } from './connection-budget.ts'
+
+const one = { name: 'provider', connectionsMax: 1 }
+
+test('an account has as many connections as it allows, over all streams', () => {
+  const budget = new ConnectionBudget()
+  const first = budget.lease(one, 'on_air')
+  assert.ok(first !== undefined)
+  assert.equal(budget.lease(one, 'on_air'), undefined)
+  assert.equal(budget.lease(one, 'probe'), undefined)
+  assert.equal(budget.hasRoomOnAir(one), false)
+  assert.ok(budget.lease({ name: 'other', connectionsMax: 1 }, 'on_air') !== undefined)
+  first.release()
+  first.release()
+  assert.equal(budget.inUse('provider'), 0)
+  assert.ok(budget.lease(one, 'probe') !== undefined)
+})
+
+test('a source without an account is not counted', () => {
+  const budget = new ConnectionBudget()
+  for (let count = 0; count < 100; count += 1) assert.ok(budget.lease(undefined, 'on_air') !== undefined)
+})
+
+test('what goes on air takes the place of a probe, then of a standby', () => {
+  const budget = new ConnectionBudget()
+  const two = { name: 'provider', connectionsMax: 2 }
+  const revoked: string[] = []
+  budget.lease(two, 'standby', () => revoked.push('standby'))
+  budget.lease(two, 'probe', () => revoked.push('probe'))
+  assert.equal(budget.lease(two, 'standby'), undefined, 'a standby takes nobody’s place')
+  assert.equal(budget.hasRoomOnAir(two), true)
+  assert.ok(budget.lease(two, 'on_air') !== undefined)
+  assert.ok(budget.lease(two, 'on_air') !== undefined)
+  assert.deepEqual(revoked, ['probe', 'standby'])
+  assert.equal(budget.lease(two, 'on_air'), undefined)
+})
+
+test('never more than allowed, whatever comes and goes', () => {
+  const purpose = fc.constantFrom<ConnectionPurpose>('on_air', 'standby', 'probe')
+  fc.assert(
+    fc.property(fc.array(fc.tuple(purpose, fc.boolean(), fc.nat(10))), (steps) => {
+      const budget = new ConnectionBudget()
+      const account = { name: 'a', connectionsMax: 3 }
+      const leases: ConnectionLease[] = []
+      for (const [wanted, isOpening, index] of steps) {
+        if (isOpening) {
+          const lease = budget.lease(account, wanted)
+          if (lease !== undefined) leases.push(lease)
+        } else leases[index]?.release()
+        assert.ok(budget.inUse('a') <= 3)
+      }
+      for (const lease of leases) lease.release()
+      assert.equal(budget.inUse('a'), 0)
+    }),
+  )
+})

@@ -1,0 +1,68 @@
+import type { Account } from './service.ts'
+
+/** What a connection is for. One that is on air takes the place of those that are not. */
+export type ConnectionPurpose = 'on_air' | 'standby' | 'probe'
+
+/** The right to hold one connection of an account. */
+export interface ConnectionLease {
+  /** Gives it back; again does nothing. */
+  release(): void
+}
+
+interface Held {
+  readonly purpose: ConnectionPurpose
+  readonly onRevoked: () => void
+}
+
+/** How many connections each provider's account has open, across all streams of the gateway. */
+export class ConnectionBudget {
+  readonly #accounts = new Map<string, Set<Held>>()
+
+  /**
+   * Room for one more connection; undefined when the account has none. For the air, standbys and probes of the account
+   * have to make room: the least needed is told by `onRevoked`, and has to close its connection before it returns.
+   */
+  lease(
+    account: Account | undefined,
+    purpose: ConnectionPurpose,
+    onRevoked: () => void = () => {},
+  ): ConnectionLease | undefined {
+    if (account === undefined) return { release: () => {} }
+    const held = this.#accounts.get(account.name) ?? new Set<Held>()
+    if (held.size >= account.connectionsMax && purpose === 'on_air') {
+      const dispensable = leastNeeded(held)
+      if (dispensable !== undefined) {
+        held.delete(dispensable)
+        dispensable.onRevoked()
+      }
+    }
+    if (held.size >= account.connectionsMax) return undefined
+    const own: Held = { purpose, onRevoked }
+    held.add(own)
+    this.#accounts.set(account.name, held)
+    return {
+      release: () => {
+        held.delete(own)
+        if (held.size === 0 && this.#accounts.get(account.name) === held) this.#accounts.delete(account.name)
+      },
+    }
+  }
+
+  /** Whether the account could take one more for the air without closing one that is on air. */
+  hasRoomOnAir(account: Account | undefined): boolean {
+    if (account === undefined) return true
+    const held = this.#accounts.get(account.name)
+    if (held === undefined || held.size < account.connectionsMax) return true
+    return leastNeeded(held) !== undefined
+  }
+
+  /** Connections of an account that are open. */
+  inUse(accountName: string): number {
+    return this.#accounts.get(accountName)?.size ?? 0
+  }
+}
+
+function leastNeeded(held: ReadonlySet<Held>): Held | undefined {
+  const of = (wanted: ConnectionPurpose) => [...held].find(({ purpose }) => purpose === wanted)
+  return of('probe') ?? of('standby')
+}

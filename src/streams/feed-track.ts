@@ -1,0 +1,56 @@
+import type { CandidateId } from '../failover/candidate.ts'
+import type { Framer } from './framing/framing.ts'
+import { MediaHistory } from './media-history.ts'
+import type { HistoryBounds } from './media-history.ts'
+
+/** What the feed needs of whatever delivers media: a session with a source, or a slate. */
+export interface FeedSource {
+  readonly framer: Framer | undefined
+  readonly ended: boolean
+  readonly contentType: string
+  /** Milliseconds from opening to the head of the answer. */
+  readonly connectMs: number | undefined
+  open(): void
+  close(): void
+  pause(): void
+  resume(): void
+}
+
+/** One source of a feed, whatever its part: on air, on its way in, standing by, or a slate. */
+export interface Track {
+  /** Undefined for a slate. */
+  readonly candidateId: CandidateId | undefined
+  epoch: number
+  readonly source: FeedSource
+  /** What it has delivered before it went on air. */
+  readonly history: MediaHistory
+  /** Monotonic time of the first media, from which the wait for a keyframe counts. */
+  firstMediaMs: number | undefined
+  /** The tables with which it was announced to viewers before it had a join point. */
+  introducedWith: Buffer | undefined
+  /** Monotonic time at which it took over. */
+  tookOverMs: number
+  /** Viewers have been given media of it. */
+  hasDelivered: boolean
+  /** It was received before it was needed. */
+  wasStandby: boolean
+}
+
+export function newTrack(
+  candidateId: CandidateId | undefined,
+  epoch: number,
+  source: FeedSource,
+  bounds: HistoryBounds,
+): Track {
+  return {
+    candidateId,
+    epoch,
+    source,
+    history: new MediaHistory(bounds),
+    firstMediaMs: undefined,
+    introducedWith: undefined,
+    tookOverMs: Number.NaN,
+    hasDelivered: false,
+    wasStandby: false,
+  }
+}

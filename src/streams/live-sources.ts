@@ -1,0 +1,134 @@
+import type { CandidateId } from '../failover/group.ts'
+import type { CodecSignature } from '../mpegts/analyser/signature.ts'
+import type { Feed } from './feed.ts'
+import type { Container } from './framing/framing.ts'
+import type { SourceSnapshot, StreamRequest } from './service.ts'
+import { SourceOpener } from './sources/source-opener.ts'
+import type { SessionFailure, SessionListener, SourceSession } from './sources/session.ts'
+import { Compatibility } from './standby/compatibility.ts'
+import type { ProbeResult } from './standby/source-probe.ts'
+import { StandbyKeeper } from './standby/standby-keeper.ts'
+import type { StreamContext } from './stream-context.ts'
+import type { StreamGroup } from './stream-group.ts'
+import type { StreamReporter } from './stream-reporter.ts'
+
+export interface LiveSourcesOptions extends StreamContext {
+  readonly group: StreamGroup
+  readonly feed: Feed
+  readonly request: () => StreamRequest
+  readonly isLive: () => boolean
+  readonly expectedContainer: () => Container | undefined
+  readonly reporter: StreamReporter
+}
+
+/** The sources of one live stream: opened within what their accounts allow, kept ready, looked at, and compared. */
+export class LiveSources {
+  readonly #options: LiveSourcesOptions
+  readonly #opener: SourceOpener
+  readonly #keeper: StandbyKeeper
+  readonly #compatibility = new Compatibility()
+
+  constructor(options: LiveSourcesOptions) {
+    const { group, feed, reporter, limits, clock, request, isLive } = options
+    this.#options = options
+    this.#opener = new SourceOpener({
+      ...options,
+      source: (id) => group.source(id),
+      resolvedUrls: () => group.resolvedUrls,
+      hasAlternative: () => group.hasAlternative,
+      hasUsableAlternative: () => group.hasUsableAlternative,
+      onSignature: (id, signature) => this.#learnt(id, signature),
+      onWarning: (id, finding) => reporter.sourceWarned(group.source(id), finding),
+    })
+    this.#keeper = new StandbyKeeper({
+      clock,
+      feed,
+      isLive,
+      opener: this.#opener,
+      keyframeWaitMs: limits.keyframeWaitMs,
+      kind: () => request().standby,
+      next: () => group.standby,
+      dispatch: (event) => group.dispatch(event),
+      onProbed: (id, result) => reporter.sourceProbed(group.source(id), result),
+    })
+  }
+
+  /** What the source on air is made of, or else any of them. */
+  get signatureOnAir(): CodecSignature | undefined {
+    const { group } = this.#options
+    const ordered = [group.current, ...group.sources]
+    return this.#compatibility.anySignature(ordered)
+  }
+
+  /** What a player would notice of a switch, in words. */
+  get warnings(): readonly string[] {
+    return this.#compatibility.warnings(this.#options.group.sources)
+  }
+
+  open(
+    id: CandidateId,
+    listener: SessionListener,
+    purpose: 'on_air' | 'standby',
+    present: CandidateId | undefined,
+  ): SourceSession | 'no_connection_left' | 'close_present_first' {
+    const onRevoked = purpose === 'standby' ? { onRevoked: () => this.#keeper.revoked() } : {}
+    return this.#opener.open(id, listener, purpose, { present, ...onRevoked })
+  }
+
+  /** Something has changed: see to it that the right standby is received. */
+  arrange(): void {
+    this.#keeper.arrange()
+  }
+
+  standbyFailed(id: CandidateId, failure: SessionFailure): void {
+    this.#options.reporter.standbyFailed(this.#options.group.source(id), failure)
+    this.#keeper.failed(id, failure)
+  }
+
+  startProbing(id: CandidateId, intervalMs: number): void {
+    this.#keeper.startProbing(id, intervalMs)
+  }
+
+  stopProbing(id: CandidateId): void {
+    this.#keeper.stopProbing(id)
+  }
+
+  /** Looks at one source: connects, waits for media that a decoder could begin with, closes. */
+  async look(id: CandidateId): Promise<ProbeResult> {
+    return this.#keeper.look(id)
+  }
+
+  /** Looks at every source once, one after another, and tells the engine; for a stream that is new. */
+  async lookAtAll(): Promise<void> {
+    const { group } = this.#options
+    for (const { candidateId: id } of group.sources) {
+      const result = await this.#keeper.look(id)
+      if (result.kind === 'good') group.dispatch({ kind: 'probe_succeeded', id })
+      else if (result.kind === 'bad') {
+        const { reason, evidence } = result.failure
+        group.dispatch({ kind: 'probe_failed', id, reason, evidence })
+      }
+    }
+  }
+
+  stop(): void {
+    this.#keeper.stop()
+  }
+
+  snapshots(isOnAir: boolean): readonly SourceSnapshot[] {
+    const { feed, group, request } = this.#options
+    const { standby } = request()
+    return group.sourceSnapshots(isOnAir).map((source) => {
+      const id = group.sources[source.index]?.candidateId
+      const isReceived = feed.standby !== undefined && feed.standby.id === id
+      const readiness = source.onAir ? 'on_air' : isReceived ? 'hot' : standby === 'cold' ? 'cold' : 'warm'
+      return { ...source, standby: readiness }
+    })
+  }
+
+  #learnt(id: CandidateId, signature: CodecSignature): void {
+    const { group, reporter } = this.#options
+    this.#compatibility.learnt(id, signature)
+    for (const warning of this.#compatibility.takeNewWarnings(group.sources)) reporter.incompatible(warning)
+  }
+}

@@ -1,0 +1,50 @@
+import type { CandidateId } from '../../failover/group.ts'
+import { compareSignatures } from '../../mpegts/analyser/compare-signatures.ts'
+import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
+import type { Source } from '../sources/source-list.ts'
+
+/** What the sources of a stream are made of, as far as any of them was looked into, and what a player would make of it. */
+export class Compatibility {
+  readonly #signatures = new Map<CandidateId, CodecSignature>()
+  #told = new Set<string>()
+
+  learnt(id: CandidateId, signature: CodecSignature): void {
+    this.#signatures.set(id, signature)
+  }
+
+  signatureOf(id: CandidateId): CodecSignature | undefined {
+    return this.#signatures.get(id)
+  }
+
+  /** What any source is known to be made of, the most preferred first. */
+  anySignature(sources: readonly Source[]): CodecSignature | undefined {
+    return sources.map(({ candidateId }) => this.#signatures.get(candidateId)).find((known) => known !== undefined)
+  }
+
+  /** Sentences such as `backup 2 is HEVC while the primary is H.264: most players freeze`. */
+  warnings(sources: readonly Source[]): readonly string[] {
+    const known = sources.flatMap((source) => {
+      const signature = this.#signatures.get(source.candidateId)
+      return signature === undefined ? [] : [{ signature, name: nameOf(source) }]
+    })
+    const [reference, ...others] = known
+    if (reference === undefined) return []
+    return others.flatMap((other) =>
+      compareSignatures(reference.signature, other.signature, { first: reference.name, second: other.name }).map(
+        ({ message }) => message,
+      ),
+    )
+  }
+
+  /** Warnings that have not been told yet; from now on they have. */
+  takeNewWarnings(sources: readonly Source[]): readonly string[] {
+    const all = this.warnings(sources)
+    const fresh = all.filter((warning) => !this.#told.has(warning))
+    this.#told = new Set(all)
+    return fresh
+  }
+}
+
+function nameOf({ index }: Source): string {
+  return index === 0 ? 'the primary' : `backup ${index}`
+}
