@@ -15,7 +15,13 @@ export class AudioMeter {
 
   /** Duration of the frames that began since `beginUnit`, in 90 kHz ticks; undefined when they could not be told. */
   get unitTicks(): number | undefined {
-    return this.#isLost || this.#ticks === 0 ? undefined : this.#ticks
+    const ticks = this.#ticks + this.#begunTicks
+    return this.#isLost || ticks <= 0 ? undefined : ticks
+  }
+
+  /** The bytes so far end inside a frame. */
+  get isMidFrame(): boolean {
+    return !this.#isLost && (this.#skipBytes > 0 || this.#headerBytes > 0)
   }
 
   /** Duration of the latest frame, 0 before the first. */
@@ -30,11 +36,17 @@ export class AudioMeter {
 
   /** A unit begins; its data comes next. */
   beginUnit(): void {
-    this.#ticks = 0
+    this.#ticks = -this.#begunTicks
     if (!this.#isLost) return
     this.#isLost = false
+    this.#ticks = 0
     this.#headerBytes = 0
     this.#skipBytes = 0
+  }
+
+  /** A frame of which only a part of the header has come: it lasts as long as the one before. */
+  get #begunTicks(): number {
+    return this.#headerBytes > 0 ? this.#frameTicks : 0
   }
 
   /** Takes the next bytes of the elementary stream, `bytes[from, to)`. */

@@ -33,6 +33,8 @@ export class ClockSender {
   #lastUnitTicks: number | undefined
   /** Inside the hold, PCRs on other PIDs are not the programme's. */
   #sourcePid = -1
+  /** Units of the source were all sent before: so were its PCRs. */
+  #isWaiting = false
 
   constructor(options: ClockSenderOptions) {
     this.#options = options
@@ -44,10 +46,16 @@ export class ClockSender {
    */
   begin(isOwnTime: boolean, lagTicks: number): void {
     this.#lastUnitTicks = undefined
+    this.#isWaiting = false
     if (isOwnTime) {
       this.#clock.restart()
       this.#leadingDts = NO_TIMESTAMP
     } else this.#clock.join(lagTicks)
+  }
+
+  /** No PCR goes out before the next unit of the leading stream. */
+  wait(): void {
+    this.#isWaiting = true
   }
 
   /**
@@ -65,7 +73,10 @@ export class ClockSender {
 
   /** A unit goes out next; `leads` says that it belongs to the leading stream. */
   observeUnit(dts: number, leads: boolean): void {
-    if (leads) this.#leadingDts = dts
+    if (leads) {
+      this.#leadingDts = dts
+      this.#isWaiting = false
+    }
     this.#clock.observeUnit(dts)
   }
 
@@ -103,6 +114,7 @@ export class ClockSender {
 
   #take(buffer: Buffer, at: number): number | undefined {
     const { timeline } = this.#options
+    if (this.#isWaiting) return undefined
     if (hasDiscontinuityIndicator(buffer, at)) timeline.announceJump()
     const pcr = this.#clock.valueFor(pcrOf(buffer, at), timeline.offset, this.#leadingDts)
     if (pcr === undefined || this.#lastUnitTicks === undefined || this.#leadingDts === NO_TIMESTAMP) return pcr

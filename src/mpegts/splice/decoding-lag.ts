@@ -14,6 +14,11 @@ export class DecodingLag {
   #ticks = 0
   #stepTicks = 0
 
+  /** By how much the next picture will be decoded early, 90 kHz ticks. */
+  get ticks(): number {
+    return this.#ticks
+  }
+
   /** Begins with a lag of `ticks` that shrinks by half a picture with each picture. */
   begin(ticks: number, pictureTicks: number): void {
     this.#ticks = ticks

@@ -6,6 +6,7 @@ import { clearDiscontinuityIndicator, makeDiscontinuityPacket, moveRareTimestamp
 import { hasReadableFrames } from './audio-frame.ts'
 import { DecodingLag, splitForDts } from './decoding-lag.ts'
 import type { Hold } from './hold.ts'
+import { wasSent } from './known-join.ts'
 import { PID_CLOCK_ONLY } from './clock-sender.ts'
 import type { ClockSender } from './clock-sender.ts'
 import type { OutputProgramme } from './output-programme.ts'
@@ -66,6 +67,8 @@ export class Emitter {
   #missingDts = NO_TIMESTAMP
   /** Audio before this, in the output's time, is of no use; NO_TIMESTAMP when all is. */
   #audioFloor = NO_TIMESTAMP
+  /** The source carries the encode of the one before: what that one has sent does not go out again. */
+  #isTwin = false
 
   constructor(options: EmitterOptions) {
     this.#options = options
@@ -79,6 +82,11 @@ export class Emitter {
     return this.#mediaTicks
   }
 
+  /** See DecodingLag. */
+  get lagTicks(): number {
+    return this.#lag.ticks
+  }
+
   get leader(): Track | undefined {
     return this.#leader
   }
@@ -90,11 +98,18 @@ export class Emitter {
 
   /** A source begins; `audioFloor` bounds the audio of tracks that have sent none yet. */
   begin(audioFloor: number, firstDts: { readonly position: number; readonly sourceDts: number } | undefined): void {
+    this.#isTwin = false
     this.#audioFloor = audioFloor
     this.#firstDts = firstDts
     this.#areTablesDue = true
     this.#assemblers.clear()
     this.#record = { audioUnitsDropped: 0, audioHoleMs: undefined }
+  }
+
+  /** A source begins that carries the same encode as the one before, whose units it repeats first. */
+  goOn(leader: Track): void {
+    this.begin(leader.sending.lastDts, undefined)
+    this.#isTwin = true
   }
 
   lead(leader: Track | undefined): void {
@@ -189,6 +204,9 @@ export class Emitter {
     sending.isSkipping = false
     const isTimed = track.format === 'pes' && !isScrambled(buffer, at)
     if (isTimed) sending.isSkipping = !this.#placeUnit(track, hold, at, end)
+    else if (this.#isTwin) sending.isSkipping = this.#wasPassed()
+    // A viewer cannot begin where nothing goes out.
+    if (sending.isSkipping && track === this.#leader) this.#takeJoin(hold.positionOf(at))
     if (sending.isSkipping) return
     const isJoin = track === this.#leader && this.#takeJoin(hold.positionOf(at))
     this.#sendTables(isJoin)
@@ -207,13 +225,16 @@ export class Emitter {
       sending.untimedUnits += 1
       // Data without timestamps (KLV, private streams) belongs to no moment; pictures and sound do.
       const isMedia = isVideo(track) || isAudio(track)
+      if (this.#isTwin && !isMedia && this.#wasPassed()) return false
       return !isMedia || sending.sourceDts !== NO_TIMESTAMP || kind === 'none'
     }
     const sourceDts = this.#firstDtsAt(hold.positionOf(at)) ?? header.dts
     const isFirst = sending.sourceDts === NO_TIMESTAMP
     this.#options.timeline.place(track, sourceDts, track === this.#leader)
+    const isRepeated = this.#isTwin && isFirst && !isAudio(track)
+    if (isRepeated && wasSent(track, wrapTimestamp(sourceDts + sending.offset))) return false
     if (isFirst && isAudio(track) && !this.#trimFirstAudio(track, hold, at, end)) {
-      this.#record.audioUnitsDropped += 1
+      if (!this.#isTwin) this.#record.audioUnitsDropped += 1
       return false
     }
     // Trimming has moved the timestamps; nothing else changes them between.
@@ -231,9 +252,13 @@ export class Emitter {
     const floor = sending.lastDts === NO_TIMESTAMP ? this.#audioFloor : sending.end
     const pts = wrapTimestamp(this.#header.pts + sending.offset)
     const overlap = floor === NO_TIMESTAMP ? 0 : timestampStep(floor, pts)
+    // The frame that was begun ends in this unit.
+    if (this.#isTwin && sending.audio.isMidFrame && Math.abs(overlap) <= OVERLAP_TOLERANCE_TICKS) return true
     if (!hasReadableFrames(output.codec)) return overlap <= OVERLAP_TOLERANCE_TICKS
     const isTrimmed = trimUnitStart({ buffer: hold.buffer, from: at, to: end, pid }, output.codec, Math.max(0, overlap))
-    return isTrimmed || overlap <= OVERLAP_TOLERANCE_TICKS
+    if (!isTrimmed && overlap > OVERLAP_TOLERANCE_TICKS) return false
+    sending.audio.reset()
+    return true
   }
 
   #writeTimestamps(track: Track, buffer: Buffer, sourceDts: number): boolean {
@@ -260,12 +285,18 @@ export class Emitter {
     sending.sourceDts = sourceDts
     sending.untimedUnits = 0
     sending.lastDts = dts
+    sending.mappedDts = wrapTimestamp(sourceDts + sending.offset)
     if (sending.maxPts === NO_TIMESTAMP || timestampStep(pts, sending.maxPts) > 0) sending.maxPts = pts
     sending.unitPts = pts
     if (isAudio(track)) sending.audio.beginUnit()
     if (track === this.#leader) this.#advance(dts)
     if (hasDecodingOrder) this.#options.clock.observeUnit(dts, track === this.#leader)
     return true
+  }
+
+  /** Whether data without a time of its own comes with pictures that were sent before. */
+  #wasPassed(): boolean {
+    return this.#leader?.sending.sourceDts === NO_TIMESTAMP
   }
 
   #noteHole(track: Track, pts: number): void {

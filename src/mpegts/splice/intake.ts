@@ -8,6 +8,7 @@ import type { Hold } from './hold.ts'
 import { LeadMeter } from './lead-meter.ts'
 import { makePesHeader, PES_PREFIX_BYTES, readPesHeader } from './pes-header.ts'
 import type { PesHeader } from './pes-header.ts'
+import { ReorderGroup } from './reorder.ts'
 import { isAudio, isVideo } from './track.ts'
 import type { Track } from './track.ts'
 import { DROPPED } from './unit-rewrite.ts'
@@ -47,6 +48,10 @@ export class Intake {
   #pmt: Pmt | undefined
   /** Position of the first random access point that was told. */
   #joinFrom = Infinity
+  /** Positions of the random access points in what is being taken. */
+  #joins: readonly number[] = []
+  /** Those before this position do not count. */
+  #joinsFrom = 0
   #continuityErrors = 0
   #pcrPid = PID_NULL
   readonly #lead = new LeadMeter()
@@ -60,6 +65,24 @@ export class Intake {
 
   get continuityErrors(): number {
     return this.#continuityErrors
+  }
+
+  /**
+   * The unit of `track` that begins at `position` and those after it are taken from the next random access point on.
+   * True when this is one.
+   */
+  awaitJoin(track: Track, position: number): boolean {
+    const { taking } = track
+    this.#joinsFrom = position
+    this.#joinFrom = this.#firstJoin()
+    taking.group = new ReorderGroup()
+    if (this.#joinFrom === position) return true
+    Object.assign(taking, { awaitsJoin: true, hasBegun: false, openAt: -1 })
+    return false
+  }
+
+  #firstJoin(): number {
+    return this.#joins.find((join) => join >= this.#joinsFrom) ?? Infinity
   }
 
   /** How far the units so far came behind the source's PCR, 90 kHz ticks. Measures no further. */
@@ -94,7 +117,8 @@ export class Intake {
   /** Reads `hold.buffer[from, to)`. `joins` are the positions of random access points in it. */
   take(hold: Hold, from: number, to: number, joins: readonly number[]): void {
     const { buffer } = hold
-    this.#joinFrom = Math.min(this.#joinFrom, joins[0] ?? Infinity)
+    this.#joins = joins
+    this.#joinFrom = Math.min(this.#joinFrom, this.#firstJoin())
     for (let at = from; at < to; at += PACKET_BYTES) {
       const flags = buffer[at + 1] ?? 0
       const pid = ((flags & 0x1f) << 8) | (buffer[at + 2] ?? 0)

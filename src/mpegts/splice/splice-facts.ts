@@ -2,9 +2,10 @@
 
 /**
  * How the present source was joined to the one before: `first` has nothing before it, `seamless` goes on in the same
- * programme, `discontinuity` had to change the codec of a stream that was on air.
+ * programme, `hitless` goes on with the very next picture of the same encode, `discontinuity` had to change the codec of a
+ * stream that was on air.
  */
-export type SeamKind = 'first' | 'seamless' | 'discontinuity'
+export type SeamKind = 'first' | 'seamless' | 'hitless' | 'discontinuity'
 
 export interface SeamFacts {
   readonly kind: SeamKind

@@ -1,6 +1,5 @@
-import { PACKET_BYTES, pidOf, SYNC_BYTE } from '../packet.ts'
+import { PACKET_BYTES } from '../packet.ts'
 import type { Pmt } from '../psi.ts'
-import { hasReadableFrames } from './audio-frame.ts'
 import { ClockSender, PID_CLOCK_ONLY } from './clock-sender.ts'
 import { Emitter } from './emitter.ts'
 import { Hold, HOLD_BYTES_MAX, INTAKE_BYTES_MAX } from './hold.ts'
@@ -10,6 +9,9 @@ import { markBrokenLink } from './broken-link.ts'
 import { areLeadingDecodable, JoinGate } from './join-gate.ts'
 import type { Opening } from './join-gate.ts'
 import { leadInBegin, stripClockBefore } from './lead-in.ts'
+import { canGoOn, offsetOfTwin, SuccessorWatch } from './known-join.ts'
+import type { KnownTimeline } from './known-join.ts'
+import { dropPackets, endOpenUnits } from './open-units.ts'
 import { OutputProgramme } from './output-programme.ts'
 import { PacketWriter } from './packet-writer.ts'
 import type { PesHeader } from './pes-header.ts'
@@ -21,7 +23,6 @@ import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './time
 import { beginSending, beginTaking, isAudio, isVideo } from './track.ts'
 import type { Track } from './track.ts'
 import { TrackTable } from './track-table.ts'
-import { DROPPED, keepWholeFrames } from './unit-rewrite.ts'
 
 /** A unit that is not complete after this much media leaves as far as it has come. */
 const HOLD_TICKS_MAX = 1_000 * TICKS_PER_MS
@@ -67,6 +68,8 @@ export class Splicer {
   #progress = new Progress()
   #hasPushed = false
   #seamKind: SeamKind = 'first'
+  /** Of a twin that has not shown yet that it goes on where the source before ended. */
+  #successor: SuccessorWatch | undefined
   #isScrambled = false
   #leadingPicturesDropped = 0
   #joins = 0
@@ -111,9 +114,13 @@ export class Splicer {
    * A source goes on air. `tables` are its PAT and PMT packets as they stood before its first media. What the one before
    * has left complete goes to the sink first. The next push holds a random access point of the source; what lies before
    * it in that push gives audio only.
+   * With `twin` the source carries the same encode as the one that is on air: it goes on with the very next unit of each
+   * stream. What is pushed begins before the cut, at any packet. If it does not hold the next picture, it is joined at a
+   * random access point as any other.
    */
-  begin(tables: Buffer, sink: SpliceSink): void {
+  begin(tables: Buffer, sink: SpliceSink, twin?: KnownTimeline): void {
     this.cut(sink)
+    const wasScrambled = this.#isScrambled
     this.#continuityErrors += this.#intake.continuityErrors
     this.#intake = new Intake(this.#listener, this.#options.programmeNumber)
     this.#phase = 'joining'
@@ -125,10 +132,12 @@ export class Splicer {
     this.#joinFromTicks = 0
     this.#progress = new Progress()
     this.#hasPushed = false
+    this.#successor = undefined
     this.#isScrambled = false
     this.#seamKind = this.#joins === 0 ? 'first' : 'seamless'
     for (const track of this.#tracks.all) beginSending(track)
     this.#intake.readTables(tables)
+    if (twin !== undefined && !wasScrambled) this.#goOn(twin)
   }
 
   /** Whole packets of the source on air; `joinOffsets` are the offsets of its random access points, ascending. */
@@ -158,7 +167,7 @@ export class Splicer {
   cut(sink: SpliceSink): void {
     if (this.#phase === 'on-air') {
       this.#writer.open(sink)
-      this.#endOpenUnits()
+      this.#incompleteUnitsDropped += endOpenUnits(this.#hold, this.#byPid.values())
       if (this.#emitter.leader !== undefined) this.#clock.end(unitTicksOf(this.#emitter.leader))
       this.#emitter.send(this.#hold, this.#hold.end)
       for (const track of this.#tracks.all) endUnit(track)
@@ -218,6 +227,7 @@ export class Splicer {
       this.#releaseOverdue()
     }
     track.taking.openedAtTicks = this.#progress.ticks
+    if (track === this.#main && this.#successor !== undefined && !this.#isSucceeding(track, position, header)) return
     if (track === this.#main && isVideo(track) && header !== undefined) {
       track.taking.group.beginPicture(position, header.pts, header.dts)
     }
@@ -247,6 +257,43 @@ export class Splicer {
     if (this.#phase === 'joining' && ticks > JOIN_TICKS_MAX) this.#joinAnyhow()
   }
 
+  /** Puts the source on air in the time of its twin, if it has the same streams. */
+  #goOn(twin: KnownTimeline): void {
+    const { leader } = this.#emitter
+    if (!canGoOn(leader) || leader !== this.#main || this.#seamKind !== 'seamless') return
+    this.#hasPushed = true
+    this.#leadingPicturesDropped = 0
+    this.#successor = new SuccessorWatch(leader)
+    this.#timeline.goOn(offsetOfTwin(this.#timeline.offset, twin))
+    this.#intake.endLead()
+    this.#clock.begin(false, this.#emitter.lagTicks)
+    this.#clock.wait()
+    this.#enterAir(leader)
+    this.#emitter.goOn(leader)
+  }
+
+  /** False when the unit is of no use: nothing between it and the last one is there, so a key picture is waited for. */
+  #isSucceeding(track: Track, position: number, header: PesHeader | undefined): boolean {
+    if (header === undefined || this.#successor === undefined) return true
+    const mappedDts = wrapTimestamp(header.dts + this.#timeline.offset)
+    const succession = this.#successor.judge(mappedDts, this.#intake.continuityErrors)
+    if (succession === 'sent') return true
+    this.#successor = undefined
+    if (succession === 'next') {
+      this.#seamKind = 'hitless'
+      return true
+    }
+    this.#phase = 'joining'
+    this.#joins -= 1
+    this.#joinFromTicks = this.#progress.ticks
+    for (const each of this.#tracks.all) beginSending(each)
+    // It was, by the twin that this one was taken for.
+    track.sending.wasOnAir = true
+    if (isAudio(track)) return true
+    dropPackets(this.#hold, (at, pid) => at < position && pid === track.pid)
+    return this.#intake.awaitJoin(track, position)
+  }
+
   /** Begins with what there is: without a picture, with the audio. */
   #joinAnyhow(): void {
     const opening = this.#gate.settle()
@@ -260,7 +307,7 @@ export class Splicer {
     if (pictureTicks !== undefined && pictureTicks > 0) track.sending.steps.restart(pictureTicks)
     const keyPts = wrapTimestamp(key.pts + this.#timeline.offset)
     this.#leadingPicturesDropped = opening.leadingPictures
-    this.#dropPackets((position, pid) =>
+    dropPackets(this.#hold, (position, pid) =>
       pid === PID_CLOCK_ONLY
         ? position < key.position
         : pid === track.pid && position >= opening.dropFrom && position < opening.dropTo,
@@ -339,29 +386,5 @@ export class Splicer {
     if (taking.openAt < 0) return
     taking.openAt = -1
     this.#unitsReleasedEarly += 1
-  }
-
-  /** Drops what is incomplete; of audio, what is whole of it stays. */
-  #endOpenUnits(): void {
-    const openFrom = new Map<number, number>()
-    for (const { pid, output, taking } of this.#byPid.values()) {
-      if (taking.group.beginsAt >= 0) openFrom.set(pid, taking.group.beginsAt)
-      if (taking.openAt < 0) continue
-      const from = this.#hold.offsetOf(taking.openAt)
-      const place = { buffer: this.#hold.buffer, from, to: this.#hold.offsetOf(this.#hold.end), pid }
-      if (output.kind === 'audio' && hasReadableFrames(output.codec) && keepWholeFrames(place, output.codec)) continue
-      if (!openFrom.has(pid)) openFrom.set(pid, taking.openAt)
-      this.#incompleteUnitsDropped += 1
-    }
-    if (openFrom.size > 0) this.#dropPackets((position, pid) => position >= (openFrom.get(pid) ?? Infinity))
-  }
-
-  #dropPackets(isUnwanted: (position: number, pid: number) => boolean): void {
-    const { buffer } = this.#hold
-    const end = this.#hold.offsetOf(this.#hold.end)
-    for (let at = this.#hold.offsetOf(this.#hold.begin); at < end; at += PACKET_BYTES) {
-      if (buffer[at] !== SYNC_BYTE) continue
-      if (isUnwanted(this.#hold.positionOf(at), pidOf(buffer, at))) buffer[at] = DROPPED
-    }
   }
 }

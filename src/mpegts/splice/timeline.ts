@@ -94,6 +94,11 @@ export class Timeline {
     this.#isJumpAnnounced = false
   }
 
+  /** A source begins whose timestamps fall on the output's by `offset`, 90 kHz modulo 2^33. */
+  goOn(offset: number): void {
+    this.join(0, offset)
+  }
+
   /** The source says that its clock changes (discontinuity_indicator with a PCR). */
   announceJump(): void {
     this.#isJumpAnnounced = true

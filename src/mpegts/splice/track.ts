@@ -59,6 +59,8 @@ export interface SendingState {
   /** DTS of the last unit; the end of the last but the one in progress, for audio. */
   lastDts: number
   end: number
+  /** DTS of the last unit, had nothing been moved for the sake of a join. */
+  mappedDts: number
   /** The latest PTS: where what is shown has come to. */
   maxPts: number
   /** It sent units of the source before. */
@@ -100,6 +102,7 @@ export function makeTrack(output: OutputStream): Track {
       isRenewed: false,
       lastDts: NO_TIMESTAMP,
       end: NO_TIMESTAMP,
+      mappedDts: NO_TIMESTAMP,
       maxPts: NO_TIMESTAMP,
       wasOnAir: false,
       untimedUnits: 0,
@@ -126,7 +129,6 @@ export function beginSending({ sending }: Track): void {
   sending.sourceDts = NO_TIMESTAMP
   sending.isSkipping = false
   sending.hasSkipped = true
-  sending.audio.reset()
 }
 
 function formatOf({ codec, streamType }: ElementaryStream): TrackFormat {

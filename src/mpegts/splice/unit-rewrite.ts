@@ -12,11 +12,14 @@ const PES_LENGTH_MAX = 0xffff
 const UNIT_BYTES_MAX = 128 * 1024
 const FRAMES_MAX = 4_096
 
-interface Frame {
+interface FrameBegin {
   readonly at: number
-  readonly end: number
   /** Begin after that of the unit's first frame. */
   readonly fromTicks: number
+}
+
+interface Frame extends FrameBegin {
+  readonly end: number
 }
 
 /** Packets `buffer[from, to)` hold units of several PIDs; the one meant begins at `from`. */
@@ -35,9 +38,10 @@ export function trimUnitStart(place: UnitPlace, codec: Codec, skipTicks: number)
   const unit = gather(place)
   const header = makePesHeader()
   if (unit === undefined || readPesHeader(unit.pes, 0, unit.pes.length, header) !== 'whole') return false
-  const first = framesOf(codec, unit.pes, header.dataAt).find(
-    ({ fromTicks }) => fromTicks >= skipTicks - OVERLAP_TOLERANCE_TICKS,
-  )
+  const { frames, rest } = framesOf(codec, unit.pes, header.dataAt)
+  const isWanted = ({ fromTicks }: FrameBegin) => fromTicks >= skipTicks - OVERLAP_TOLERANCE_TICKS
+  // A frame that ends in the next unit begins here.
+  const first = frames.find(isWanted) ?? (rest !== undefined && isWanted(rest) ? rest : undefined)
   if (first === undefined) return false
   if (first.at === header.dataAt) return true
   if (header.ptsAt >= 0) writeTimestamp(unit.pes, header.ptsAt, wrapTimestamp(header.pts + Math.round(first.fromTicks)))
@@ -55,7 +59,7 @@ export function keepWholeFrames(place: UnitPlace, codec: Codec): boolean {
   const unit = gather(place)
   const header = makePesHeader()
   if (unit === undefined || readPesHeader(unit.pes, 0, unit.pes.length, header) !== 'whole') return false
-  const last = framesOf(codec, unit.pes, header.dataAt).at(-1)
+  const last = framesOf(codec, unit.pes, header.dataAt).frames.at(-1)
   if (last === undefined) return false
   refill(place.buffer, unit.packetsAt, unit.pes.subarray(0, last.end))
   return true
@@ -83,20 +87,26 @@ function gather({ buffer, from, to, pid }: UnitPlace): Unit | undefined {
   return packetsAt.length === 0 ? undefined : { packetsAt, pes: Buffer.concat(parts) }
 }
 
-/** The whole frames from the first on that another one or the unit's end follows. */
-function framesOf(codec: Codec, pes: Buffer, dataAt: number): readonly Frame[] {
+/** The whole frames from the first on, and the one behind them that the unit's end cuts. */
+function framesOf(
+  codec: Codec,
+  pes: Buffer,
+  dataAt: number,
+): { readonly frames: readonly Frame[]; readonly rest: FrameBegin | undefined } {
   let at = dataAt
   while (at + AUDIO_HEADER_BYTES <= pes.length && !beginsFrames(codec, pes, at)) at += 1
   const frames: Frame[] = []
   let fromTicks = 0
+  let isCut = false
   while (at + AUDIO_HEADER_BYTES <= pes.length && frames.length < FRAMES_MAX) {
     const frame = readAudioFrame(codec, pes, at)
+    isCut = frame !== undefined && at + frame.bytes !== pes.length
     if (frame === undefined || at + frame.bytes > pes.length) break
     frames.push({ at, end: at + frame.bytes, fromTicks })
     at += frame.bytes
     fromTicks += frame.ticks
   }
-  return frames
+  return { frames, rest: isCut && frames.length > 0 ? { at, fromTicks } : undefined }
 }
 
 function beginsFrames(codec: Codec, pes: Buffer, at: number): boolean {
