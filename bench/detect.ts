@@ -35,6 +35,8 @@ function makeMonitor(): SourceMonitor {
     actionOf: (condition) => conditionFacts[condition].defaultAction,
     hasAlternative: () => true,
     bitRateFloor: undefined,
+    silence: { thresholdDb: -50, holdMs: 10_000, checks: undefined },
+    decoders: undefined,
   })
 }
 

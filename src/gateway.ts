@@ -22,6 +22,7 @@ import type { Store } from './store/store.ts'
 import type { HealthReport } from './streams/api/api-options.ts'
 import { streamApi } from './streams/api/stream-api.ts'
 import { ConnectionBudget } from './streams/connection-budget.ts'
+import { Decoders } from './streams/detect/decoders.ts'
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
 
@@ -62,6 +63,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
       ...{ clock, log, events, metrics, store, secret, network, policy },
       ...{ defaults: config, limits: config, random: systemRandom },
       budget: new ConnectionBudget(),
+      decoders: new Decoders({ processesMax: config.decodersMax, clock, log }),
       slates: undefined,
       streamsMax: config.maxStreams,
       viewersMax: config.maxViewers,

@@ -18,6 +18,7 @@ export interface Metrics {
   /** A switch settled. Durations in milliseconds; undefined where there was nothing to measure. */
   switched(reason: string, cause: string, detectionMs: number | undefined, gapMs: number | undefined): void
   sourceFailed(reason: string): void
+  sourceCondition(condition: string, action: string): void
   /** The text that Prometheus scrapes. */
   render(): Promise<string>
   readonly contentType: string
@@ -54,6 +55,12 @@ export function createMetrics({ sources, version, includeProcess }: MetricsOptio
     labelNames: ['reason'],
     registers,
   })
+  const conditions = new Counter({
+    name: 'holdfast_source_conditions_total',
+    help: 'Conditions of sources that were told (warn) or for which they were left (fail).',
+    labelNames: ['condition', 'action'],
+    registers,
+  })
   const detection = new Histogram({
     name: 'holdfast_failure_detection_seconds',
     help: 'From the last good media of a source that failed to noticing it.',
@@ -76,6 +83,7 @@ export function createMetrics({ sources, version, includeProcess }: MetricsOptio
       if (gapMs !== undefined) gap.observe(gapMs / 1000)
     },
     sourceFailed: (reason) => failures.inc({ reason: reasonLabel(reason) }),
+    sourceCondition: (condition, action) => conditions.inc({ condition, action }),
     render: async () => registry.metrics(),
     contentType: registry.contentType,
   }

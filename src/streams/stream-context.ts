@@ -3,7 +3,11 @@ import type { GroupPolicy } from '../failover/group.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
+import type { ConnectionBudget } from './connection-budget.ts'
+import type { Decoders } from './detect/decoders.ts'
 import type { DetectionLimits } from './detect/policy.ts'
+import type { SlateMaker } from './outage.ts'
+import type { SwitchReceipt } from './receipts/receipt.ts'
 import type { StreamRequest } from './service.ts'
 import type { SourceNetwork } from './sources/http-client.ts'
 import type { StreamMemory } from './stream-counters.ts'
@@ -19,6 +23,12 @@ export interface StreamContext {
   readonly events: EventSink
   readonly metrics: StreamMetrics
   readonly network: SourceNetwork
+  /** Shared by all streams: how many sources may be decoded at once. */
+  readonly decoders: Decoders
+  /** Shared by all streams: what the providers' accounts allow. */
+  readonly budget: ConnectionBudget
+  /** Undefined where none can be made. */
+  readonly slates: SlateMaker | undefined
 }
 
 /** What one stream is given beside that. */
@@ -29,6 +39,8 @@ export interface StreamOptions extends StreamContext {
   readonly createdWallMs: number
   /** Media bytes handed to viewers. */
   readonly countBytes: (bytes: number) => void
+  /** A switch has settled. */
+  readonly onSwitched: (receipt: SwitchReceipt) => void
   /** Something that has to survive a restart changed. */
   readonly onMemoryChanged: () => void
 }
@@ -43,10 +55,13 @@ export interface StreamLimits extends DetectionLimits {
   readonly keyframeWaitMs: number
   readonly startTimeoutMs: number
   readonly viewerHoldMs: number
+  readonly slateHoldMs: number
   readonly viewerStallMs: number
   readonly vodReadTimeoutMs: number
   readonly vodViewerStallMs: number
   readonly graceMs: number
+  readonly standbyCheckMs: number
+  readonly probeIntervalMs: number
   readonly bufferBytesMax: number
   readonly bufferMsMax: number
   readonly userAgent: string

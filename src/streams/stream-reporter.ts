@@ -1,31 +1,24 @@
 import type { EventSink } from '../events/event.ts'
 import type { Log } from '../lib/log.ts'
+import { errorMessage } from '../lib/errors.ts'
 import { redactUrl } from '../lib/redact.ts'
 import type { Finding } from './detect/conditions.ts'
+import { conditionOf } from './detect/policy.ts'
 import { logNameOf } from './failures.ts'
+import { receiptObject } from './receipts/receipt.ts'
+import type { SwitchReceipt } from './receipts/receipt.ts'
 import type { StopReason } from './service.ts'
 import type { SessionFailure } from './sources/session.ts'
 import type { Source } from './sources/source-list.ts'
+import type { ProbeResult } from './standby/source-probe.ts'
 
 /** What the streams hall measures; the gateway hands it to its metrics registry. */
 export interface StreamMetrics {
   /** A switch settled. Durations in milliseconds; `gapMs` is undefined when nobody was watching. */
   switched(reason: string, cause: string, detectionMs: number | undefined, gapMs: number | undefined): void
   sourceFailed(reason: string): void
-}
-
-/** The receipt of a switch that has settled. */
-export interface SwitchReport {
-  readonly from: Source | undefined
-  readonly to: Source
-  readonly cause: string
-  readonly reason: string
-  readonly epoch: number
-  readonly attempts: number
-  readonly failure: SessionFailure | undefined
-  readonly connectMs: number | undefined
-  readonly gapMs: number | undefined
-  readonly by: string | undefined
+  /** A condition of a source on which something was done. */
+  sourceCondition(condition: string, action: 'fail' | 'warn'): void
 }
 
 interface ReportedViewer {
@@ -70,6 +63,8 @@ export class StreamReporter {
   sourceFailed(source: Source, failure: SessionFailure, clientId: string | undefined): void {
     const { streamId, log, metrics } = this.#options
     metrics.sourceFailed(failure.reason)
+    const condition = conditionOf(failure.reason)
+    if (condition !== undefined) metrics.sourceCondition(condition, 'fail')
     log.warn('source_failed', `Stream error for client ${clientId ?? 'none'}: ${logNameOf(failure)}`, {
       stream_id: streamId,
       url: redactUrl(source.url),
@@ -81,8 +76,9 @@ export class StreamReporter {
 
   /** Something is wrong with what the source sends, and it stays on air. */
   sourceWarned(source: Source, { condition, message, evidence, sinceMs, detectedMs }: Finding): void {
-    const { streamId, events, log } = this.#options
+    const { streamId, events, log, metrics } = this.#options
     const detectionMs = Math.round(detectedMs - sinceMs)
+    metrics.sourceCondition(condition, 'warn')
     events.emit('source_warning', streamId, {
       url: source.url,
       failover_index: source.index,
@@ -129,33 +125,67 @@ export class StreamReporter {
     log.info('failover_attempt', `Attempting automatic failover for client ${client} (${attempts})`, fields)
   }
 
-  switched(report: SwitchReport): void {
+  switched(receipt: SwitchReceipt): void {
     const { streamId, events, log, metrics } = this.#options
-    const { from, to, failure, gapMs, connectMs } = report
-    const detectionMs = failure === undefined ? undefined : Math.round(failure.detectionMs)
-    const rounded = gapMs === undefined ? undefined : Math.round(gapMs)
-    metrics.switched(report.reason, report.cause, failure?.detectionMs, gapMs)
-    events.emit('switch_completed', streamId, {
-      old_url: from?.url ?? null,
-      new_url: to.url,
-      failover_index: to.index,
-      cause: report.cause,
-      reason: report.reason,
-      epoch: report.epoch,
-      attempts: report.attempts,
-      detection_ms: detectionMs ?? null,
-      connect_ms: connectMs === undefined ? null : Math.round(connectMs),
-      gap_ms: rounded ?? null,
-      evidence: failure?.evidence ?? {},
-      by: report.by ?? null,
-    })
+    const { reason, trigger, to, measured, detectionMs } = receipt
+    metrics.switched(reason, trigger, detectionMs, measured?.gapMs)
+    events.emit('switch_completed', streamId, receiptObject(receipt))
     log.info('switch_completed', `Failover of stream ${streamId} to source ${to.index} completed`, {
       stream_id: streamId,
-      cause: report.cause,
-      reason: report.reason,
+      cause: trigger,
+      reason,
       url: redactUrl(to.url),
-      detection_ms: detectionMs,
-      gap_ms: rounded,
+      detection_ms: detectionMs === undefined ? undefined : Math.round(detectionMs),
+      gap_ms: measured === undefined ? undefined : Math.round(measured.gapMs),
+      seam: measured?.seam,
+    })
+  }
+
+  /** The source that stands by, received all the time, failed. */
+  standbyFailed(source: Source, failure: SessionFailure): void {
+    this.#options.log.warn('standby_failed', `Standby ${source.index} of stream ${this.#options.streamId} failed`, {
+      stream_id: this.#options.streamId,
+      url: redactUrl(source.url),
+      reason: failure.reason,
+      detail: failure.message,
+    })
+  }
+
+  /** Somebody looked at a source that is not on air. */
+  sourceProbed(source: Source, result: ProbeResult): void {
+    this.#options.log.debug(
+      'source_probed',
+      `Source ${source.index} of stream ${this.#options.streamId} was looked at`,
+      {
+        stream_id: this.#options.streamId,
+        url: redactUrl(source.url),
+        result: result.kind,
+        reason: result.kind === 'bad' ? result.failure.reason : undefined,
+      },
+    )
+  }
+
+  /** A switch between two of the sources would be noticed by players. */
+  incompatible(warning: string): void {
+    const { streamId, events, log } = this.#options
+    events.emit('source_warning', streamId, { condition: 'incompatible_sources', message: warning })
+    log.warn('incompatible_sources', `Stream ${streamId}: ${warning}`, { stream_id: streamId })
+  }
+
+  slateShown(clientCount: number): void {
+    const { streamId, events, log } = this.#options
+    events.emit('slate_shown', streamId, { client_count: clientCount })
+    log.warn('slate_shown', `No source of stream ${streamId} delivers, its viewers see a slate`, {
+      stream_id: streamId,
+      clients: clientCount,
+    })
+  }
+
+  slateUnavailable(error: unknown): void {
+    const { streamId, log } = this.#options
+    log.warn('slate_unavailable', `There is no slate for stream ${streamId}`, {
+      stream_id: streamId,
+      detail: errorMessage(error),
     })
   }
 

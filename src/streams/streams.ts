@@ -1,6 +1,8 @@
 import type { Timer } from '../lib/clock.ts'
 import { errorMessage, HoldfastError } from '../lib/errors.ts'
 import type { Json, Store } from '../store/store.ts'
+import { toStreamRequest } from './api/stream-request.ts'
+import type { StreamDefaults } from './api/stream-request.ts'
 import { LiveStream } from './live-stream.ts'
 import { OnDemandStream } from './on-demand-stream.ts'
 import type {
@@ -22,6 +24,8 @@ import type { Stream } from './stream.ts'
 
 export interface StreamsOptions extends StreamContext {
   readonly store: Store
+  /** What a stream is given that was stored before it could be chosen. */
+  readonly defaults: StreamDefaults
   /** Key of the stream ids. */
   readonly secret: string
   readonly streamsMax: number
@@ -64,6 +68,7 @@ export class Streams implements StreamService, AsyncDisposable {
       ...options,
       metrics: {
         sourceFailed: (reason) => options.metrics.sourceFailed(reason),
+        sourceCondition: (condition, action) => options.metrics.sourceCondition(condition, action),
         switched: (...report) => {
           this.#switches += 1
           options.metrics.switched(...report)
@@ -80,7 +85,7 @@ export class Streams implements StreamService, AsyncDisposable {
     for (const { key, value } of await store.list('streams')) {
       try {
         // Written by `create` below, from a validated request.
-        const stored = value as unknown as StoredStream
+        const stored = upToDate(value as unknown as StoredStream, this.#options.defaults)
         const memory = memories.get(key) as unknown as StreamMemory | undefined
         this.#add(key, stored, memory)
       } catch (error) {
@@ -105,6 +110,7 @@ export class Streams implements StreamService, AsyncDisposable {
     await store.put('streams', streamId, asJson(stored))
     if (known !== undefined) known.stream.update(request)
     const entry = known ?? this.#entries.get(streamId) ?? this.#add(streamId, stored, undefined)
+    if (known === undefined) entry.stream.lookAtSources()
     events.emit(known === undefined ? 'stream_created' : 'stream_updated', streamId, {
       url: request.url,
       failover_urls: request.failoverUrls,
@@ -222,6 +228,7 @@ export class Streams implements StreamService, AsyncDisposable {
       countBytes: (bytes: number) => {
         this.#bytesServed += bytes
       },
+      onSwitched: () => {},
       onMemoryChanged: () => this.#save(streamId),
     }
     const stream = kind === 'live' ? new LiveStream(options) : new OnDemandStream({ ...options, kind })
@@ -279,4 +286,11 @@ function uniqueClientId(request: ViewRequest, stream: Stream): string {
 /** Our own records are made of JSON data only; what is undefined is left out as JSON does. */
 function asJson(value: object): Json {
   return JSON.parse(JSON.stringify(value)) as Json
+}
+
+/** A stream that was stored before there was as much to choose. */
+function upToDate(stored: StoredStream, defaults: StreamDefaults): StoredStream {
+  const { request } = stored
+  const plain = toStreamRequest({ url: request.url, failover_urls: [...request.failoverUrls] }, defaults)
+  return { ...stored, request: { ...plain, ...request } }
 }

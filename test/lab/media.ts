@@ -17,13 +17,18 @@ const FRAMES_VIDEO = 200
 const FRAMES_AUDIO = 375
 const GOP_FRAMES = 20
 
-/** Test pictures that differ in picture, tone, PIDs and service name. */
-export type Programme = 'alpha' | 'bravo' | 'charlie'
+/**
+ * Test pictures that differ in picture, tone, PIDs and service name. The picture of `bravo`, `charlie` and `black` stands
+ * still; `mute` has no sound.
+ */
+export type Programme = 'alpha' | 'bravo' | 'charlie' | 'black' | 'mute'
 
 const PROGRAMMES: Readonly<Record<Programme, { picture: string; toneHz: number; firstPid: number }>> = {
   alpha: { picture: 'testsrc2', toneHz: 440, firstPid: 0x100 },
   bravo: { picture: 'smptehdbars', toneHz: 660, firstPid: 0x200 },
   charlie: { picture: 'rgbtestsrc', toneHz: 880, firstPid: 0x300 },
+  black: { picture: 'color', toneHz: 440, firstPid: 0x400 },
+  mute: { picture: 'testsrc2', toneHz: 0, firstPid: 0x500 },
 }
 
 export interface TsFixtureOptions {
@@ -38,7 +43,7 @@ export function tsFixture({ programme, videoKbps = 600 }: TsFixtureOptions): Pro
   const rate = `${videoKbps}k`
   const padding = videoKbps > 2_000 ? ['-x264-params', 'nal-hrd=cbr:force-cfr=1'] : []
   return fixture(`loop-${programme}-${videoKbps}.ts`, [
-    ...input(`${picture}=size=320x180:rate=25`, `sine=frequency=${toneHz}:sample_rate=48000`),
+    ...input(`${picture}=size=320x180:rate=25`, tone(toneHz)),
     ...['-frames:v', `${FRAMES_VIDEO}`, '-frames:a', `${FRAMES_AUDIO}`],
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '2', '-g', `${GOP_FRAMES}`, '-sc_threshold', '0'],
     ...['-b:v', rate, '-minrate', rate, '-maxrate', rate, '-bufsize', rate, ...padding],
@@ -113,8 +118,11 @@ export async function runTool(
   }
 }
 
-function input(picture: string, tone: string): readonly string[] {
-  return ['-f', 'lavfi', '-i', picture, '-f', 'lavfi', '-i', tone]
+const tone = (hz: number) =>
+  hz === 0 ? 'anullsrc=channel_layout=mono:sample_rate=48000' : `sine=frequency=${hz}:sample_rate=48000`
+
+function input(picture: string, sound: string): readonly string[] {
+  return ['-f', 'lavfi', '-i', picture, '-f', 'lavfi', '-i', sound]
 }
 
 const making = new Map<string, Promise<string>>()

@@ -1,5 +1,7 @@
 import type { BitRateFloorWatch } from './bit-rate-watch.ts'
 import type { Condition, Symptom } from './conditions.ts'
+import { black, frozen, silent } from './content-checks.ts'
+import type { Content } from './content-checks.ts'
 import type { ErrorRate } from './error-rate.ts'
 import type { IntervalWatch } from './interval-watch.ts'
 import type { PacketObserver } from './packet-observer.ts'
@@ -10,6 +12,8 @@ export interface Observed {
   readonly packets: PacketObserver
   readonly realTime: RealTimeFactor
   readonly bitRateFloor: BitRateFloorWatch | undefined
+  /** Undefined where nothing is decoded. */
+  readonly content: Content | undefined
   /** Monotonic. */
   readonly nowMs: number
 }
@@ -40,6 +44,9 @@ export const checks: Readonly<Record<Condition, Check>> = {
   transport_errors: transportErrors,
   continuity_errors: continuityErrors,
   slower_than_real_time: slowerThanRealTime,
+  black,
+  frozen,
+  silent,
   low_bitrate: lowBitRate,
   no_keyframe: noKeyframe,
   signature_changed: signatureChanged,
@@ -104,7 +111,7 @@ function scrambled({ packets }: Observed): Symptom | undefined {
 function pcrStalled(observed: Observed): Symptom | undefined {
   const { packets } = observed
   const { clock, pcrSteps } = packets
-  if (!pcrSteps.isOverdue(clock.ms)) return frozen(observed)
+  if (!pcrSteps.isOverdue(clock.ms)) return clocksFrozen(observed)
   // A clock that went away together with the stream that carried it is not what is wrong.
   if (isCarrierMissing(packets)) return undefined
   return {
@@ -123,7 +130,7 @@ function isCarrierMissing({ programme, pcrPid, videoUnits, audioUnits, clock }: 
 }
 
 /** Neither the PCR nor any timestamp moves while media comes: the wall clock and the usual bit rate tell how much. */
-function frozen({ packets, nowMs }: Observed): Symptom | undefined {
+function clocksFrozen({ packets, nowMs }: Observed): Symptom | undefined {
   const { frozenBytes, frozenSinceMs, bitRate, clock, pcrSteps } = packets
   const frozenMs = nowMs - frozenSinceMs
   const isKnown = bitRate.seconds >= RATE_KNOWN_SECONDS

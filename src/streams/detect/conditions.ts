@@ -1,8 +1,9 @@
 import type { Json } from '../../store/store.ts'
+import type { Decoders } from './decoders.ts'
 
 /**
- * What can be wrong with an MPEG-TS source whose connection is fine, found without decoding. The order is the order in
- * which several at once are judged: the one that explains the others comes first.
+ * What can be wrong with an MPEG-TS source whose connection is fine. The order is the order in which several at once
+ * are judged: the one that explains the others comes first.
  */
 export const CONDITIONS = [
   'no_video',
@@ -14,6 +15,9 @@ export const CONDITIONS = [
   'transport_errors',
   'continuity_errors',
   'slower_than_real_time',
+  'black',
+  'frozen',
+  'silent',
   'low_bitrate',
   'no_keyframe',
   'signature_changed',
@@ -21,6 +25,11 @@ export const CONDITIONS = [
 ] as const
 
 export type Condition = (typeof CONDITIONS)[number]
+
+/** Those that take a decoder to find; no decoder runs while all of them are off. */
+export const DECODED_CONDITIONS = ['black', 'frozen', 'silent'] as const
+
+export type DecodedCondition = (typeof DECODED_CONDITIONS)[number]
 
 /** `fail`: the source counts as failed; `warn`: it is told; `off`: it is not looked at. */
 export const ACTIONS = ['fail', 'warn', 'off'] as const
@@ -78,6 +87,18 @@ export const conditionFacts: Readonly<Record<Condition, ConditionFacts>> = {
     defaultAction: 'fail',
     doc: 'Less than 0.95 s of media a second in two windows of 10 s in a row, once the lead that it began with is used up.',
   },
+  black: {
+    defaultAction: 'off',
+    doc: 'The picture is black (luma up to 25 of 255 on 98 % of it) in 2 keyframes or more, for 2 s of media. Decoded.',
+  },
+  frozen: {
+    defaultAction: 'off',
+    doc: 'The picture stands still (−60 dB of difference, and no part of it moves) in 3 keyframes or more, for 10 s of media; a slate or a card does. Decoded.',
+  },
+  silent: {
+    defaultAction: 'off',
+    doc: 'The sound stays below SILENCE_THRESHOLD_DB (−50 dBFS, RMS of 100 ms, the louder channel) for 10 s of media; with ENABLE_SILENCE_DETECTION by the checks of m3u-proxy. Decoded.',
+  },
   low_bitrate: {
     defaultAction: 'warn',
     doc: 'Video and audio together below a tenth of what the source has been sending, for 20 s of media. With ENABLE_BITRATE_MONITORING also the absolute threshold, which fails the source.',
@@ -99,6 +120,8 @@ export const conditionFacts: Readonly<Record<Condition, ConditionFacts>> = {
 /** A condition that holds. Times are monotonic milliseconds; `sinceMs` is when it began, as far as can be told. */
 export interface Finding {
   readonly condition: Condition
+  /** Of a failure because of it: the condition’s name, or that of m3u-proxy where an operator switched on its way. */
+  readonly reason: string
   readonly action: 'fail' | 'warn'
   readonly sinceMs: number
   readonly detectedMs: number
@@ -109,6 +132,8 @@ export interface Finding {
 
 /** What a check says while its condition holds; who judges it adds action and time. */
 export interface Symptom {
+  /** Where it is not the condition’s name. */
+  readonly reason?: string
   readonly sinceMs: number
   readonly message: string
   readonly evidence: Finding['evidence']
@@ -127,7 +152,23 @@ export interface BitRateFloor {
   readonly gracePeriodMs: number
 }
 
+/** When sound counts as silent. */
+export interface SilencePolicy {
+  /** dBFS, below 0. */
+  readonly thresholdDb: number
+  /** Silent for so long, ms of media. */
+  readonly holdMs: number
+  /**
+   * The compatible way: every `intervalMs` of media it is checked whether the sound has been silent for `holdMs`; so
+   * many such checks in a row are silence. The first `gracePeriodMs` do not count.
+   */
+  readonly checks: { readonly intervalMs: number; readonly badMax: number; readonly gracePeriodMs: number } | undefined
+}
+
 export interface DetectionPolicy {
+  readonly silence: SilencePolicy
+  /** Undefined: nothing is ever decoded of this source. */
+  readonly decoders: Decoders | undefined
   readonly actionOf: (condition: Condition) => Action
   /** Whether another source is there that is not known to be bad. Without one only a loss of media fails a source. */
   readonly hasAlternative: () => boolean

@@ -14,6 +14,8 @@ function makeMonitor(): SourceMonitor {
     actionOf: () => 'fail',
     hasAlternative: () => true,
     bitRateFloor: { bytesPerSecondMin: 1_000, checkIntervalMs: 1_000, intervalsMax: 3, gracePeriodMs: 0 },
+    silence: { thresholdDb: -50, holdMs: 10_000, checks: undefined },
+    decoders: undefined,
   })
 }
 

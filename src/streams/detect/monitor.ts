@@ -2,6 +2,8 @@ import { BitRateFloorWatch } from './bit-rate-watch.ts'
 import { checks } from './checks.ts'
 import { CONDITIONS } from './conditions.ts'
 import type { Action, Condition, DetectionPolicy, Finding, Symptom } from './conditions.ts'
+import type { Content } from './content-checks.ts'
+import type { ContentPids } from './content-watch.ts'
 import { PacketObserver } from './packet-observer.ts'
 import { RealTimeFactor } from './real-time-factor.ts'
 
@@ -22,11 +24,14 @@ export class SourceMonitor {
   readonly #packets = new PacketObserver()
   readonly #realTime = new RealTimeFactor()
   readonly #bitRateFloor: BitRateFloorWatch | undefined
+  readonly #content: Content | undefined
   readonly #held = new Map<Condition, Held>()
   readonly #warnedMs = new Map<Condition, number>()
 
-  constructor(policy: DetectionPolicy) {
+  /** `content` is what is known by decoding; it is judged with the packets that come after it. */
+  constructor(policy: DetectionPolicy, content?: Content) {
     this.#policy = policy
+    this.#content = content
     this.#bitRateFloor = policy.bitRateFloor === undefined ? undefined : new BitRateFloorWatch(policy.bitRateFloor)
   }
 
@@ -41,6 +46,16 @@ export class SourceMonitor {
     this.#bitRateFloor?.arrived(this.#packets.runBytes, nowMs)
     this.#judge(nowMs)
     return isAlive
+  }
+
+  /** What a decoder of this source needs; undefined until its programme is known. */
+  get contentPids(): ContentPids | undefined {
+    return this.#packets.contentPids
+  }
+
+  /** Media time in ms: see `ProgressClock`. */
+  get mediaMs(): number {
+    return this.#packets.clock.ms
   }
 
   /** Reading was paused on purpose until now: that time is not the source's. */
@@ -62,8 +77,8 @@ export class SourceMonitor {
       if (held === undefined) return []
       const action = this.#actionOn(condition, held.symptom)
       if (action === 'off') return []
-      const { sinceMs, message, evidence } = held.symptom
-      return [{ condition, action, sinceMs, detectedMs: held.detectedMs, message, evidence }]
+      const { sinceMs, message, evidence, reason = condition } = held.symptom
+      return [{ condition, reason, action, sinceMs, detectedMs: held.detectedMs, message, evidence }]
     })
   }
 
@@ -83,6 +98,7 @@ export class SourceMonitor {
       packets: this.#packets,
       realTime: this.#realTime,
       bitRateFloor: this.#bitRateFloor,
+      content: this.#content,
       nowMs,
     }
     for (const condition of CONDITIONS) {

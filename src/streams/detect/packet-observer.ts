@@ -17,6 +17,7 @@ import { TABLE_ID_PAT, TABLE_ID_PMT } from '../../mpegts/psi.ts'
 import { makePesHeader, readPesHeader } from '../../mpegts/splice/pes-header.ts'
 import { NO_TIMESTAMP } from '../../mpegts/splice/timestamp.ts'
 import { BitRateBaseline } from './bit-rate-watch.ts'
+import type { ContentPids } from './content-watch.ts'
 import { ErrorRate } from './error-rate.ts'
 import { IntervalWatch } from './interval-watch.ts'
 import { LoopWatch } from './loop-watch.ts'
@@ -70,6 +71,7 @@ export class PacketObserver {
   #pcrPositionMs = 0
   #pcrPid = -1
   #pmtPid = -1
+  #contentPids: ContentPids | undefined
   #nowMs = 0
   #joinOffsets = NO_JOINS
   #nextJoin = 0
@@ -107,6 +109,11 @@ export class PacketObserver {
 
   get programme(): ChosenProgramme | undefined {
     return this.#tables.chosen
+  }
+
+  /** The same object until the programme changes. */
+  get contentPids(): ContentPids | undefined {
+    return this.#contentPids
   }
 
   get tracks(): Iterable<Track> {
@@ -309,6 +316,11 @@ export class PacketObserver {
     if (this.signature === '') {
       this.programmeSinceMs = this.clock.ms
       this.programmeSeenNowMs = this.#nowMs
+    }
+    this.#contentPids = {
+      video: chosen.video?.pid,
+      audio: chosen.audio?.pid,
+      others: [PID_PAT, this.#pmtPid, this.#pcrPid],
     }
     this.hadVideo ||= chosen.video !== undefined
     this.hadAudio ||= chosen.audio !== undefined

@@ -168,6 +168,8 @@ export function watch(pieces: readonly Piece[], options: WatchOptions = {}): Wat
     actionOf: (condition) => choice[condition] ?? conditionFacts[condition].defaultAction,
     hasAlternative: () => hasAlternative,
     bitRateFloor: options.bitRateFloor,
+    silence: { thresholdDb: -50, holdMs: 10_000, checks: undefined },
+    decoders: undefined,
   })
   const findings = new Map<string, Finding>()
   let verdict: Finding | undefined

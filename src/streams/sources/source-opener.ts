@@ -1,0 +1,110 @@
+import type { CandidateId } from '../../failover/group.ts'
+import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
+import type { ConnectionPurpose } from '../connection-budget.ts'
+import type { Finding } from '../detect/conditions.ts'
+import { detectionPolicy } from '../detect/policy.ts'
+import type { Container } from '../framing/framing.ts'
+import type { StreamRequest } from '../service.ts'
+import { SignatureReader } from '../standby/signature-reader.ts'
+import type { StreamContext } from '../stream-context.ts'
+import { SourceSession } from './session.ts'
+import type { SessionListener } from './session.ts'
+import { operatorHostsOf } from './source-list.ts'
+import type { Source } from './source-list.ts'
+
+/** What the opener asks of the stream it works for, each time anew. */
+export interface SourceOpenerOptions extends StreamContext {
+  readonly request: () => StreamRequest
+  readonly source: (id: CandidateId) => Source
+  readonly resolvedUrls: () => readonly string[]
+  /** Whether another source is there to try, and whether one is that is not known to be bad. */
+  readonly hasAlternative: () => boolean
+  readonly hasUsableAlternative: () => boolean
+  /** What viewers read already, when they do. */
+  readonly expectedContainer: () => Container | undefined
+  readonly onSignature: (id: CandidateId, signature: CodecSignature) => void
+  readonly onWarning: (id: CandidateId, finding: Finding) => void
+}
+
+/** Opens sessions with the sources of one stream, within what their accounts allow. */
+export class SourceOpener {
+  readonly #options: SourceOpenerOptions
+
+  constructor(options: SourceOpenerOptions) {
+    this.#options = options
+  }
+
+  /**
+   * A session that is not opened yet, or why there is none. `present` is the source that it is to take over from: where
+   * both belong to one account that has no room for two, that one has to be closed first. `onRevoked` is called when
+   * the connection is needed more elsewhere; it must end the session.
+   */
+  open(
+    id: CandidateId,
+    listener: SessionListener,
+    purpose: ConnectionPurpose,
+    { present, onRevoked }: { readonly present?: CandidateId | undefined; readonly onRevoked?: () => void } = {},
+  ): SourceSession | 'no_connection_left' | 'close_present_first' {
+    const { budget, source } = this.#options
+    const { account } = source(id)
+    const lease = budget.lease(account, purpose, onRevoked)
+    if (lease === undefined) {
+      const mayReplace = present !== undefined && source(present).account?.name === account?.name
+      return mayReplace && purpose === 'on_air' ? 'close_present_first' : 'no_connection_left'
+    }
+    return this.#session(id, listener, purpose, () => lease.release())
+  }
+
+  /** Whether a connection to this source could be opened beside the one that is on air. */
+  hasRoomBeside(id: CandidateId): boolean {
+    const { budget, source } = this.#options
+    return budget.hasRoomOnAir(source(id).account)
+  }
+
+  #session(
+    id: CandidateId,
+    listener: SessionListener,
+    purpose: ConnectionPurpose,
+    onClosed: () => void,
+  ): SourceSession {
+    const { clock, limits, network, decoders, request, source, onSignature, onWarning } = this.#options
+    const { url, headers, userAgent } = source(id)
+    const wanted = request()
+    const signature = new SignatureReader((found) => onSignature(id, found))
+    const session = new SourceSession({
+      url,
+      headers: { ...wanted.headers, ...headers },
+      userAgent: userAgent ?? wanted.userAgent ?? limits.userAgent,
+      operatorHosts: operatorHostsOf(wanted, this.#options.resolvedUrls()),
+      connectTimeoutMs: limits.connectTimeoutMs,
+      firstMediaTimeoutMs:
+        purpose !== 'on_air' || this.#options.hasAlternative()
+          ? Math.min(limits.firstByteTimeoutMs, limits.readTimeoutMs)
+          : limits.readTimeoutMs,
+      stall: { floorMs: limits.stallFloorMs, ceilingMs: limits.stallCeilingMs },
+      detection: detectionPolicy(limits, {
+        choice: () => request().detect,
+        silence: () => request().silence,
+        hasAlternative: this.#options.hasUsableAlternative,
+        decoders: purpose === 'probe' ? undefined : decoders,
+      }),
+      onWarning: (finding) => onWarning(id, finding),
+      expectedContainer: this.#options.expectedContainer(),
+      mpegtsOnly: wanted.strictLiveTs,
+      network,
+      clock,
+      onClosed: () => {
+        signature.end()
+        onClosed()
+      },
+      listener: {
+        media: (data, joinOffsets) => {
+          if (session.framer?.container === 'mpegts') signature.push(data)
+          listener.media(data, joinOffsets)
+        },
+        failed: (failure) => listener.failed(failure),
+      },
+    })
+    return session
+  }
+}

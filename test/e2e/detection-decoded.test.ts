@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { GatewayProcess } from '../lab/gateway-process.ts'
+import type { Programme } from '../lab/media.ts'
+import { until } from '../lab/poll.ts'
+import { Scene } from '../lab/scene.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+let gateway: GatewayProcess
+before(async () => {
+  gateway = await GatewayProcess.start()
+})
+after(async () => await gateway[Symbol.asyncDispose]())
+
+async function eventsOf(scene: Scene, type: string): Promise<readonly Fields[]> {
+  const { events } = await gateway.api.get<{ events: readonly Fields[] }>(
+    `/events?stream_id=${scene.streamId}&type=${type}`,
+  )
+  return events.map((event) => event['data'] as Fields)
+}
+
+interface Case {
+  readonly name: string
+  readonly primary: Programme
+  /** A backup of which nothing is wrong. */
+  readonly backup: Programme
+  readonly stream: Fields
+  readonly reason: string
+}
+
+/** Everything that takes decoding. */
+const ALL = { detect: { black: 'fail', frozen: 'fail', silent: 'fail' } }
+
+const cases: readonly Case[] = [
+  { name: 'black', primary: 'black', backup: 'alpha', stream: ALL, reason: 'black' },
+  { name: 'frozen', primary: 'bravo', backup: 'alpha', stream: ALL, reason: 'frozen' },
+  { name: 'silent', primary: 'mute', backup: 'alpha', stream: ALL, reason: 'silent' },
+  {
+    name: 'silent, by the fields of m3u-proxy',
+    primary: 'mute',
+    backup: 'alpha',
+    stream: {
+      enable_silence_detection: true,
+      silence_threshold_db: -45,
+      silence_duration: 1,
+      silence_check_interval: 2,
+      silence_failover_threshold: 2,
+      silence_monitoring_grace_period: 1,
+    },
+    reason: 'silence_detected',
+  },
+]
+
+describe('what only decoding tells', { concurrency: 2 }, () => {
+  for (const { name, primary, backup, stream, reason } of cases) {
+    test(`${name}: the backup follows on, and is left alone`, async () => {
+      // Faster than real time: what is held for ten seconds of media is found in a quarter of them.
+      const pace = { kind: 'slow', factor: 4 } as const
+      await using scene = await Scene.open({
+        gateway,
+        origins: [
+          { name: 'primary', programme: primary, pace },
+          { name: 'backup', programme: backup, pace },
+        ],
+        stream,
+      })
+      const viewer = await scene.watching()
+      await viewer.sees(scene.origin(1).name, { deadlineMs: 30_000 })
+      const [receipt] = await until(
+        async () => {
+          const receipts = await eventsOf(scene, 'switch_completed')
+          return receipts.length > 0 && receipts
+        },
+        { what: 'the receipt' },
+      )
+      assert.equal(receipt?.['reason'], reason)
+      assert.ok(Object.keys(receipt?.['evidence'] ?? {}).length > 1, JSON.stringify(receipt))
+      // Longer in media than any of the conditions takes.
+      await viewer.sees(scene.origin(1).name, { marks: 1_500, deadlineMs: 30_000 })
+      assert.deepEqual(viewer.sources, [scene.origin(0).name, scene.origin(1).name])
+      const metrics = await (await fetch(`${gateway.url}/metrics`)).text()
+      const condition = reason === 'silence_detected' ? 'silent' : reason
+      assert.match(
+        metrics,
+        new RegExp(`holdfast_source_conditions_total\\{condition="${condition}",action="fail"\\} [1-9]`),
+      )
+    })
+  }
+
+  test('nothing is decoded unless it is asked for', async () => {
+    await using scene = await Scene.open({
+      gateway,
+      origins: [{ name: 'primary', programme: 'black', pace: { kind: 'slow', factor: 4 } }, { name: 'backup' }],
+    })
+    const viewer = await scene.watching()
+    await viewer.sees(scene.origin(0).name, { marks: 300 })
+    assert.equal(viewer.source, scene.origin(0).name)
+    assert.deepEqual(await eventsOf(scene, 'failover_triggered'), [])
+  })
+})
