@@ -1,4 +1,4 @@
-import { leaveForBetter, onAirFailed } from './failover.ts'
+import { failureRehearsed, leaveForBetter, onAirFailed } from './failover.ts'
 import type { GroupEvent } from './group-state.ts'
 import { settle } from './on-air.ts'
 import { badnessOf } from './standing.ts'
@@ -36,7 +36,9 @@ export function candidateFailed(turn: Turn, event: EventOf<'candidate_failed'>):
   const { onAir } = turn.state
   const evidence = event.evidence ?? null
   if (event.epoch !== undefined) {
-    if (onAir?.id === event.id && onAir.epoch === event.epoch) onAirFailed(turn, onAir, event.reason, evidence)
+    if (onAir?.id !== event.id || onAir.epoch !== event.epoch) return
+    if (event.isRehearsal === true) failureRehearsed(turn, onAir, event.reason, evidence)
+    else onAirFailed(turn, onAir, event.reason, evidence)
     return
   }
   if (!closeRequest(turn, event.id, event.generation, true)) return

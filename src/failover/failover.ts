@@ -27,6 +27,21 @@ export function onAirFailed(turn: Turn, onAir: OnAir, reason: string, evidence: 
   nextRound(turn, onAir, motive)
 }
 
+/**
+ * The candidate on air was made to look as if it had failed: the switch that a failure leads to, with nothing held
+ * against anybody, and the way back kept until the other has delivered. Without anywhere to go the same is opened again.
+ */
+export function failureRehearsed(turn: Turn, onAir: OnAir, reason: string, evidence: Evidence | null): void {
+  const next = turn.state.pin === null && mayFailOver(turn) ? nextAfterFailure(turn, onAir) : undefined
+  const { id, byHand } = onAir
+  const motive = { reason, evidence, by: null, isRehearsal: true }
+  if (next === undefined) {
+    putOnAir(turn, { id, delayMs: 0, byHand, revertTo: null }, { ...motive, cause: 'retry' })
+    return
+  }
+  putOnAir(turn, { ...automatic(next, 0), revertTo: { id, byHand } }, { ...motive, cause: 'failover' })
+}
+
 /** Where a failure of the candidate on air would lead now; undefined when to nobody else. */
 export function nextAfterFailure(turn: Turn, onAir: OnAir): CandidateId | undefined {
   return nextInRound(turn, onAir.id, withFailed(turn.state.incident, onAir.id, turn.nowMs))?.spec.id

@@ -73,6 +73,8 @@ export interface PendingSwitch {
   readonly by: string | null
   readonly decidedAtMs: number
   readonly attempts: number
+  /** It is part of a rehearsal. */
+  readonly isRehearsal: boolean
 }
 
 export interface Pin {
@@ -112,6 +114,8 @@ export type GroupEvent =
       readonly generation?: number
       readonly reason: string
       readonly evidence?: Evidence
+      /** The failure of the candidate on air was only played: it leads where it would lead, and nothing is held against it. */
+      readonly isRehearsal?: boolean
     }
   /** A request that `pick` handed out ended without saying anything about the candidate. */
   | { readonly kind: 'request_abandoned'; readonly id: CandidateId; readonly generation?: number }
@@ -122,8 +126,18 @@ export type GroupEvent =
       readonly reason?: string
       readonly evidence?: Evidence
     }
-  /** By hand: to `target`, or without one exactly one step in the order with wrap-around, whatever the health. */
-  | { readonly kind: 'switch_requested'; readonly target?: CandidateId; readonly by: string; readonly reason?: string }
+  /**
+   * By hand: to `target`, or without one exactly one step in the order with wrap-around, whatever the health. Part of a
+   * rehearsal, it counts neither as a switch nor as a person's choice, unless `byHand` says that it is one.
+   */
+  | {
+      readonly kind: 'switch_requested'
+      readonly target?: CandidateId
+      readonly by: string
+      readonly reason?: string
+      readonly isRehearsal?: boolean
+      readonly byHand?: boolean
+    }
   | { readonly kind: 'pin_requested'; readonly id: CandidateId; readonly ttlMs?: number; readonly by: string }
   | { readonly kind: 'unpin_requested' }
   | { readonly kind: 'failures_reset'; readonly id: CandidateId }
@@ -155,6 +169,8 @@ export type GroupEffect =
       readonly cause: Cause
       readonly attempt: number
       readonly epoch: number
+      /** Present and true when it is part of a rehearsal. */
+      readonly isRehearsal?: true
     }
   | { readonly kind: 'write_receipt'; readonly receipt: Receipt }
   | { readonly kind: 'start_probing'; readonly id: CandidateId; readonly intervalMs: number }
@@ -189,6 +205,8 @@ export interface Receipt {
   /** When the new candidate delivered; the same as the decision when nobody wanted output. */
   readonly settledAtMs: number
   readonly attempts: number
+  /** It was part of a rehearsal. */
+  readonly isRehearsal: boolean
 }
 
 export interface StepResult {

@@ -10,6 +10,8 @@ export interface Motive {
   readonly reason: string
   readonly evidence: Evidence | null
   readonly by: string | null
+  /** It is part of a rehearsal: it counts for nothing but itself. */
+  readonly isRehearsal?: boolean
 }
 
 export interface Placement {
@@ -28,8 +30,11 @@ export function putOnAir(turn: Turn, placement: Placement, motive: Motive): void
   const incident = turn.state.incident
   if (moved) {
     const attempt = (incident?.attempts ?? 0) + 1
-    const { cause, reason } = motive
-    turn.effects.push({ kind: 'failover_triggered', from: previous, to: id, reason, cause, attempt, epoch })
+    const { cause, reason, isRehearsal } = motive
+    turn.effects.push({
+      ...{ kind: 'failover_triggered', from: previous, to: id, reason, cause, attempt, epoch },
+      ...(isRehearsal === true ? { isRehearsal } : {}),
+    })
   }
   turn.effects.push({
     kind: 'put_on_air',
@@ -77,7 +82,7 @@ export function settle(turn: Turn): void {
   recordFirstSign(turn, onAir.id)
   if (pending === null) return
   const trigger = pending.trigger === 'failover' && pending.from === onAir.id ? 'retry' : pending.trigger
-  if (pending.from !== onAir.id) countSettledSwitch(turn, trigger)
+  if (pending.from !== onAir.id && !pending.isRehearsal) countSettledSwitch(turn, trigger)
   turn.effects.push({
     kind: 'write_receipt',
     receipt: { ...pending, trigger, to: onAir.id, epoch: onAir.epoch, settledAtMs: turn.nowMs },
@@ -97,8 +102,8 @@ function pendingAfter(
   motive: Motive,
   nowMs: number,
 ): PendingSwitch {
-  const { cause, reason, evidence, by } = motive
-  const fresh = { trigger: cause, reason, evidence, by, decidedAtMs: nowMs }
+  const { cause, reason, evidence, by, isRehearsal = false } = motive
+  const fresh = { trigger: cause, reason, evidence, by, decidedAtMs: nowMs, isRehearsal }
   if (pending === null) return { ...fresh, from: leaving, attempts: 1 }
   if (!AFTER_FAILURE.has(cause)) return { ...fresh, from: pending.from, attempts: 1 }
   const attempts = pending.attempts + 1

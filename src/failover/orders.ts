@@ -42,8 +42,8 @@ export function switchRequested(turn: Turn, event: EventOf<'switch_requested'>):
   if (to === undefined) return void refuse('no_other_candidate')
   if (findCandidate(state, to) === undefined) return void refuse('unknown_candidate')
   if (state.pin !== null && state.pin.id !== to) return void refuse('pinned')
-  const motive = { cause: 'manual', reason: event.reason ?? 'requested', evidence: null, by: event.by } as const
-  move(turn, from, to, true, motive)
+  const { by, reason = 'requested', isRehearsal = false } = event
+  move(turn, from, to, event.byHand ?? !isRehearsal, { cause: 'manual', reason, evidence: null, by, isRehearsal })
 }
 
 /** Only this candidate from now on, until it is unpinned or its time to live (from now, in ms) is over. */
@@ -150,21 +150,22 @@ function move(turn: Turn, from: CandidateId, to: CandidateId, byHand: boolean, m
     return change(turn, { onAir: { ...onAir, ...kept }, resume: kept })
   }
   const back = onAir.firstSuccessAtMs === null ? onAir.revertTo : { id: onAir.id, byHand: onAir.byHand }
-  change(turn, { incident: null, flap: { ...state.flap, failedBackTo: null, failedBackAtMs: nowMs } })
+  const flap = { ...state.flap, failedBackTo: null, failedBackAtMs: nowMs }
+  change(turn, { incident: null, ...(motive.isRehearsal === true ? {} : { flap }) })
   const revertTo = back === null || back.id === to ? null : back
   putOnAir(turn, { id: to, delayMs: 0, byHand, revertTo }, motive)
 }
 
 /** Nobody wants output: nothing is opened, but the move is told and recorded. */
 function announceAtRest(turn: Turn, from: CandidateId, to: CandidateId, motive: Motive): void {
-  const { cause, reason, evidence, by } = motive
+  const { cause, reason, evidence, by, isRehearsal = false } = motive
   const { nowMs } = turn
   const { epoch } = turn.state
   turn.effects.push({ kind: 'failover_triggered', from, to, reason, cause, attempt: 1, epoch })
   const times = { decidedAtMs: nowMs, settledAtMs: nowMs, attempts: 1 }
   turn.effects.push({
     kind: 'write_receipt',
-    receipt: { from, to, trigger: cause, reason, evidence, by, epoch, ...times },
+    receipt: { from, to, trigger: cause, reason, evidence, by, epoch, ...times, isRehearsal },
   })
 }
 
