@@ -49,12 +49,17 @@ export function candidateFailed(turn: Turn, event: EventOf<'candidate_failed'>):
   if (badnessOf(candidate, turn.nowMs, turn.policy) > 0) leaveForBetter(turn, onAir, event.reason)
 }
 
-/** A probe's answer: it counts for health and, once an open circuit's time has come, as its trial. */
+/**
+ * A probe's answer: it counts for health and as a trial of an open circuit whose time has come. A good one counts as a
+ * trial before that time too: the circuit is open to spare requests, and a probe that was answered has cost none.
+ */
 export function probed(turn: Turn, event: EventOf<'probe_succeeded' | 'probe_failed'>): void {
   const { nowMs } = turn
   const candidate = findCandidate(turn.state, event.id)
   if (candidate === undefined) return
-  if (candidate.breaker.kind === 'open' && nowMs >= candidate.breaker.untilMs) recordAttempt(turn, event.id)
+  const { breaker } = candidate
+  const isTrial = breaker.kind === 'open' && (nowMs >= breaker.untilMs || event.kind === 'probe_succeeded')
+  if (isTrial) recordAttempt(turn, event.id)
   if (event.kind === 'probe_failed') {
     const reason = event.reason ?? 'probe_failed'
     recordFailure(turn, event.id, { reason, atMs: nowMs, epoch: null, evidence: event.evidence ?? null })

@@ -43,6 +43,15 @@ test('the timer brings the failback when no probe is due', () => {
   assert.deepEqual(group.send({ kind: 'tick' }, (timerAtMs ?? 0) - group.nowMs), ['failback a', 'leave a'])
 })
 
+test('good probes close a circuit that many bad ones have opened, without waiting for its time', () => {
+  const group = onBackup({ ...auto, failback: { ...auto.failback, holdDownMs: 0 } as GroupPolicy['failback'] })
+  for (let probes = 0; probes < 20; probes += 1) group.probe('a', 'probe_failed', 1_000)
+  for (let probes = 0; probes < 30; probes += 1) {
+    assert.deepEqual(group.probe('a', 'probe_succeeded', 1_000), [], `not after ${probes} s`)
+  }
+  assert.deepEqual(group.probe('a', 'probe_succeeded', 1_000), ['failback a', 'leave a'])
+})
+
 test('a bad probe starts the probation again', () => {
   const group = onBackup({ ...auto, failback: { ...auto.failback, holdDownMs: 0 } as GroupPolicy['failback'] })
   group.probe('a', 'probe_succeeded')

@@ -99,10 +99,13 @@ export class LiveSources {
   }
 
   /** Looks at every source once, one after another, and tells the engine; for a stream that is new. */
-  async lookAtAll(): Promise<void> {
-    const { group } = this.#options
+  async lookAtAll(signal: AbortSignal): Promise<void> {
+    const { group, feed } = this.#options
     for (const { candidateId: id } of group.sources) {
-      const result = await this.#keeper.look(id)
+      if (signal.aborted) return
+      // What is received already tells of itself.
+      if (id === group.current.candidateId && feed.source !== undefined) continue
+      const result = await this.#keeper.look(id, signal)
       if (result.kind === 'good') group.dispatch({ kind: 'probe_succeeded', id })
       else if (result.kind === 'bad') {
         const { reason, evidence } = result.failure

@@ -136,6 +136,10 @@ export class LiveStream implements Stream {
     if (this.#phase === 'idle') this.#begin()
   }
 
+  lookAtSources(): void {
+    if (this.#request.standby !== 'cold') void this.#sources.lookAtAll(this.#abort.signal)
+  }
+
   async view({ request, response, ...client }: ViewRequest, clientId: string): Promise<void> {
     const { clock } = this.#options
     this.#counters.lastAccessWallMs = clock.wallMs()

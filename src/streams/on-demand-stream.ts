@@ -73,6 +73,7 @@ export class OnDemandStream implements Stream {
 
   /** Nothing is opened before somebody asks for a part. */
   start(): void {}
+  lookAtSources(): void {}
 
   async view(request: ViewRequest, clientId: string): Promise<void> {
     if (this.#options.kind === 'hls') {

@@ -54,6 +54,7 @@ export class FaultOrigin implements AsyncDisposable {
   readonly #live = new Map<Socket, OriginConnection>()
   readonly #requests: OriginRequest[] = []
   #connectionsEver = 0
+  #connectionsPeak = 0
   #server: Server | undefined
   #port = 0
 
@@ -102,6 +103,11 @@ export class FaultOrigin implements AsyncDisposable {
   /** Connections that are being sent media now. */
   get deliveringNow(): number {
     return this.#live.size
+  }
+
+  /** The most connections that were open at a time. */
+  get connectionsPeak(): number {
+    return this.#connectionsPeak
   }
 
   get connectionsEver(): number {
@@ -154,6 +160,7 @@ export class FaultOrigin implements AsyncDisposable {
   #connected(socket: Socket): void {
     this.#connectionsEver += 1
     this.#sockets.add(socket)
+    this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#sockets.size)
     socket.on('error', () => {})
     socket.on('close', () => {
       this.#sockets.delete(socket)
