@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { candidateId, streamPolicy, tunnelPolicy, type GroupPolicy } from './group.ts'
+import { candidateId, healthOf, streamPolicy, tunnelPolicy, type GroupPolicy } from './group.ts'
 import { Rehearsal } from './rehearsal.ts'
 
 const auto: GroupPolicy = {
@@ -140,11 +140,16 @@ test('a pinned backup is not left', () => {
   assert.deepEqual(group.send({ kind: 'unpin_requested' }), ['failback a', 'leave a'])
 })
 
-test('good probes do not bring back a candidate whose circuit is still open', () => {
+test('one good probe does not close a circuit: it takes as many as trials do', () => {
   const failback = { ...auto.failback, probationMs: 0, holdDownMs: 0 } as GroupPolicy['failback']
   const group = onBackup({ ...auto, failback })
   for (let failure = 0; failure < 5; failure += 1) group.probe('a', 'probe_failed')
-  for (let probes = 0; probes < 5; probes += 1) group.probe('a', 'probe_succeeded', 5_000)
-  assert.equal(group.onAir, 'b')
-  assert.deepEqual(group.probe('a', 'probe_succeeded', 5_000), ['failback a', 'leave a'])
+  group.probe('a', 'probe_succeeded', 1_000)
+  group.probe('a', 'probe_failed', 1_000)
+  for (let probes = 1; probes < auto.breaker.halfOpenSuccesses; probes += 1) {
+    group.probe('a', 'probe_succeeded', 1_000)
+    assert.equal(healthOf(group.state, candidateId('a'), group.nowMs, auto).breaker, 'half_open')
+  }
+  group.probe('a', 'probe_succeeded', 1_000)
+  assert.equal(healthOf(group.state, candidateId('a'), group.nowMs, auto).breaker, 'closed')
 })

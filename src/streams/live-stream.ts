@@ -46,8 +46,8 @@ export class LiveStream implements Stream {
   #startTimer: Timer | undefined
   #phase: StreamSnapshot['phase'] = 'idle'
   readonly #counters: StreamCounters
-  /** How the source on air came there. */
-  #entry: Entry | undefined
+  /** How the source on air came there, and after which failure. */
+  #arrival: { readonly entry: Entry; readonly failure: SessionFailure | undefined } | undefined
   /** The failure that the present incident began with. */
   #incidentFailure: SessionFailure | undefined
 
@@ -251,7 +251,7 @@ export class LiveStream implements Stream {
     this.#sources.stop()
     this.#feed.stop()
     this.#output.clear()
-    this.#entry = undefined
+    this.#arrival = undefined
     this.#incidentFailure = undefined
     this.#reporter.stopped(reason, this.#counters.bytesServed)
     this.#options.onMemoryChanged()
@@ -316,7 +316,7 @@ export class LiveStream implements Stream {
   #switchSettled(settled: Receipt): void {
     const { clock, streamId, onSwitched, onMemoryChanged } = this.#options
     const receipt = settledReceipt(settled, {
-      ...{ streamId, clock, failure: this.#incidentFailure, entry: this.#entry },
+      ...{ streamId, clock, failure: this.#arrival?.failure, entry: this.#arrival?.entry },
       from: this.#group.source(settled.from),
       to: this.#group.source(settled.to),
       viewers: this.#audience.size,
@@ -332,9 +332,9 @@ export class LiveStream implements Stream {
     this.#startTimer = undefined
     if (this.#phase === 'starting') this.#reporter.started(this.#group.source(id), this.#audience.size)
     this.#phase = 'live'
-    this.#entry = entry
-    this.#group.dispatch({ kind: 'candidate_succeeded', id, epoch })
+    this.#arrival = { entry, failure: this.#incidentFailure }
     this.#incidentFailure = undefined
+    this.#group.dispatch({ kind: 'candidate_succeeded', id, epoch })
   }
 
   #sourceFailed(id: CandidateId, epoch: number, failure: SessionFailure): void {
