@@ -33,8 +33,11 @@ test('readings are taken when Prometheus asks, and totals never double', async (
 
 test('a switch is counted by reason and cause, and its durations are seconds', async () => {
   const metrics = metricsOf()
-  metrics.switched('stalled', 'failover', 1200, 300)
-  metrics.switched('manual', 'operator', undefined, undefined)
+  const stalled = { reason: 'stalled', cause: 'failover', detectionMs: 1200, gapMs: 300, outageMs: 1500 }
+  metrics.switched({ ...stalled, seam: 'seamless' })
+  const unwatched = { detectionMs: undefined, gapMs: undefined, outageMs: undefined, seam: undefined }
+  metrics.switched({ reason: 'manual', cause: 'operator', ...unwatched })
+  metrics.drilled('stall', 'seamless')
   metrics.sourceFailed('stalled')
   const text = await metrics.render()
   assert.match(text, /^holdfast_switches_total\{reason="stalled",cause="failover"\} 1$/m)
@@ -43,6 +46,9 @@ test('a switch is counted by reason and cause, and its durations are seconds', a
   assert.match(text, /^holdfast_failure_detection_seconds_count 1$/m)
   assert.match(text, /^holdfast_switch_gap_seconds_bucket\{le="0\.5"\} 1$/m)
   assert.match(text, /^holdfast_switch_gap_seconds_bucket\{le="0\.2"\} 0$/m)
+  assert.match(text, /^holdfast_switch_outage_seconds_sum 1\.5$/m)
+  assert.deepEqual(text.match(/^holdfast_switch_seams_total.*$/gm), ['holdfast_switch_seams_total{seam="seamless"} 1'])
+  assert.match(text, /^holdfast_drills_total\{mode="stall",verdict="seamless"\} 1$/m)
   assert.match(text, /^holdfast_source_failures_total\{reason="stalled"\} 1$/m)
 })
 

@@ -15,13 +15,26 @@ export interface MetricSources {
 }
 
 export interface Metrics {
-  /** A switch settled. Durations in milliseconds; undefined where there was nothing to measure. */
-  switched(reason: string, cause: string, detectionMs: number | undefined, gapMs: number | undefined): void
+  /** A switch settled, other than in a drill. */
+  switched(report: SwitchMeasures): void
+  /** A drill came to its end. */
+  drilled(mode: string, verdict: string): void
   sourceFailed(reason: string): void
   sourceCondition(condition: string, action: string): void
   /** The text that Prometheus scrapes. */
   render(): Promise<string>
   readonly contentType: string
+}
+
+/** Durations in milliseconds; undefined where there was nothing to measure. */
+export interface SwitchMeasures {
+  readonly reason: string
+  readonly cause: string
+  readonly detectionMs: number | undefined
+  readonly gapMs: number | undefined
+  readonly outageMs: number | undefined
+  /** How the sources were joined. */
+  readonly seam: string | undefined
 }
 
 export interface MetricsOptions {
@@ -49,6 +62,57 @@ export function createMetrics({ sources, version, includeProcess }: MetricsOptio
     labelNames: ['reason', 'cause'],
     registers,
   })
+  const { failures, conditions } = sourceCounters(registers)
+  const detection = new Histogram({
+    name: 'holdfast_failure_detection_seconds',
+    help: 'From the last good media of a source that failed to noticing it.',
+    buckets: DETECTION_SECONDS,
+    registers,
+  })
+  const gap = new Histogram({
+    name: 'holdfast_switch_gap_seconds',
+    help: 'The longest time that viewers were given nothing at a switch.',
+    buckets: GAP_SECONDS,
+    registers,
+  })
+  const outage = new Histogram({
+    name: 'holdfast_switch_outage_seconds',
+    help: 'From the last media of the old source to the first of the new one, a slate between them included.',
+    buckets: GAP_SECONDS,
+    registers,
+  })
+  const seams = new Counter({
+    name: 'holdfast_switch_seams_total',
+    help: 'Switches that somebody watched, by how the sources were joined.',
+    labelNames: ['seam'],
+    registers,
+  })
+  const drills = new Counter({
+    name: 'holdfast_drills_total',
+    help: 'Drills that came to their end. Their switches are counted nowhere else.',
+    labelNames: ['mode', 'verdict'],
+    registers,
+  })
+  if (includeProcess) collectDefaultMetrics({ register: registry })
+  const reasonLabel = boundedLabel()
+  const causeLabel = boundedLabel()
+  return {
+    switched: ({ reason, cause, detectionMs, gapMs, outageMs, seam }) => {
+      switches.inc({ reason: reasonLabel(reason), cause: causeLabel(cause) })
+      if (detectionMs !== undefined) detection.observe(detectionMs / 1000)
+      if (gapMs !== undefined) gap.observe(gapMs / 1000)
+      if (outageMs !== undefined) outage.observe(outageMs / 1000)
+      if (seam !== undefined) seams.inc({ seam })
+    },
+    drilled: (mode, verdict) => drills.inc({ mode, verdict }),
+    sourceFailed: (reason) => failures.inc({ reason: reasonLabel(reason) }),
+    sourceCondition: (condition, action) => conditions.inc({ condition, action }),
+    render: async () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}
+
+function sourceCounters(registers: Registry[]): { failures: Counter<'reason'>; conditions: Counter<'condition' | 'action'> } {
   const failures = new Counter({
     name: 'holdfast_source_failures_total',
     help: 'Sources that failed while they were wanted.',
@@ -61,32 +125,7 @@ export function createMetrics({ sources, version, includeProcess }: MetricsOptio
     labelNames: ['condition', 'action'],
     registers,
   })
-  const detection = new Histogram({
-    name: 'holdfast_failure_detection_seconds',
-    help: 'From the last good media of a source that failed to noticing it.',
-    buckets: DETECTION_SECONDS,
-    registers,
-  })
-  const gap = new Histogram({
-    name: 'holdfast_switch_gap_seconds',
-    help: 'From the last media of the old source to the first of the new one, as viewers got it.',
-    buckets: GAP_SECONDS,
-    registers,
-  })
-  if (includeProcess) collectDefaultMetrics({ register: registry })
-  const reasonLabel = boundedLabel()
-  const causeLabel = boundedLabel()
-  return {
-    switched: (reason, cause, detectionMs, gapMs) => {
-      switches.inc({ reason: reasonLabel(reason), cause: causeLabel(cause) })
-      if (detectionMs !== undefined) detection.observe(detectionMs / 1000)
-      if (gapMs !== undefined) gap.observe(gapMs / 1000)
-    },
-    sourceFailed: (reason) => failures.inc({ reason: reasonLabel(reason) }),
-    sourceCondition: (condition, action) => conditions.inc({ condition, action }),
-    render: async () => registry.metrics(),
-    contentType: registry.contentType,
-  }
+  return { failures, conditions }
 }
 
 function addReadings(registers: Registry[], sources: MetricSources): void {

@@ -115,6 +115,7 @@ function holdLogsToContract(name: string, open: OpenStore): void {
     assert.equal(await store.append('events', record(1)), 1)
     assert.equal(await store.append('events', record(2)), 2)
     assert.equal(await store.append('webhook_deliveries', record(3)), 1)
+    assert.equal(await store.append('switches', record(4)), 1)
     const oldest = await store.read('events', { limit: 10, order: 'oldest' })
     assert.deepEqual(oldest, [
       { ...record(1), sequence: 1 },

@@ -26,9 +26,9 @@ export interface Store extends AsyncDisposable {
 }
 
 /** Buckets of named values. */
-export type Bucket = 'streams' | 'stream_state' | 'webhooks' | 'webhook_outbox' | 'secrets'
+export type Bucket = 'streams' | 'stream_state' | 'webhooks' | 'webhook_outbox' | 'secrets' | 'drills'
 /** Append-only logs. */
-export type Log = 'events' | 'webhook_deliveries'
+export type Log = 'events' | 'webhook_deliveries' | 'switches'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 

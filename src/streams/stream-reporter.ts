@@ -1,4 +1,5 @@
 import type { EventSink } from '../events/event.ts'
+import type { SwitchMeasures } from '../http/metrics.ts'
 import type { Log } from '../lib/log.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { redactUrl } from '../lib/redact.ts'
@@ -14,8 +15,8 @@ import type { ProbeResult } from './standby/source-probe.ts'
 
 /** What the streams hall measures; the gateway hands it to its metrics registry. */
 export interface StreamMetrics {
-  /** A switch settled. Durations in milliseconds; `gapMs` is undefined when nobody was watching. */
-  switched(reason: string, cause: string, detectionMs: number | undefined, gapMs: number | undefined): void
+  /** A switch settled, other than in a drill. */
+  switched(measures: SwitchMeasures): void
   sourceFailed(reason: string): void
   /** A condition of a source on which something was done. */
   sourceCondition(condition: string, action: 'fail' | 'warn'): void
@@ -127,8 +128,11 @@ export class StreamReporter {
 
   switched(receipt: SwitchReceipt): void {
     const { streamId, events, log, metrics } = this.#options
-    const { reason, trigger, to, measured, detectionMs } = receipt
-    metrics.switched(reason, trigger, detectionMs, measured?.gapMs)
+    const { reason, trigger, to, measured, detectionMs, isDrill } = receipt
+    if (!isDrill) {
+      const { gapMs, outageMs, seam } = measured ?? { gapMs: undefined, outageMs: undefined, seam: undefined }
+      metrics.switched({ reason, cause: trigger, detectionMs, gapMs, outageMs, seam })
+    }
     events.emit('switch_completed', streamId, receiptObject(receipt))
     log.info('switch_completed', `Failover of stream ${streamId} to source ${to.index} completed`, {
       stream_id: streamId,
