@@ -6,12 +6,11 @@ import type { NoDecoder } from './decoders.ts'
 import { PictureWatch } from './picture-watch.ts'
 import { SoundWatch } from './sound-watch.ts'
 
-/** The PIDs of what is decoded, and of what a decoder needs to find them. */
+/** The PIDs of what is decoded, and of the tables by which a decoder finds them. It needs no PCR. */
 export interface ContentPids {
   readonly video: number | undefined
   readonly audio: number | undefined
-  /** PAT, PMT and PCR. */
-  readonly others: readonly number[]
+  readonly tables: readonly number[]
 }
 
 /** A run of packets as it passes. */
@@ -161,7 +160,7 @@ export class ContentWatch {
     if (this.#hasGoneWrong(nowMs, videoPid)) return
     const from = this.#isFeeding || videoPid === undefined ? 0 : join
     if (from === undefined) return
-    const wanted = new Set([videoPid, audioPid, ...pids.others])
+    const wanted = new Set([videoPid, audioPid, ...pids.tables])
     const media = packetsOf(packets.subarray(from), wanted)
     const isTaken = decoder.write(this.#isFeeding ? media : Buffer.concat([tables(), media]))
     // It goes on with the next keyframe, since nothing can be made of what lies between.

@@ -320,7 +320,7 @@ export class PacketObserver {
     this.#contentPids = {
       video: chosen.video?.pid,
       audio: chosen.audio?.pid,
-      others: [PID_PAT, this.#pmtPid, this.#pcrPid],
+      tables: [PID_PAT, this.#pmtPid],
     }
     this.hadVideo ||= chosen.video !== undefined
     this.hadAudio ||= chosen.audio !== undefined
