@@ -62,11 +62,9 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
     new Streams({
       ...{ clock, log, events, metrics, store, secret, network, policy },
       ...{ defaults: config, limits: config, random: systemRandom },
-      budget: new ConnectionBudget(),
-      decoders: new Decoders({ processesMax: config.decodersMax, clock, log }),
+      ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
       slates: undefined,
-      streamsMax: config.maxStreams,
-      viewersMax: config.maxViewers,
+      ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
       viewersPerStreamMax: config.maxViewersPerStream,
     }),
   )
