@@ -1,4 +1,5 @@
 import type { CandidateId } from '../failover/candidate.ts'
+import type { Finding } from './detect/conditions.ts'
 import type { Framer } from './framing/framing.ts'
 import { MediaHistory } from './media-history.ts'
 import type { HistoryBounds } from './media-history.ts'
@@ -10,6 +11,8 @@ export interface FeedSource {
   readonly contentType: string
   /** Milliseconds from opening to the head of the answer. */
   readonly connectMs: number | undefined
+  /** What is wrong with what it sends now. */
+  findings(): readonly Finding[]
   open(): void
   close(): void
   pause(): void

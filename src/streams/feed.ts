@@ -1,6 +1,7 @@
 import type { CandidateId } from '../failover/candidate.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { DelayedOutput } from './delayed-output.ts'
+import type { Finding } from './detect/conditions.ts'
 import { newTrack } from './feed-track.ts'
 import type { FeedSource, Track } from './feed-track.ts'
 import type { Container, Framer } from './framing/framing.ts'
@@ -105,6 +106,12 @@ export class Feed {
     if (standby?.candidateId === undefined) return undefined
     const isReady = standby.history.joinNear(0) !== undefined
     return { id: standby.candidateId, source: standby.source, isReady }
+  }
+
+  /** What is wrong with what a candidate sends now; empty when nothing is, or when it is not received. */
+  findingsOf(candidateId: CandidateId): readonly Finding[] {
+    const tracks = [this.#current, this.#incoming, this.#standby]
+    return tracks.find((track) => track?.candidateId === candidateId)?.source.findings() ?? []
   }
 
   /** What viewers have been reading since the stream was last idle. */

@@ -1,4 +1,5 @@
 import type { CandidateId } from '../failover/group.ts'
+import { signatureText } from '../mpegts/analyser/signature.ts'
 import type { CodecSignature } from '../mpegts/analyser/signature.ts'
 import type { Feed } from './feed.ts'
 import type { Container } from './framing/framing.ts'
@@ -119,13 +120,23 @@ export class LiveSources {
   }
 
   snapshots(isOnAir: boolean): readonly SourceSnapshot[] {
-    const { feed, group, request } = this.#options
+    const { clock, feed, group, request } = this.#options
     const { standby } = request()
+    const wallAheadMs = clock.wallMs() - clock.nowMs()
     return group.sourceSnapshots(isOnAir).map((source) => {
       const id = group.sources[source.index]?.candidateId
       const isReceived = feed.standby !== undefined && feed.standby.id === id
-      const readiness = source.onAir ? 'on_air' : isReceived ? 'hot' : standby === 'cold' ? 'cold' : 'warm'
-      return { ...source, standby: readiness }
+      const conditions = id === undefined ? [] : feed.findingsOf(id)
+      const signature = id === undefined ? undefined : this.#compatibility.signatureOf(id)
+      return {
+        ...source,
+        standby: source.onAir ? 'on_air' : isReceived ? 'hot' : standby === 'cold' ? 'cold' : 'warm',
+        conditions: conditions.map(({ condition, action, message, sinceMs, evidence }) => ({
+          ...{ condition, action, message, evidence },
+          sinceWallMs: sinceMs + wallAheadMs,
+        })),
+        signature: signature === undefined ? undefined : signatureText(signature),
+      }
     })
   }
 

@@ -136,8 +136,8 @@ export class LiveStream implements Stream {
     if (this.#phase === 'idle') this.#begin()
   }
 
-  lookAtSources(): void {
-    if (this.#request.standby !== 'cold') void this.#sources.lookAtAll(this.#abort.signal)
+  async lookAtSources(): Promise<void> {
+    await this.#sources.lookAtAll(this.#abort.signal)
   }
 
   async view({ request, response, ...client }: ViewRequest, clientId: string): Promise<void> {

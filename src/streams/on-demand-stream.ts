@@ -73,7 +73,8 @@ export class OnDemandStream implements Stream {
 
   /** Nothing is opened before somebody asks for a part. */
   start(): void {}
-  lookAtSources(): void {}
+
+  async lookAtSources(): Promise<void> {}
 
   async view(request: ViewRequest, clientId: string): Promise<void> {
     if (this.#options.kind === 'hls') {
@@ -176,7 +177,12 @@ export class OnDemandStream implements Stream {
       createdWallMs: this.#options.createdWallMs,
       sources: this.#group
         .sourceSnapshots(isActive)
-        .map((source) => ({ ...source, standby: source.onAir ? 'on_air' : 'cold' })),
+        .map((source) => ({
+          ...source,
+          standby: source.onAir ? 'on_air' : 'cold',
+          conditions: [],
+          signature: undefined,
+        })),
       warnings: [],
       isSlateOn: false,
       upstreamConnections: this.#viewers.size,

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ActionChoice } from './detect/conditions.ts'
+import type { Json } from '../store/store.ts'
+import type { ActionChoice, Condition } from './detect/conditions.ts'
 
 /** How a stream is delivered: one shared live reader, or one upstream per viewer with byte ranges, or HLS playlists. */
 export type StreamKind = 'live' | 'vod' | 'hls'
@@ -97,6 +98,19 @@ export interface SourceSnapshot extends SourceRequest {
   readonly failures: number
   readonly lastFailureReason: string | undefined
   readonly lastFailureWallMs: number | undefined
+  /** What is wrong with what it sends now, as far as it is received. */
+  readonly conditions: readonly ConditionSnapshot[]
+  /** What it is made of, in words; undefined until it was received. */
+  readonly signature: string | undefined
+}
+
+/** A condition of a source that holds now; docs/DETECTION.md explains each. */
+export interface ConditionSnapshot {
+  readonly condition: Condition
+  readonly action: 'fail' | 'warn'
+  readonly message: string
+  readonly sinceWallMs: number
+  readonly evidence: { readonly [key: string]: Json }
 }
 
 /** What is true of a stream now. Times are milliseconds since 1970-01-01 UTC. */
@@ -186,6 +200,11 @@ export interface StreamService {
     streamId: string,
     options: { readonly target?: number | string; readonly reason?: string },
   ): Promise<FailoverResult>
+  /**
+   * Connects every source that is not received now, one after another, waits until a decoder could begin, and closes.
+   * Throws stream_not_found.
+   */
+  lookAtSources(streamId: string): Promise<StreamSnapshot>
   clients(): readonly ClientSnapshot[]
   /** Ends one viewer's connections. False if there was none. */
   disconnectClient(streamId: string, clientId: string): boolean

@@ -222,7 +222,7 @@ export class StreamGroup {
     return this.#sources.find(({ url }) => url === answer.url)
   }
 
-  sourceSnapshots(isOnAir: boolean): readonly Omit<SourceSnapshot, 'standby'>[] {
+  sourceSnapshots(isOnAir: boolean): readonly Omit<SourceSnapshot, 'standby' | 'conditions' | 'signature'>[] {
     const { clock } = this.#options
     const current = this.current
     return this.#sources.map((source) => {

@@ -15,8 +15,8 @@ export interface Stream {
   readonly viewerCount: number
   /** Begins without a viewer where the request says that the stream is kept open. */
   start(): void
-  /** Looks at every source of a stream that is new and wants to know before it matters. */
-  lookAtSources(): void
+  /** Looks at every source that is not received now. */
+  lookAtSources(): Promise<void>
   /** Serves one client; resolves when its head is written. Throws a HoldfastError before anything was. */
   view(request: ViewRequest, clientId: string): Promise<void>
   update(request: StreamRequest): void

@@ -110,7 +110,7 @@ export class Streams implements StreamService, AsyncDisposable {
     await store.put('streams', streamId, asJson(stored))
     if (known !== undefined) known.stream.update(request)
     const entry = known ?? this.#entries.get(streamId) ?? this.#add(streamId, stored, undefined)
-    if (known === undefined) entry.stream.lookAtSources()
+    if (known === undefined && request.standby !== 'cold') void entry.stream.lookAtSources()
     events.emit(known === undefined ? 'stream_created' : 'stream_updated', streamId, {
       url: request.url,
       failover_urls: request.failoverUrls,
@@ -151,6 +151,12 @@ export class Streams implements StreamService, AsyncDisposable {
     // What was answered must not be forgotten, whatever happens next.
     await this.#options.store.put('stream_state', streamId, asJson(stream.memory))
     return result
+  }
+
+  async lookAtSources(streamId: string): Promise<StreamSnapshot> {
+    const { stream } = this.#entry(streamId)
+    await stream.lookAtSources()
+    return stream.snapshot()
   }
 
   clients(): readonly ClientSnapshot[] {

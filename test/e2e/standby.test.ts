@@ -205,6 +205,44 @@ test('failback by hand only: the primary is watched, and nothing moves', async (
   assert.equal(viewer.source, scene.origin(1).name)
 })
 
+test('health says what is true of each source, after a look where it is asked to', async () => {
+  await using scene = await Scene.open({
+    gateway,
+    origins: [{ name: 'primary' }, { name: 'broken', answer: { kind: 'status', status: 404 } }, { name: 'spare' }],
+    stream: { detect: { no_audio: 'warn' } },
+  })
+  interface Health {
+    readonly healthy: boolean
+    readonly sources: readonly {
+      readonly signature: string | null
+      readonly last_failure_reason: string | null
+      readonly failures: number
+      readonly conditions: readonly { readonly condition: string; readonly message: string }[]
+    }[]
+  }
+  const path = `/streams/${scene.streamId}/health`
+  const idle = await gateway.api.get<Health>(path)
+  assert.equal(idle.healthy, false)
+  assert.deepEqual(scene.origin(1).connectionsEver, 0, 'asking does not connect')
+  const looked = await gateway.api.call<Health>('POST', path)
+  assert.match(looked.body.sources[2]?.signature ?? '', /^H\.264 320x180 25 fps .*AAC/)
+  assert.equal(looked.body.sources[1]?.signature, null)
+  assert.equal(looked.body.sources[1]?.failures, 1)
+  await scene.watching()
+  assert.equal((await gateway.api.get<Health>(path)).healthy, true)
+  scene.origin(0).inject({ kind: 'packets', fault: { kind: 'gone', pids: [0x101] } })
+  const ill = await until(
+    async () => {
+      const health = await gateway.api.get<Health>(path)
+      return health.healthy ? undefined : health
+    },
+    { what: 'the missing sound in the health', deadlineMs: 20_000 },
+  )
+  assert.equal(ill.sources[0]?.conditions[0]?.condition, 'no_audio')
+  assert.equal((await gateway.api.call('GET', '/streams/none/health')).status, 404)
+  assert.equal((await gateway.api.call('POST', '/streams/none/health')).status, 404)
+})
+
 test('sources that players could not follow are told before it matters', async () => {
   const hevc = execFileSync('ffmpeg', [
     ...['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25', '-f', 'lavfi', '-i', 'sine', '-t', '2'],

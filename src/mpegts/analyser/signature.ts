@@ -83,6 +83,15 @@ export function formatText(format: Format | undefined): string {
   return parts.filter((part) => part !== undefined).join(' ')
 }
 
+/** `H.264 1920x1080 25 fps High level 4 4:2:0, AAC LC 48000 Hz 2 channels`: the streams of a programme in one line. */
+export function signatureText({ streams }: CodecSignature): string {
+  return streams
+    .map(({ codec, format, language }) =>
+      [codecText(codec), formatText(format), language].filter((part) => part !== undefined && part !== '').join(' '),
+    )
+    .join(', ')
+}
+
 export function rateText(framesPerSecond: number): string {
   return `${Number(framesPerSecond.toFixed(3))}`
 }

@@ -60,6 +60,7 @@ export function fakeStreamService(): FakeStreamService {
       streams.set(streamId, { ...stream, failoverIndex: index, failoverAttempts, currentUrl: newUrl })
       return { newUrl, failoverIndex: index, failoverAttempts, activeClients: clientsOf(streamId), kind: stream.kind }
     },
+    lookAtSources: async (streamId) => existing(streamId),
     clients: () => clients,
     disconnectClient: (streamId, clientId) => {
       const before = clients.length
@@ -106,6 +107,8 @@ function snapshotOf(streamId: string, request: StreamRequest, order: number): St
       failures: 0,
       lastFailureReason: undefined,
       lastFailureWallMs: undefined,
+      conditions: [],
+      signature: undefined,
     })),
     warnings: [],
     isSlateOn: false,

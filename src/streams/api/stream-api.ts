@@ -2,6 +2,7 @@ import type { RouteGroup } from '../../http/server.ts'
 import type { StreamApiOptions } from './api-options.ts'
 import { addClientRoutes } from './client-routes.ts'
 import { addConnectionTestRoute, addGatewayRoutes } from './gateway-routes.ts'
+import { addHealthRoutes } from './health-routes.ts'
 import { addMetadataRoutes } from './metadata-routes.ts'
 import { addStatsRoutes } from './stats-routes.ts'
 import { addStreamRoutes } from './stream-routes.ts'
@@ -19,6 +20,7 @@ export function streamApi(options: StreamApiOptions): RouteGroup {
       addGatewayRoutes(app, options, uptimeMs)
       addConnectionTestRoute(app, options)
       addStreamRoutes(app, options)
+      addHealthRoutes(app, options)
       addMetadataRoutes(app, options)
       addStatsRoutes(app, options, uptimeMs)
       addClientRoutes(app, options)

@@ -46,11 +46,9 @@ export const streamObject = z.object({
   }),
   output_delay_ms: z.number(),
   capture: z.boolean(),
-  warnings: z
-    .array(z.string())
-    .meta({
-      description: 'What players would notice of a switch between the sources, as far as they were looked into',
-    }),
+  warnings: z.array(z.string()).meta({
+    description: 'What players would notice of a switch between the sources, as far as they were looked into',
+  }),
   slate_on: z.boolean().meta({ description: 'Viewers see a slate now' }),
   phase: z.string().meta({ description: 'idle, starting, live or recovering' }),
   epoch: z.number().meta({ description: 'Goes up by one at each switch' }),
@@ -73,6 +71,18 @@ export const streamObject = z.object({
       failures: z.number(),
       last_failure_reason: z.string().nullable(),
       last_failure_time: z.string().nullable(),
+      signature: z.string().nullable().meta({ description: 'Codecs and formats, once it was received' }),
+      conditions: z
+        .array(
+          z.object({
+            condition: z.string(),
+            action: z.string(),
+            message: z.string(),
+            since: z.string(),
+            evidence: z.record(z.string(), z.unknown()),
+          }),
+        )
+        .meta({ description: 'What is wrong with what it sends now, see docs/DETECTION.md' }),
     }),
   ),
 })
@@ -145,6 +155,11 @@ export function toStreamObject(stream: StreamSnapshot): StreamObject {
       failures: source.failures,
       last_failure_reason: source.lastFailureReason ?? null,
       last_failure_time: isoTime(source.lastFailureWallMs),
+      signature: source.signature ?? null,
+      conditions: source.conditions.map(({ condition, action, message, sinceWallMs, evidence }) => ({
+        ...{ condition, action, message, evidence },
+        since: new Date(sinceWallMs).toISOString(),
+      })),
     })),
   }
 }
