@@ -8,6 +8,8 @@ const BENCHMARKS: readonly (readonly [file: string, args: readonly string[]])[] 
   ['faults.ts', []],
   ['fanout.ts', []],
   ['soak.ts', []],
+  ['seams.ts', []],
+  ['splice.ts', []],
 ]
 
 for (const [file, args] of BENCHMARKS) {

@@ -61,7 +61,8 @@ describe('the seam oracle', { skip: hasFfmpeg ? false : 'ffmpeg and ffprobe are 
 
   it('speaks up when the parts are only put together', async () => {
     for (const seamCase of seamCases) {
-      const verdict = await judge('naive', await concatenateCase(seamCase, sources))
+      const { output } = await concatenateCase(seamCase, sources)
+      const verdict = await judge('naive', output)
       const steps = [...dtsSteps(verdict.packets, 'video'), ...dtsSteps(verdict.packets, 'audio')]
       const isStepped = steps.some((step) => !(step > 0 && step < 90_000))
       assert.ok(verdict.warnings.length > 0 || verdict.continuityErrors > 0 || isStepped, seamCase.name)

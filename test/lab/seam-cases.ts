@@ -107,6 +107,15 @@ export const seamCases: readonly SeamCase[] = [
     stepFramesMax: 2,
   },
   { name: 'H.264, open GOP', parts: seam({ encoding: 'h264 open GOP' }, { encoding: 'h264 open GOP', ...far }) },
+  {
+    name: 'H.264, open GOP, there and back',
+    parts: [
+      { encoding: 'h264 open GOP', key: 0, until: 0.78 },
+      { encoding: 'h264 open GOP', key: 3, until: 1, ...far },
+      { encoding: 'h264 open GOP', key: 1, until: 0.61 },
+      { encoding: 'h264 open GOP', key: 2, until: 0.9, ...far },
+    ],
+  },
   { name: 'H.264 and MP2', parts: seam({ encoding: 'h264 and MP2' }, { encoding: 'h264 and MP2', ...far }) },
   { name: 'H.264 and AC-3', parts: seam({ encoding: 'h264 and AC-3' }, { encoding: 'h264 and AC-3', ...far }) },
   { name: 'H.264 and E-AC-3', parts: seam({ encoding: 'h264 and E-AC-3' }, { encoding: 'h264 and E-AC-3', ...far }) },

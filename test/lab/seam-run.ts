@@ -60,13 +60,19 @@ export async function spliceCase({ parts }: SeamCase, sources: SeamSources): Pro
 }
 
 /** The same parts one behind the other as a proxy passes them that sends what arrives: in the middle of a group. */
-export async function concatenateCase({ parts }: SeamCase, sources: SeamSources): Promise<Buffer> {
+export async function concatenateCase(
+  { parts }: SeamCase,
+  sources: SeamSources,
+): Promise<{ readonly output: Buffer; readonly frames: number }> {
   const output: Buffer[] = []
+  let frames = 0
   for (const part of parts) {
     const source = await sources.make(part)
-    output.push(source.bytes.subarray(naiveBegin(part, source), cutAt(source, part.until)))
+    const [from, to] = [naiveBegin(part, source), cutAt(source, part.until)]
+    output.push(source.bytes.subarray(from, to))
+    frames += source.packets.filter(({ kind, at }) => kind === 'video' && at >= from && at < to).length
   }
-  return Buffer.concat(output)
+  return { output: Buffer.concat(output), frames }
 }
 
 function naiveBegin({ key }: PartOptions, source: OracleSource): number {

@@ -12,6 +12,7 @@ import type { ClockSender } from './clock-sender.ts'
 import type { OutputProgramme } from './output-programme.ts'
 import type { PacketWriter } from './packet-writer.ts'
 import { makePesHeader, readPesHeader, writeTimestamp } from './pes-header.ts'
+import { PictureNumbers } from './picture-numbers.ts'
 import { moveSpliceInfo } from './splice-info.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
 import { endUnit, OVERLAP_TOLERANCE_TICKS } from './timeline.ts'
@@ -63,6 +64,7 @@ export class Emitter {
   /** DTS for the first picture when those between it and the next are left out. */
   #firstDts: { readonly position: number; readonly sourceDts: number } | undefined
   readonly #lag = new DecodingLag()
+  readonly #numbers = new PictureNumbers()
   /** DTS of the unit in progress that its header has no field for. */
   #missingDts = NO_TIMESTAMP
   /** Audio before this, in the output's time, is of no use; NO_TIMESTAMP when all is. */
@@ -102,6 +104,7 @@ export class Emitter {
     this.#audioFloor = audioFloor
     this.#firstDts = firstDts
     this.#areTablesDue = true
+    this.#numbers.join()
     this.#assemblers.clear()
     this.#record = { audioUnitsDropped: 0, audioHoleMs: undefined }
   }
@@ -109,6 +112,7 @@ export class Emitter {
   /** A source begins that carries the same encode as the one before, whose units it repeats first. */
   goOn(leader: Track): void {
     this.begin(leader.sending.lastDts, undefined)
+    this.#numbers.goOn()
     this.#isTwin = true
   }
 
@@ -208,6 +212,10 @@ export class Emitter {
     // A viewer cannot begin where nothing goes out.
     if (sending.isSkipping && track === this.#leader) this.#takeJoin(hold.positionOf(at))
     if (sending.isSkipping) return
+    if (isTimed && track === this.#leader && track.output.codec === 'h264') {
+      const headerBytes = this.#header.dataAt - payloadOffset(buffer, at)
+      this.#numbers.number({ buffer, from: at, to: end, pid: track.pid }, headerBytes)
+    }
     const isJoin = track === this.#leader && this.#takeJoin(hold.positionOf(at))
     this.#sendTables(isJoin)
     if (sending.isRenewed) this.#announceDiscontinuity(track)
