@@ -50,7 +50,7 @@ export type Pace =
   | { readonly kind: 'smooth' }
   /** Nothing for `everyMs`, then all of it. */
   | { readonly kind: 'bursts'; readonly everyMs: number }
-  /** At this share of real time, from the connection on. */
+  /** At this share of real time, from the connection on; above 1 it is faster. */
   | { readonly kind: 'slow'; readonly factor: number }
   /** As fast as the reader takes it, ahead of its time. */
   | { readonly kind: 'unlimited' }

@@ -1,4 +1,5 @@
 import { TS_PACKET_BYTES } from './marker.ts'
+import { crc32 } from './ts-loop.ts'
 
 /** What can be wrong with the media of a source whose connection is fine. */
 export type PacketFault =
@@ -11,11 +12,19 @@ export type PacketFault =
   | { readonly kind: 'scrambled'; readonly pids: readonly number[] }
   /** The PCR repeats its last value. */
   | { readonly kind: 'pcr_frozen' }
+  /** PTS and DTS of these PIDs repeat their last values; the PCR goes on. */
+  | { readonly kind: 'timestamps_frozen'; readonly pids: readonly number[] }
+  /** Of each unit of these PIDs only the first packet is sent, with counters that hide it. */
+  | { readonly kind: 'thinned'; readonly pids: readonly number[] }
+  /** H.264 of this PID: keyframes are not told as such any more, as with an encoder that sends none. */
+  | { readonly kind: 'keyframes_hidden'; readonly pid: number }
+  /** The PMT lists a stream with another stream_type. */
+  | { readonly kind: 'retyped'; readonly pmtPid: number; readonly pid: number; readonly streamType: number }
   /** A null packet now and then in place of the programme, as a relay sends that has lost its own source. */
   | { readonly kind: 'padding_only' }
 
 /** PIDs of the programme `alpha`, which the first origin of a scene plays. */
-export const alphaPids = { video: 0x100, audio: 0x101, tables: [0, 0x180] } as const
+export const alphaPids = { video: 0x100, audio: 0x101, tables: [0, 0x180], pmt: 0x180 } as const
 
 /** Changes whole packets, one piece after the other. */
 export type PacketChange = (piece: Buffer) => Buffer
@@ -54,6 +63,14 @@ function changeOf(fault: Exclude<PacketFault, { kind: 'padding_only' }>): (packe
       return (packet) => (fault.pids.includes(pidOf(packet)) ? withBits(packet, 3, 0x80) : packet)
     case 'pcr_frozen':
       return freezePcr()
+    case 'timestamps_frozen':
+      return freezeTimestamps(fault.pids)
+    case 'thinned':
+      return thin(fault.pids)
+    case 'keyframes_hidden':
+      return (packet) => (pidOf(packet) === fault.pid ? withoutKeyframe(packet) : packet)
+    case 'retyped':
+      return (packet) => (pidOf(packet) === fault.pmtPid ? retyped(packet, fault.pid, fault.streamType) : packet)
     default:
       return fault satisfies never
   }
@@ -71,6 +88,61 @@ function freezePcr(): (packet: Buffer) => Buffer {
   }
 }
 
+/** PTS, or PTS and DTS: 5 bytes each behind the 9 of the PES header (§2.4.3.7). */
+function freezeTimestamps(pids: readonly number[]): (packet: Buffer) => Buffer {
+  const last = new Map<number, Buffer>()
+  return (packet) => {
+    const pid = pidOf(packet)
+    const pes = payloadAt(packet)
+    if (!pids.includes(pid) || !isStart(packet) || ((packet[pes + 7] ?? 0) & 0x80) === 0) return packet
+    const bytes = ((packet[pes + 7] ?? 0) & 0x40) === 0 ? 5 : 10
+    const own = packet.subarray(pes + 9, pes + 9 + bytes)
+    const kept = last.get(pid * 16 + bytes) ?? Buffer.from(own)
+    last.set(pid * 16 + bytes, kept)
+    kept.copy(own)
+    return packet
+  }
+}
+
+function thin(pids: readonly number[]): (packet: Buffer) => Buffer | undefined {
+  const counters = new Map<number, number>()
+  return (packet) => {
+    const pid = pidOf(packet)
+    if (!pids.includes(pid)) return packet
+    if (!isStart(packet)) return undefined
+    const counter = ((counters.get(pid) ?? packet[3] ?? 0) & 0x0f) + (counters.has(pid) ? 1 : 0)
+    counters.set(pid, counter)
+    packet[3] = ((packet[3] ?? 0) & 0xf0) | (counter & 0x0f)
+    return packet
+  }
+}
+
+/** IDR slices (5) become others (1), parameter sets (7) filler (12), and the adaptation field says nothing of them. */
+function withoutKeyframe(packet: Buffer): Buffer {
+  const hasField = ((packet[3] ?? 0) & 0x20) !== 0 && (packet[4] ?? 0) > 0
+  if (hasField) packet[5] = (packet[5] ?? 0) & ~0x40
+  for (let at = payloadAt(packet); at + 3 < packet.length; at += 1) {
+    if (packet.readUIntBE(at, 3) !== 1) continue
+    const type = (packet[at + 3] ?? 0) & 0x1f
+    if (type === 5) packet[at + 3] = 0x41
+    if (type === 7) packet[at + 3] = 0x0c
+  }
+  return packet
+}
+
+/** In a PMT of one packet: 5 bytes for each stream behind 12 and the programme's descriptors (§2.4.4.9). */
+function retyped(packet: Buffer, pid: number, streamType: number): Buffer {
+  const section = payloadAt(packet) + 1
+  const end = section + 3 + (packet.readUInt16BE(section + 1) & 0x0fff) - 4
+  for (let at = section + 12 + (packet.readUInt16BE(section + 10) & 0x0fff); at < end;) {
+    if ((packet.readUInt16BE(at + 1) & 0x1fff) === pid) packet[at] = streamType
+    at += 5 + (packet.readUInt16BE(at + 3) & 0x0fff)
+  }
+  packet[section + 5] = (packet[section + 5] ?? 0) ^ 0x02
+  packet.writeUInt32BE(crc32(packet.subarray(section, end)), end)
+  return packet
+}
+
 function withBits(packet: Buffer, at: number, bits: number): Buffer {
   packet[at] = (packet[at] ?? 0) | bits
   return packet
@@ -83,3 +155,5 @@ function nullPacket(): Buffer {
 }
 
 const pidOf = (packet: Buffer) => packet.readUInt16BE(1) & 0x1fff
+const isStart = (packet: Buffer) => ((packet[1] ?? 0) & 0x40) !== 0
+const payloadAt = (packet: Buffer) => 4 + (((packet[3] ?? 0) & 0x20) === 0 ? 0 : 1 + (packet[4] ?? 0))

@@ -139,7 +139,7 @@ function withMarkStream(pmt: Buffer): Buffer {
 }
 
 /** CRC-32/MPEG-2 (ISO/IEC 13818-1 annex A), bit by bit. */
-function crc32(bytes: Buffer): number {
+export function crc32(bytes: Buffer): number {
   let crc = 0xffffffff
   for (const byte of bytes) {
     crc ^= byte << 24
