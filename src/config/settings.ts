@@ -166,6 +166,28 @@ const events = {
       maximum: 100_000_000,
     },
   ),
+  switchesKept: integer(
+    { name: 'SWITCHES_KEPT', group: 'events', doc: 'Newest receipts of switches kept, of all streams together.' },
+    10_000,
+    'receipts',
+    { minimum: 100, maximum: 10_000_000 },
+  ),
+  capturesKept: integer(
+    {
+      name: 'CAPTURES_KEPT',
+      group: 'events',
+      doc: 'Newest captures of switches kept in HOLDFAST_DATA_DIR/captures, of all streams that ask for them together.',
+    },
+    50,
+    'captures',
+    { minimum: 1, maximum: 100_000 },
+  ),
+  captureBytesMax: integer(
+    { name: 'CAPTURE_BYTES_MAX', group: 'events', doc: 'Most that one capture of a switch may take; the rest is cut.' },
+    67_108_864,
+    'bytes',
+    { minimum: 1_048_576, maximum: 1_073_741_824 },
+  ),
 } as const
 
 const table = { ...server, ...access, ...sources, ...failover, ...detection, ...viewers, ...events }

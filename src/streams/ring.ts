@@ -41,6 +41,7 @@ export class StreamRing {
   #sliceStart = 0
   #blockEnd = 0
   #pendingPreamble: Buffer | undefined
+  readonly #observers = new Set<(slice: Slice) => void>()
 
   constructor({ bytesMax, ageMsMax }: RingOptions, nowMs: () => number) {
     this.bytesMax = bytesMax
@@ -97,6 +98,12 @@ export class StreamRing {
     return this.#slices[sequence - this.oldestSequence]
   }
 
+  /** Calls `observer` with every slice that is published from now on, until it is disposed of. It must not throw. */
+  observe(observer: (slice: Slice) => void): Disposable {
+    this.#observers.add(observer)
+    return { [Symbol.dispose]: () => void this.#observers.delete(observer) }
+  }
+
   /**
    * Copies media in (the only copy on its way to the viewers). `joinOffsets` are offsets in `data`, ascending, at which
    * a viewer may begin behind `preamble`. Full slices are published at once; the rest waits for `publish`.
@@ -131,6 +138,7 @@ export class StreamRing {
     this.#bytes += length
     if (slice.preamble !== undefined) this.#latestJoin = slice
     this.#evict(publishedAtMs)
+    for (const observer of this.#observers) observer(slice)
     return true
   }
 

@@ -11,6 +11,7 @@ import type { Container, Framer } from '../framing/framing.ts'
 import { sniff, SNIFF_BYTES_MAX } from '../framing/sniff.ts'
 import { openHttpSource } from './http-client.ts'
 import type { SourceFailure, SourceHead, SourceNetwork, SourceReader } from './http-client.ts'
+import type { StagedFault } from './staged-fault.ts'
 
 /**
  * One attempt at one live source: connects, makes sure that what comes is media, cuts it into whole units, and notices
@@ -53,7 +54,12 @@ export interface SessionFailure {
   /** From the last sign of life to the decision, in milliseconds. */
   readonly detectionMs: number
   readonly evidence: { readonly [key: string]: Json }
+  /** A staged fault looked like it; the source itself is not known to have failed. */
+  readonly isRehearsal?: true
 }
+
+/** What a staged fault has done to what is known of a source may show for so long after it is gone. */
+const STAGED_AFTERMATH_MS = 30_000
 
 export class SourceSession {
   readonly #options: SessionOptions
@@ -73,6 +79,9 @@ export class SourceSession {
   #lastSignMs: number
   #paused = false
   #ended = false
+  #fault: StagedFault | undefined
+  /** Until then a condition of the source may be the doing of a staged fault. */
+  #stagedUntilMs = Number.NEGATIVE_INFINITY
   bytesReceived = 0
   /** Milliseconds from opening to the response's head and to the first media; undefined until then. */
   connectMs: number | undefined
@@ -158,6 +167,15 @@ export class SourceSession {
     this.#reader?.resume()
   }
 
+  /** Puts a fault between the source and whatever looks at it, or takes it away again. False when there is nothing to fail. */
+  stage(fault: StagedFault | undefined): boolean {
+    if (this.#ended || this.firstMediaMs === undefined) return false
+    this.#fault = fault
+    if (fault === undefined) this.#stagedUntilMs = this.#options.clock.nowMs() + STAGED_AFTERMATH_MS
+    if (fault?.kind === 'connection_reset') this.#fail('reset', 'reset the connection, as rehearsed', {})
+    return true
+  }
+
   #judgeHead(head: SourceHead): 'accept' | 'reject' {
     this.connectMs = this.#sign() - this.#openedAtMs
     this.#status = head.status
@@ -169,8 +187,9 @@ export class SourceSession {
 
   #take(chunk: Buffer): boolean {
     this.bytesReceived += chunk.length
-    if (this.#framer !== undefined) this.#frame(this.#framer, chunk)
-    else this.#sniff(chunk, false)
+    const bytes = this.#fault?.kind === 'altered' ? this.#fault.alter(chunk) : chunk
+    if (this.#framer === undefined) this.#sniff(bytes, false)
+    else if (bytes.length > 0) this.#frame(this.#framer, bytes)
     return !this.#paused
   }
 
@@ -272,6 +291,7 @@ export class SourceSession {
 
   #bodyEnded(): void {
     if (this.#ended) return
+    this.#endStaging()
     if (this.#framer === undefined && this.bytesReceived > 0) this.#sniff(Buffer.alloc(0), true)
     if (this.#ended) return
     if (this.bytesReceived === 0) this.#fail('empty_body', 'answered with an empty body', {})
@@ -279,6 +299,7 @@ export class SourceSession {
   }
 
   #connectionFailed(failure: SourceFailure): void {
+    this.#endStaging()
     const reason = failure.kind === 'http_status' ? `http_${failure.status ?? 0}` : failure.kind
     this.#fail(reason, failure.message, { bytes_received: this.bytesReceived })
   }
@@ -289,10 +310,19 @@ export class SourceSession {
     return this.#lastSignMs
   }
 
+  /** What the connection itself says is true of the source, whatever was staged. */
+  #endStaging(): void {
+    this.#fault = undefined
+    this.#stagedUntilMs = Number.NEGATIVE_INFINITY
+  }
+
   #fail(reason: string, message: string, evidence: SessionFailure['evidence']): void {
     if (this.#ended) return
-    const detectionMs = this.#options.clock.nowMs() - this.#lastSignMs
+    const nowMs = this.#options.clock.nowMs()
+    const detectionMs = nowMs - this.#lastSignMs
+    const isStaged = this.#fault !== undefined || nowMs < this.#stagedUntilMs
+    const rehearsal = isStaged ? ({ isRehearsal: true } as const) : {}
     this.close()
-    this.#options.listener.failed({ reason, message, status: this.#status, detectionMs, evidence })
+    this.#options.listener.failed({ reason, message, status: this.#status, detectionMs, evidence, ...rehearsal })
   }
 }
