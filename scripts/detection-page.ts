@@ -1,20 +1,26 @@
 import { settings } from '../src/config/settings.ts'
 import { conditionFacts } from '../src/streams/detect/conditions.ts'
+import { thresholds } from '../src/streams/detect/thresholds.ts'
 
 /** docs/DETECTION.md: the table of conditions between words that are written here. */
 export function detectionPage(): string {
   const rows = Object.entries(conditionFacts).map(
     ([condition, { defaultAction, doc }]) => `| \`${condition}\` | ${defaultAction} | ${doc} |`,
   )
+  const intervals = Object.entries(thresholds).flatMap(([condition, limits]) =>
+    'unlearntMs' in limits
+      ? [`| \`${condition}\` | ${limits.holdMs / 1_000} s | ${limits.factor} | ${limits.unlearntMs / 1_000} s |`]
+      : [],
+  )
   const variables = settings.filter(([, { group }]) => group === 'detection').map(([, { name }]) => `\`${name}\``)
   return `<!-- Made from the code by \`npm run docs\`; edits here are lost. -->
 
 # Detection
 
-A connection can be open, and bytes can come, while nobody sees a picture. Holdfast looks into MPEG-TS as it passes,
-without decoding it, for the conditions below. One core looks through some 3 GB a second (\`node bench/detect.ts\`), so a
-source of 8 Mbit/s takes a few hundredths of a percent of it, paid once however many viewers there are. Other containers
-are watched for silence only.
+A connection can be open, and bytes can come, while nobody sees a picture. Holdfast looks into MPEG-TS as it passes for
+the conditions below; only those marked as decoded need more than that, and are off by default. One core looks
+through some 3 GB a second, so a source of 8 Mbit/s takes a few hundredths of a percent of it, paid once however many
+viewers there are. Other containers are watched for silence only.
 
 | condition | default | when |
 | --- | --- | --- |
@@ -23,6 +29,15 @@ ${rows.join('\n')}
 Silence of the socket is \`stalled\`; its limit follows how bursty the source has been
 (\`LIVE_STALL_FLOOR_SECONDS\` to \`LIVE_CHUNK_TIMEOUT_SECONDS\`). Padding and tables without media count as silence, since
 that is what a relay sends that has lost its own source.
+
+All thresholds are in \`src/streams/detect/thresholds.ts\`, from which this page is made. Those that watch an interval:
+
+| condition | never before | or this many times the longest interval | until three are known |
+| --- | --- | --- | --- |
+${intervals.join('\n')}
+
+How long each takes in practice, and that none cries wolf, is measured in
+[BENCHMARKS.md](BENCHMARKS.md#detection).
 
 ## What happens
 
@@ -43,7 +58,37 @@ curl -X POST http://localhost:8085/streams -H 'Content-Type: application/json' -
 }'
 \`\`\`
 
-## Why it does not cry wolf
+${DECODING}${JUDGEMENT}`
+}
+
+const DECODING = `## With decoding
+
+\`black\`, \`frozen\` and \`silent\` are found by one ffmpeg process for each source that is monitored so. It runs at the
+lowest priority and only while one of them is \`fail\` or \`warn\` for the stream. It is given the packets of the first
+video and audio stream and decodes the sound, and of the pictures the keyframes, to 64 × 36 grey cells that are judged here.
+That takes about 1 % of a core for 1080p at 8 Mbit/s.
+
+- A keyframe-only decoder hands pictures on as late as the stream reorders them, counted in keyframes: usually two. With a
+  keyframe every two seconds, black is told six to eight seconds after it began, whatever its threshold.
+- H.264 with open groups of pictures cannot be decoded by keyframes alone. When hardly any picture comes out, the decoder is
+  started again and decodes every picture that others refer to, which takes some 8 % of a core for 1080p. A source without
+  keyframes is not judged.
+- Pictures and sound are measured on their own timestamps and samples, so bursts do not matter. A decoder that is too slow
+  loses packets (at most 4 MiB wait for it); nothing of the stream ever waits for it. One that dies is started again after
+  one second, then two, up to a minute; one that says nothing for a minute is ended.
+- At most \`DECODERS_MAX\` run at once. A source beyond that, or any without ffmpeg on the machine, is not monitored for
+  these three; the log says so (\`decoders_full\`, \`decoder_not_found\`).
+- None of them is a loss: the only source is told of and kept. A channel that shows a card, or none at all at night, is
+  frozen or black by design: leave the condition off, or on \`warn\`.
+
+\`enable_silence_detection\` of a stream, or \`ENABLE_SILENCE_DETECTION\`, switches \`silent\` on with m3u-proxy's thresholds
+and action \`fail\`: once \`silence_monitoring_grace_period\` has passed, it is checked every \`silence_check_interval\` whether
+the sound has been below \`silence_threshold_db\` for \`silence_duration\`. After \`silence_failover_threshold\` such checks in a
+row the source fails, with \`silence_detected\` as the reason. These times are of media. A choice in \`detect\` comes before it.
+
+`
+
+const JUDGEMENT = `## Why it does not cry wolf
 
 - Intervals are measured in media time: the PCR, or the timestamps of whatever still comes when the PCR is gone. A source
   that delivers ten seconds at once every ten seconds looks the same as a smooth one. Only silence, speed, the absolute
@@ -68,4 +113,3 @@ that stopped and clocks that stand still are losses; there even the only source 
 padding; an interval ends with the first arrival after it. Below the minimum in \`BITRATE_FAILOVER_THRESHOLD\` intervals in a row the
 source fails with \`low_bitrate\`, unless that is \`off\`.
 `
-}

@@ -1,12 +1,10 @@
 import type { BitRateFloor } from './conditions.ts'
+import { thresholds } from './thresholds.ts'
 
-/** A source is known after this many seconds of media. */
-const LEARNT_AFTER_SECONDS = 30
 /** Weight of a new second in the baseline: it follows within a minute or so. */
 const BASELINE_WEIGHT = 1 / 60
-/** A still picture takes little more than the packets that it cannot do without. */
-const LOW_SHARE = 0.1
-const LOW_SECONDS = 20
+/** A still picture takes little more than the packets that it cannot do without, hence so small a share. */
+const { shareMin: LOW_SHARE, seconds: LOW_SECONDS, learntSeconds: LEARNT_AFTER_SECONDS } = thresholds.low_bitrate
 
 /** Bytes of video and audio a second of media, against what the source has been sending. */
 export class BitRateBaseline {

@@ -6,6 +6,7 @@ import type { ErrorRate } from './error-rate.ts'
 import type { IntervalWatch } from './interval-watch.ts'
 import type { PacketObserver } from './packet-observer.ts'
 import type { RealTimeFactor } from './real-time-factor.ts'
+import { thresholds } from './thresholds.ts'
 
 /** What the conditions are judged by. */
 export interface Observed {
@@ -20,18 +21,17 @@ export interface Observed {
 
 type Check = (observed: Observed) => Symptom | undefined
 
-const VIDEO_NEVER_MS = 5_000
-const AUDIO_NEVER_MS = 10_000
-const KEYFRAME_NEVER_MS = 30_000
+const VIDEO_NEVER_MS = thresholds.no_video.neverMs
+const AUDIO_NEVER_MS = thresholds.no_audio.neverMs
+const KEYFRAME_NEVER_MS = thresholds.no_keyframe.neverMs
 /** A stream whose units have stayed away for this long explains the clock that came with it. */
 const MISSING_MS = 500
-const FROZEN_MS = 2_000
-const FROZEN_FROM_START_MS = 10_000
+const { frozenWallMs: FROZEN_MS, frozenFromStartWallMs: FROZEN_FROM_START_MS } = thresholds.pcr_stalled
 /** Bit rate from which a second's worth of bytes is taken is known after so many seconds of media. */
 const RATE_KNOWN_SECONDS = 3
-const FROZEN_TRANSPORT_ERRORS = 60
+const FROZEN_TRANSPORT_ERRORS = thresholds.transport_errors.clockStopped
 /** How long a change of the signature stays a finding. */
-const SIGNATURE_NEWS_MS = 10_000
+const SIGNATURE_NEWS_MS = thresholds.signature_changed.newsWallMs
 
 /** Whether each condition holds now. Nothing is allocated while none does. */
 export const checks: Readonly<Record<Condition, Check>> = {

@@ -1,5 +1,8 @@
 import type { Json } from '../../store/store.ts'
 import type { Decoders } from './decoders.ts'
+import type { ErrorLimits } from './error-rate.ts'
+import type { IntervalLimits } from './interval-watch.ts'
+import { thresholds as t } from './thresholds.ts'
 
 /**
  * What can be wrong with an MPEG-TS source whose connection is fine. The order is the order in which several at once
@@ -53,68 +56,81 @@ interface ConditionFacts {
 export const conditionFacts: Readonly<Record<Condition, ConditionFacts>> = {
   no_video: {
     defaultAction: 'fail',
-    doc: 'Video stopped: no picture for 2 s of media, or 4 times the longest interval between pictures; none at all in the first 5 s although the programme lists video (TR 101 290 1.6).',
+    doc: `Video stopped: no picture for ${gap(t.no_video)} between pictures; none at all in the first ${s(t.no_video.neverMs)} although the programme lists video (TR 101 290 1.6).`,
   },
   scrambled: {
     defaultAction: 'fail',
-    doc: 'A clear source became scrambled: most packets for 3 s of media. One that was scrambled from the start is only told.',
+    doc: `A clear source became scrambled: most packets for ${t.scrambled.secondsInRow} s of media. One that was scrambled from the start is only told.`,
   },
   pcr_stalled: {
     defaultAction: 'fail',
-    doc: 'The clock reference stands still while media comes: 1 s by the timestamps, or 4 times the longest interval between clock references; where timestamps stand still too, 2 s and a second’s worth of bytes (TR 101 290 2.3).',
+    doc: `The clock reference stands still while media comes: ${gap(t.pcr_stalled)} between clock references; where timestamps stand still too, ${s(t.pcr_stalled.frozenWallMs)} and a second’s worth of bytes (TR 101 290 2.3).`,
   },
   pts_stalled: {
     defaultAction: 'fail',
-    doc: 'Timestamps of video or audio stand still while their units come, for 2 s of media (TR 101 290 2.5).',
+    doc: `Timestamps of video or audio stand still while their units come, for ${gap(t.pts_stalled)} between steps (TR 101 290 2.5).`,
   },
   no_audio: {
     defaultAction: 'fail',
-    doc: 'Every audio stream stopped: no unit for 5 s of media, or 4 times the longest interval. None at all in the first 10 s is only told.',
+    doc: `Every audio stream stopped: no unit for ${gap(t.no_audio)}. None at all in the first ${s(t.no_audio.neverMs)} is only told.`,
   },
   tables_missing: {
     defaultAction: 'fail',
-    doc: 'No PAT or no PMT for 5 s of media, or 3 times the longest interval between them (TR 101 290 1.3 and 1.5 count 0.5 s as an error).',
+    doc: `No PAT or no PMT for ${gap(t.tables_missing)} between them (TR 101 290 1.3 and 1.5 count 0.5 s as an error).`,
   },
   transport_errors: {
     defaultAction: 'fail',
-    doc: 'Packets marked as damaged (TR 101 290 2.1): 20 in each of 3 consecutive seconds, or 100 within 10 s of which no second counts for more than 20.',
+    doc: `Packets marked as damaged (TR 101 290 2.1): ${rate(t.transport_errors)}.`,
   },
   continuity_errors: {
     defaultAction: 'fail',
-    doc: 'Packets of video or audio lost or out of order (TR 101 290 1.4): 20 in each of 3 consecutive seconds, or 100 within 10 s of which no second counts for more than 20.',
+    doc: `Packets of video or audio lost or out of order (TR 101 290 1.4): ${rate(t.continuity_errors)}.`,
   },
   slower_than_real_time: {
     defaultAction: 'fail',
-    doc: 'Less than 0.95 s of media a second in two windows of 10 s in a row, once the lead that it began with is used up.',
+    doc: `Less than ${t.slower_than_real_time.factorMin} s of media a second in ${t.slower_than_real_time.windows} windows of ${s(t.slower_than_real_time.windowWallMs)} in a row, once the lead that it began with is used up.`,
   },
   black: {
     defaultAction: 'off',
-    doc: 'The picture is black (luma up to 25 of 255 on 98 % of it) in 2 keyframes or more, for 2 s of media. Decoded.',
+    doc: `The picture is black (luma up to ${t.black.lumaMax} of 255 on ${t.black.shareMin * 100} % of it) for ${s(t.black.holdMs)} of media, in ${t.black.keyframesMin} keyframes or more. Decoded.`,
   },
   frozen: {
     defaultAction: 'off',
-    doc: 'The picture stands still (−60 dB of difference, and no part of it moves) in 3 keyframes or more, for 10 s of media; a slate or a card does. Decoded.',
+    doc: `The picture stands still (at most ${t.frozen.differenceDbMax} dB of difference on the average, and no part of it moves) for ${s(t.frozen.holdMs)} of media, in ${t.frozen.keyframesMin} keyframes or more; a slate or a card does. Decoded.`,
   },
   silent: {
     defaultAction: 'off',
-    doc: 'The sound stays below SILENCE_THRESHOLD_DB (−50 dBFS, RMS of 100 ms, the louder channel) for 10 s of media; with ENABLE_SILENCE_DETECTION by the checks of m3u-proxy. Decoded.',
+    doc: `The sound stays below SILENCE_THRESHOLD_DB (−50 dBFS, RMS of ${t.silent.windowMs} ms, the louder channel) for ${s(t.silent.holdMs)} of media; with ENABLE_SILENCE_DETECTION by the checks of m3u-proxy. Decoded.`,
   },
   low_bitrate: {
     defaultAction: 'warn',
-    doc: 'Video and audio together below a tenth of what the source has been sending, for 20 s of media. With ENABLE_BITRATE_MONITORING also the absolute threshold, which fails the source.',
+    doc: `Video and audio together below ${t.low_bitrate.shareMin * 100} % of what the source has been sending for ${t.low_bitrate.learntSeconds} s or more, for ${t.low_bitrate.seconds} s of media. With ENABLE_BITRATE_MONITORING also the absolute threshold, which fails the source.`,
   },
   no_keyframe: {
     defaultAction: 'fail',
-    doc: 'No keyframe for twice the longest group of pictures, at least 15 s of media. None at all in the first 30 s is only told.',
+    doc: `No keyframe for ${gap(t.no_keyframe)} between them. None at all in the first ${s(t.no_keyframe.neverMs)} is only told.`,
   },
   signature_changed: {
     defaultAction: 'warn',
-    doc: 'The programme map lists other stream types than before: many players freeze.',
+    doc: `The programme map lists other stream types than before: many players freeze. It holds for ${s(t.signature_changed.newsWallMs)}.`,
   },
   looping: {
     defaultAction: 'warn',
-    doc: 'The same groups of pictures, byte for byte in size and end, came three times in a row: a slate, a recording in a loop, or a picture that does not move at all.',
+    doc: `The same groups of pictures, byte for byte in size and end, came ${t.looping.repeats} times in a row: a slate, a recording in a loop, or a picture that does not move at all.`,
   },
+}
+
+/** Seconds as people write them. */
+function s(ms: number): string {
+  return `${ms / 1_000} s`
+}
+
+function gap({ holdMs, factor }: IntervalLimits): string {
+  return `${s(holdMs)} of media, or ${factor} times the longest interval`
+}
+
+function rate({ perSecond, secondsInRow, windowSeconds, perWindow }: ErrorLimits): string {
+  return `${perSecond} in each of ${secondsInRow} consecutive seconds, or ${perWindow} within ${windowSeconds} s of which no second counts for more than ${perSecond}`
 }
 
 /** A condition that holds. Times are monotonic milliseconds; `sinceMs` is when it began, as far as can be told. */

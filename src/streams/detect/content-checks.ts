@@ -1,7 +1,7 @@
 import type { Symptom } from './conditions.ts'
 import type { PictureRun, PictureWatch } from './picture-watch.ts'
-import { BLACK_HOLD_MS, FROZEN_HOLD_MS } from './picture-watch.ts'
 import type { SoundWatch } from './sound-watch.ts'
+import { thresholds } from './thresholds.ts'
 
 /** What a decoder found of the source. */
 export interface Content {
@@ -22,7 +22,7 @@ export function black({ content }: { readonly content: Content | undefined }): S
     ...NO_LOSS,
     sinceMs: run.sinceMs,
     message: `shows a black picture, for ${seconds(run.ms)} s now`,
-    evidence: { ...runEvidence(run, BLACK_HOLD_MS), black_share: Math.round(blackShare * 1_000) / 1_000 },
+    evidence: { ...runEvidence(run, thresholds.black.holdMs), black_share: Math.round(blackShare * 1_000) / 1_000 },
   }
 }
 
@@ -33,7 +33,10 @@ export function frozen({ content }: { readonly content: Content | undefined }): 
     ...NO_LOSS,
     sinceMs: run.sinceMs,
     message: `shows a picture that stands still, for ${seconds(run.ms)} s now`,
-    evidence: { ...runEvidence(run, FROZEN_HOLD_MS), mean_difference: Math.round(difference * 1_000) / 1_000 },
+    evidence: {
+      ...runEvidence(run, thresholds.frozen.holdMs),
+      mean_difference: Math.round(difference * 1_000) / 1_000,
+    },
   }
 }
 

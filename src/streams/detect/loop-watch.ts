@@ -1,7 +1,9 @@
+import { thresholds } from './thresholds.ts'
+
 /** Cycles of up to this many groups of pictures are found. */
-const GROUPS_KEPT = 128
+const GROUPS_KEPT = thresholds.looping.groupsMax
 /** A cycle has come three times when everything in it was met again twice. */
-const REPEATS = 2
+const REPEATS = thresholds.looping.repeats - 1
 const HASH_SEED = 0x811c9dc5
 const HASH_PRIME = 0x01000193
 /** A group of fewer pictures is no evidence: keyframe-only sources repeat themselves by nature. */

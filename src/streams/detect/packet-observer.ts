@@ -23,6 +23,7 @@ import { IntervalWatch } from './interval-watch.ts'
 import { LoopWatch } from './loop-watch.ts'
 import { ProgressClock } from './progress-clock.ts'
 import { ScramblingWatch } from './scrambling-watch.ts'
+import { thresholds } from './thresholds.ts'
 import { TimestampWatch } from './timestamp-watch.ts'
 import { Track } from './track.ts'
 
@@ -50,14 +51,14 @@ export class PacketObserver {
   readonly clock = new ProgressClock()
   /** Media time of the PCR alone, for comparison with the wall clock. */
   readonly pcrClock = new MediaClock()
-  readonly pcrSteps = new IntervalWatch({ holdMs: 1_000, factor: 4, unlearntMs: 10_000 })
-  readonly videoUnits = new IntervalWatch({ holdMs: 2_000, factor: 4, unlearntMs: 10_000 })
-  readonly audioUnits = new IntervalWatch({ holdMs: 5_000, factor: 4, unlearntMs: 20_000 })
-  readonly keyframes = new IntervalWatch({ holdMs: 15_000, factor: 2, unlearntMs: 30_000 })
-  readonly pats = new IntervalWatch({ holdMs: 5_000, factor: 3, unlearntMs: 30_000 })
-  readonly pmts = new IntervalWatch({ holdMs: 5_000, factor: 3, unlearntMs: 30_000 })
-  readonly continuityErrors = new ErrorRate()
-  readonly transportErrors = new ErrorRate()
+  readonly pcrSteps = new IntervalWatch(thresholds.pcr_stalled)
+  readonly videoUnits = new IntervalWatch(thresholds.no_video)
+  readonly audioUnits = new IntervalWatch(thresholds.no_audio)
+  readonly keyframes = new IntervalWatch(thresholds.no_keyframe)
+  readonly pats = new IntervalWatch(thresholds.tables_missing)
+  readonly pmts = new IntervalWatch(thresholds.tables_missing)
+  readonly continuityErrors = new ErrorRate(thresholds.continuity_errors)
+  readonly transportErrors = new ErrorRate(thresholds.transport_errors)
   readonly scrambling = new ScramblingWatch()
   readonly bitRate = new BitRateBaseline()
   readonly loop = new LoopWatch()

@@ -1,22 +1,13 @@
+import { thresholds } from './thresholds.ts'
+
 /** Size of the pictures that are judged: small enough to cost nothing, large enough for a caption to count. */
 export const PICTURE_WIDTH = 64
 export const PICTURE_HEIGHT = 36
 export const PICTURE_BYTES = PICTURE_WIDTH * PICTURE_HEIGHT
 
-/** A cell is black up to this luma of 255, a picture with this share of such cells (ffmpeg blackdetect's defaults). */
-export const BLACK_LUMA_MAX = 25
-export const BLACK_SHARE_MIN = 0.98
-export const BLACK_HOLD_MS = 2_000
-export const BLACK_PICTURES_MIN = 2
-/** −60 dB of 255 on the average, ffmpeg freezedetect's default. */
-export const FROZEN_MEAN_MAX = 0.255
-/**
- * No cell may differ by more: a cell is the average of hundreds of pixels, so the noise of an encoder stays below, and
- * the mouth of somebody who speaks does not.
- */
-export const FROZEN_CELL_MAX = 3
-export const FROZEN_HOLD_MS = 10_000
-export const FROZEN_PICTURES_MIN = 3
+const { black: BLACK, frozen: FROZEN } = thresholds
+/** Full luma brought down by so many dB. */
+const FROZEN_MEAN_MAX = 255 * 10 ** (FROZEN.differenceDbMax / 20)
 /** A step between two pictures counts for at most this much: what lies between was not seen. */
 const STEP_MS_MAX = 15_000
 
@@ -55,7 +46,7 @@ export class PictureWatch {
     const stepMs = Math.min(STEP_MS_MAX, Math.max(0, mediaMs - this.#latestMs)) || 0
     this.#latestMs = mediaMs
     this.#blackShare = blackShareOf(picture)
-    extend(this.#black, this.#blackShare >= BLACK_SHARE_MIN, stepMs, nowMs)
+    extend(this.#black, this.#blackShare >= BLACK.shareMin, stepMs, nowMs)
     const isStill = this.#hasReference && this.#isLikeReference(picture)
     if (!isStill) {
       picture.copy(this.#reference)
@@ -82,11 +73,11 @@ export class PictureWatch {
   }
 
   get isBlack(): boolean {
-    return this.#black.ms >= BLACK_HOLD_MS && this.#black.pictures >= BLACK_PICTURES_MIN
+    return this.#black.ms >= BLACK.holdMs && this.#black.pictures >= BLACK.keyframesMin
   }
 
   get isFrozen(): boolean {
-    return this.#frozen.ms >= FROZEN_HOLD_MS && this.#frozen.pictures >= FROZEN_PICTURES_MIN
+    return this.#frozen.ms >= FROZEN.holdMs && this.#frozen.pictures >= FROZEN.keyframesMin
   }
 
   /** Share of black cells in the latest picture, 0 to 1. */
@@ -108,13 +99,13 @@ export class PictureWatch {
       if (difference > largest) largest = difference
     }
     this.#difference = sum / PICTURE_BYTES
-    return this.#difference <= FROZEN_MEAN_MAX && largest <= FROZEN_CELL_MAX
+    return this.#difference <= FROZEN_MEAN_MAX && largest <= FROZEN.cellMax
   }
 }
 
 function blackShareOf(picture: Buffer): number {
   let black = 0
-  for (let at = 0; at < PICTURE_BYTES; at += 1) if ((picture[at] ?? 0) <= BLACK_LUMA_MAX) black += 1
+  for (let at = 0; at < PICTURE_BYTES; at += 1) if ((picture[at] ?? 0) <= BLACK.lumaMax) black += 1
   return black / PICTURE_BYTES
 }
 

@@ -2,6 +2,7 @@ import { conditionFacts } from './conditions.ts'
 import type { Action, ActionChoice, Condition, DetectionPolicy, SilencePolicy } from './conditions.ts'
 import { SILENCE_REASON } from './content-checks.ts'
 import type { Decoders } from './decoders.ts'
+import { thresholds } from './thresholds.ts'
 
 /** Where the configuration has each condition's action. */
 export const limitKeys = {
@@ -52,8 +53,6 @@ export interface StreamDetection {
   readonly decoders: Decoders | undefined
 }
 
-/** Without the compatible checks. */
-export const SILENT_HOLD_MS = 10_000
 const SILENCE_DB_MIN = -99
 const SILENCE_SECONDS_MAX = 3_600
 const SILENCE_CHECKS_MAX = 1_000
@@ -95,7 +94,7 @@ function silencePolicy(limits: DetectionLimits, chosen: SilenceChoice): SilenceP
   const msOf = (name: string, otherwiseMs: number, minimum: number) =>
     numberOf(name, otherwiseMs / 1_000, minimum, SILENCE_SECONDS_MAX) * 1_000
   const thresholdDb = numberOf('silence_threshold_db', limits.silenceThresholdDb, SILENCE_DB_MIN, 0)
-  if (!isSilenceChecked(limits, chosen)) return { thresholdDb, holdMs: SILENT_HOLD_MS, checks: undefined }
+  if (!isSilenceChecked(limits, chosen)) return { thresholdDb, holdMs: thresholds.silent.holdMs, checks: undefined }
   return {
     thresholdDb,
     holdMs: msOf('silence_duration', limits.silenceDurationMs, 0.1),

@@ -1,6 +1,6 @@
-const WINDOW_MS = 10_000
-const FACTOR_MIN = 0.95
-const SLOW_WINDOWS = 2
+import { thresholds } from './thresholds.ts'
+
+const { windowWallMs: WINDOW_MS, factorMin: FACTOR_MIN, windows: SLOW_WINDOWS } = thresholds.slower_than_real_time
 /** Media that a source is ahead of real time, up to this, lies in its viewers' buffers. */
 const LEAD_MS_MAX = 10_000
 

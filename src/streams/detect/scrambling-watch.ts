@@ -1,4 +1,6 @@
-const SECONDS_IN_ROW = 3
+import { thresholds } from './thresholds.ts'
+
+const { secondsInRow: SECONDS_IN_ROW, shareMin: SHARE_MIN } = thresholds.scrambled
 
 /** Whether the media packets of a source are scrambled, by seconds of media. */
 export class ScramblingWatch {
@@ -8,7 +10,7 @@ export class ScramblingWatch {
 
   /** A second of media has passed with so many packets of either kind. `beganMs` is the monotonic time of its begin. */
   secondEnded(scrambledPackets: number, packets: number, beganMs: number): void {
-    const isScrambled = scrambledPackets * 2 > packets
+    const isScrambled = scrambledPackets > packets * SHARE_MIN
     if (!isScrambled && packets > 0) this.#wasClear = true
     if (isScrambled && this.#inRow === 0) this.#sinceMs = beganMs
     this.#inRow = isScrambled ? this.#inRow + 1 : 0

@@ -1,10 +1,11 @@
 import type { SilencePolicy } from './conditions.ts'
+import { thresholds } from './thresholds.ts'
 
 /** The sound that is judged: 16 bit little endian, two channels, 8,000 samples a second. */
 export const SOUND_SAMPLES_PER_SECOND = 8_000
 export const SOUND_CHANNELS = 2
 const FRAME_BYTES = 2 * SOUND_CHANNELS
-const WINDOW_MS = 100
+const WINDOW_MS = thresholds.silent.windowMs
 const WINDOW_FRAMES = (SOUND_SAMPLES_PER_SECOND * WINDOW_MS) / 1_000
 const FULL_SCALE = 32_768
 /** Nothing at all is this level, in dBFS: below the least step of 16 bit. */

@@ -1,11 +1,11 @@
 import { IntervalWatch } from './interval-watch.ts'
 import type { ProgressClock } from './progress-clock.ts'
+import { thresholds } from './thresholds.ts'
 import { TimestampWatch } from './timestamp-watch.ts'
 
 /** PTS and DTS: 33 bits at 90 kHz (ISO/IEC 13818-1 §2.4.3.7). */
 const TIMESTAMP_MODULUS = 2 ** 33
 const TICKS_PER_MS = 90
-const STALLED_LIMITS = { holdMs: 2_000, factor: 4, unlearntMs: 10_000 }
 /** Units without a step of their timestamps that are needed before these count as stalled. */
 const UNITS_MIN = 3
 
@@ -14,7 +14,7 @@ export class Track {
   readonly pid: number
   readonly kind: 'video' | 'audio'
   readonly #timestamps = new TimestampWatch(TIMESTAMP_MODULUS, TICKS_PER_MS)
-  readonly #steps = new IntervalWatch(STALLED_LIMITS)
+  readonly #steps = new IntervalWatch(thresholds.pts_stalled)
   #positionMs = 0
   #unitsSinceStep = 0
   #latest = 0
