@@ -117,6 +117,12 @@ export class PacketRepair {
     this.#settle(Infinity, sink)
   }
 
+  /** Forgets what waits: the source is left, and its twin has the same without the gap. */
+  discard(): void {
+    this.#held.length = 0
+    this.#heldBytes = 0
+  }
+
   #align(): void {
     const alignment = this.#options.alignment()
     const isUsable = alignment?.samePackets === true
