@@ -15,7 +15,7 @@ import { makePesHeader, readPesHeader, writeTimestamp } from './pes-header.ts'
 import { PictureNumbers } from './picture-numbers.ts'
 import { moveSpliceInfo } from './splice-info.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
-import { endUnit, OVERLAP_TOLERANCE_TICKS } from './timeline.ts'
+import { endUnit, isDoubtful, OVERLAP_TOLERANCE_TICKS, unitTicksOf } from './timeline.ts'
 import type { Timeline } from './timeline.ts'
 import { isAudio, isVideo } from './track.ts'
 import type { Track } from './track.ts'
@@ -238,6 +238,7 @@ export class Emitter {
     }
     const sourceDts = this.#firstDtsAt(hold.positionOf(at)) ?? header.dts
     const isFirst = sending.sourceDts === NO_TIMESTAMP
+    if (isAudio(track) && track !== this.#leader && isDoubtful(track, sourceDts, unitTicksOf(track))) return false
     this.#options.timeline.place(track, sourceDts, track === this.#leader)
     const isRepeated = this.#isTwin && isFirst && !isAudio(track)
     if (isRepeated && wasSent(track, wrapTimestamp(sourceDts + sending.offset))) return false

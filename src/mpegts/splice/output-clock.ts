@@ -5,8 +5,10 @@ const PCR_STEP_MAX = 100 * PCR_PER_MS
 const FILL_STEP = 80 * PCR_PER_MS
 /** Longer steps are not filled: nothing could be that late. */
 const FILLED_STEP_MAX = 10_000 * PCR_PER_MS
-/** A PCR further before the DTS of what it goes with, or this far after it, is of another clock than the timestamps. */
+/** A PCR further before the DTS of what it goes with, or further after it, is of another clock than the timestamps. */
 const LEAD_MAX = 10_000 * PCR_PER_MS
+const AFTER_MAX = 1_000 * PCR_PER_MS
+/** Never falls back by more than this for units that come late. */
 const LAG_MAX = 5_000 * PCR_PER_MS
 /** A PCR is kept this far before the DTS of a unit that it was found to exceed. */
 const MARGIN = PCR_PER_MS
@@ -60,7 +62,7 @@ export class OutputClock {
     let own = wrapPcr(sourcePcr + offsetTicks * PCR_PER_TICK + this.#shift)
     if (leadingDts !== NO_TIMESTAMP) {
       const lead = pcrStep(leadingDts * PCR_PER_TICK, own)
-      if (lead > LEAD_MAX || lead < -LAG_MAX) return this.estimate(leadingDts)
+      if (lead > LEAD_MAX || lead < -AFTER_MAX) return this.estimate(leadingDts)
       if (this.#isJoining) own = this.#settle(own, leadingDts, lead)
     }
     if (this.#last === NO_TIMESTAMP || pcrStep(own, this.#last) > 0) {

@@ -165,7 +165,7 @@ const partsOf = fc.record({
   shape: shapes,
   join: fc.nat(4),
   leadInPackets: fc.constantFrom(0, 50, LEAD_IN_PACKETS),
-  packets: fc.integer({ min: 60, max: 400 }),
+  packets: fc.integer({ min: 200, max: 500 }),
   chunkPackets: fc.constantFrom(1, 3, 50, 1_000),
 })
 

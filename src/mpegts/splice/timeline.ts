@@ -16,6 +16,9 @@ const STRETCH_TOLERANCE_TICKS = 1_500 * TICKS_PER_MS
 const SHOWN_LATER_TICKS_MAX = 1_000 * TICKS_PER_MS
 /** Multiplexers send audio later than the pictures of its time, or hardly earlier. */
 const PICTURES_STOPPED_TICKS = 500 * TICKS_PER_MS
+/** Units that may be missing, and the rounding, before a timestamp of audio is doubted. */
+const DOUBT_UNITS = 3
+const DOUBT_TICKS = 100 * TICKS_PER_MS
 /** Rounding between clocks of streams is no overlap. */
 export const OVERLAP_TOLERANCE_TICKS = TICKS_PER_MS
 
@@ -31,6 +34,19 @@ export function endUnit(track: Track): void {
   if (sending.unitPts === NO_TIMESTAMP || !isAudio(track)) return
   sending.end = wrapTimestamp(sending.unitPts + Math.round(unitTicksOf(track)))
   sending.unitPts = NO_TIMESTAMP
+}
+
+/**
+ * Whether a unit is better left out because its DTS does not follow the one before: a single damaged timestamp would move
+ * the audio away from the pictures for good. The unit after it is believed, whatever it says.
+ */
+export function isDoubtful({ sending }: Track, sourceDts: number, unitTicks: number): boolean {
+  if (sending.sourceDts === NO_TIMESTAMP) return false
+  const step = timestampStep(sourceDts, sending.sourceDts)
+  const fits = step > 0 && step <= DOUBT_UNITS * unitTicks + DOUBT_TICKS
+  const isDoubted = !fits && sending.doubtfulDts === NO_TIMESTAMP
+  sending.doubtfulDts = isDoubted ? sourceDts : NO_TIMESTAMP
+  return isDoubted
 }
 
 /** Where the track goes on, in the output's time; undefined when it has sent nothing. */

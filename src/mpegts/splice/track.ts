@@ -69,6 +69,8 @@ export interface SendingState {
   untimedUnits: number
   /** DTS of the last unit in the source's own time; NO_TIMESTAMP while the present source has sent none. */
   sourceDts: number
+  /** Of the unit before when it was left out because its DTS fits to none; NO_TIMESTAMP otherwise. */
+  doubtfulDts: number
   /** What is added to the source's timestamps, and in which stretch of its time. */
   offset: number
   stretch: number
@@ -107,6 +109,7 @@ export function makeTrack(output: OutputStream): Track {
       wasOnAir: false,
       untimedUnits: 0,
       sourceDts: NO_TIMESTAMP,
+      doubtfulDts: NO_TIMESTAMP,
       offset: 0,
       stretch: 0,
       steps: new StepMeter(),
@@ -127,6 +130,7 @@ export function beginTaking(track: Track, stream: ElementaryStream, awaitsJoin: 
 export function beginSending({ sending }: Track): void {
   sending.wasOnAir = sending.sourceDts !== NO_TIMESTAMP
   sending.sourceDts = NO_TIMESTAMP
+  sending.doubtfulDts = NO_TIMESTAMP
   sending.isSkipping = false
   sending.hasSkipped = true
 }
