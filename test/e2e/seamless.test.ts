@@ -5,12 +5,12 @@ import { after, before, describe, test } from 'node:test'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
-import { dtsSteps, judgeSeams } from '../lab/seam-oracle.ts'
+import { dtsSteps, judgeSeams, problemsOf } from '../lab/seam-oracle.ts'
 import type { Viewer } from '../lab/viewer.ts'
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: { FAILBACK_CHECK_SECONDS: '0.3' } })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
@@ -19,8 +19,16 @@ const BYTES_AFTER = 150_000
 /** 90 kHz ticks: one and a half frames at 25 frames a second. */
 const STEP_TICKS_MAX = 5_400
 
+/** 90 kHz ticks by which two roundings of the same time may differ. */
+const ROUNDING_TICKS = 4
+
+/** Where the splice puts the lab's marks, several of which have the time of one picture. */
+const MARKS_PID = 0x110
+
 interface Case {
   readonly name: string
+  /** More fields of the stream. */
+  readonly stream?: Readonly<Record<string, unknown>>
   /** Brings the stream from one source to the next, as often as it has sources. */
   readonly change: (scene: Scene, viewer: Viewer) => Promise<void>
 }
@@ -29,6 +37,13 @@ const nextSource = async (scene: Scene, viewer: Viewer, index: number): Promise<
   const name = scene.origin(index).name
   await viewer.sees(name)
   await viewer.hasRead(viewer.totalBytes + BYTES_BEFORE)
+}
+
+/** Until the standby has had time for a keyframe and the viewer for a picture. */
+const standbyReceived = async (scene: Scene, index: number, viewer: Viewer): Promise<void> => {
+  const isReceived = () => scene.origin(index).deliveringNow === 1
+  await until(isReceived, { what: `standby ${index} being received`, deadlineMs: 15_000 })
+  await viewer.hasRead(viewer.totalBytes + 2 * BYTES_BEFORE)
 }
 
 const cases: readonly Case[] = [
@@ -52,6 +67,36 @@ const cases: readonly Case[] = [
       await gateway.api.failover(scene.streamId, { target: 1 })
       await nextSource(scene, viewer, 1)
       await gateway.api.failover(scene.streamId, { target: 0 })
+      await nextSource(scene, viewer, 0)
+    },
+  },
+  {
+    name: 'a reset with a hot standby',
+    stream: { standby: 'hot' },
+    change: async (scene, viewer) => {
+      await standbyReceived(scene, 1, viewer)
+      scene.origin(0).inject({ kind: 'reset', aligned: false })
+      await nextSource(scene, viewer, 1)
+      await standbyReceived(scene, 2, viewer)
+      scene.origin(1).inject({ kind: 'reset', aligned: false })
+      await nextSource(scene, viewer, 2)
+    },
+  },
+  {
+    name: 'a silence with a hot standby and a delay',
+    stream: { standby: 'hot', output_delay_ms: 2_500 },
+    change: async (scene, viewer) => {
+      await standbyReceived(scene, 1, viewer)
+      scene.origin(0).inject({ kind: 'silence' })
+      await nextSource(scene, viewer, 1)
+    },
+  },
+  {
+    name: 'a failover and the failback',
+    stream: { failback: { mode: 'auto', probation_seconds: 1, hold_down_seconds: 1 } },
+    change: async (scene, viewer) => {
+      scene.origin(0).inject({ kind: 'reset', aligned: false })
+      await nextSource(scene, viewer, 1)
       await nextSource(scene, viewer, 0)
     },
   },
@@ -86,11 +131,11 @@ async function watched(change: Case['change'], stream: Readonly<Record<string, u
 }
 
 describe('the decoder sees nothing of', { concurrency: 2 }, () => {
-  for (const { name, change } of cases) {
+  for (const { name, change, stream } of cases) {
     test(name, async () => {
       const path = join(gateway.dataDirectory, `${name.replaceAll(' ', '-')}.ts`)
-      await writeFile(path, await watched(change, {}))
-      const { warnings, continuityErrors, packets, decodedFrames } = await judgeSeams(path)
+      await writeFile(path, await watched(change, stream ?? {}))
+      const { warnings, continuityErrors, packets, decodedFrames, audioGaps, analysis } = await judgeSeams(path)
       assert.deepEqual(warnings, [])
       assert.equal(continuityErrors, 0)
       const steps = dtsSteps(packets, 'video')
@@ -98,6 +143,14 @@ describe('the decoder sees nothing of', { concurrency: 2 }, () => {
       assert.ok(Math.min(...steps) > 0, 'DTS rises from picture to picture')
       assert.ok(Math.max(...steps) <= STEP_TICKS_MAX, `the longest step is ${Math.max(...steps)} ticks`)
       assert.equal(decodedFrames, packets.filter(({ kind }) => kind === 'video').length)
+      const { frameTicks, holeTicks, overlapTicks } = audioGaps
+      assert.ok(holeTicks <= frameTicks + ROUNDING_TICKS, `${holeTicks / 90} ms without sound`)
+      assert.ok(overlapTicks <= ROUNDING_TICKS, `${overlapTicks / 90} ms of sound twice`)
+      const isOfMarks = (problem: string) => problem.includes(` on ${MARKS_PID}:`)
+      assert.deepEqual(
+        problemsOf(analysis).filter((problem) => !isOfMarks(problem)),
+        [],
+      )
     })
   }
 })

@@ -7,28 +7,30 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /** Changes when what the fixtures contain changes, so that old ones are not taken for new ones. */
-const CACHE_VERSION = 'v2'
+const CACHE_VERSION = 'v3'
 const CACHE_DIRECTORY = join(tmpdir(), `holdfast-lab-${CACHE_VERSION}`)
 const MAKE_TIMEOUT_MS = 120_000
 
 /** Frames of one loop: 8 s of video at 25 fps are exactly 375 AAC frames at 48 kHz, so the loop has no seam. */
 export const LOOP_SECONDS = 8
-const FRAMES_VIDEO = 200
 const FRAMES_AUDIO = 375
+/** Before the first sample that it was given, the AAC encoder sends a frame of its own. */
+const FRAMES_PRIMING = 1
 const GOP_FRAMES = 20
 
 /**
- * Test pictures that differ in picture, tone, PIDs and service name. The picture of `bravo`, `charlie` and `black` stands
- * still; `mute` has no sound.
+ * Test pictures that differ in picture, tone, PIDs and service name. The pictures of `bravo` and `charlie` stand still.
+ * Three have the PIDs of `alpha`, as if its own encoder had lost the picture, its movement or the sound.
  */
-export type Programme = 'alpha' | 'bravo' | 'charlie' | 'black' | 'mute'
+export type Programme = 'alpha' | 'bravo' | 'charlie' | 'alpha_black' | 'alpha_still' | 'alpha_mute'
 
 const PROGRAMMES: Readonly<Record<Programme, { picture: string; toneHz: number; firstPid: number }>> = {
   alpha: { picture: 'testsrc2', toneHz: 440, firstPid: 0x100 },
   bravo: { picture: 'smptehdbars', toneHz: 660, firstPid: 0x200 },
   charlie: { picture: 'rgbtestsrc', toneHz: 880, firstPid: 0x300 },
-  black: { picture: 'color', toneHz: 440, firstPid: 0x400 },
-  mute: { picture: 'testsrc2', toneHz: 0, firstPid: 0x500 },
+  alpha_black: { picture: 'color', toneHz: 440, firstPid: 0x100 },
+  alpha_still: { picture: 'smptehdbars', toneHz: 440, firstPid: 0x100 },
+  alpha_mute: { picture: 'testsrc2', toneHz: 0, firstPid: 0x100 },
 }
 
 export interface TsFixtureOptions {
@@ -43,8 +45,11 @@ export function tsFixture({ programme, videoKbps = 600 }: TsFixtureOptions): Pro
   const rate = `${videoKbps}k`
   const padding = videoKbps > 2_000 ? ['-x264-params', 'nal-hrd=cbr:force-cfr=1'] : []
   return fixture(`loop-${programme}-${videoKbps}.ts`, [
-    ...input(`${picture}=size=320x180:rate=25`, tone(toneHz)),
-    ...['-frames:v', `${FRAMES_VIDEO}`, '-frames:a', `${FRAMES_AUDIO}`],
+    // Inputs that end by themselves: cut off by a number of frames, ffmpeg leaves the last audio out.
+    ...input(
+      `${picture}=size=320x180:rate=25,trim=duration=${LOOP_SECONDS}`,
+      `${tone(toneHz)},atrim=end_sample=${(FRAMES_AUDIO - FRAMES_PRIMING) * 1024}`,
+    ),
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '2', '-g', `${GOP_FRAMES}`, '-sc_threshold', '0'],
     ...['-b:v', rate, '-minrate', rate, '-maxrate', rate, '-bufsize', rate, ...padding],
     ...['-pix_fmt', 'yuv420p', '-c:a', 'aac', '-b:a', '64k', '-ac', '1'],
