@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { PACKET_BYTES } from '../packet.ts'
+import { PACKET_BYTES, pidOf } from '../packet.ts'
 import { makeEncode, mux, unitsOf } from '../twin/twin.fixture.ts'
 import type { Encode, EncodeShape, MuxShape, TwinSource } from '../twin/twin.fixture.ts'
 import { checkOutput } from './output-check.fixture.ts'
+import type { OutputReport } from './output-check.fixture.ts'
+import type { SpliceSink } from './splice-sink.ts'
 import { Splicer } from './splicer.ts'
 import { wrapTimestamp } from './timestamp.ts'
 
 const VIDEO = 0x100
 const AUDIO = 0x101
+const SECTIONS = 0x110
 const MODULUS = 2 ** 33
 
 /** Where a source is left and, for the next one, from where it is pushed: shares of its bytes. */
@@ -22,13 +25,21 @@ interface Outcome {
   readonly output: Buffer
   readonly splicer: Splicer
   readonly kinds: readonly (string | undefined)[]
+  /** Offsets at which a viewer can begin. */
+  readonly joins: readonly number[]
 }
 
 /** Changes from one multiplex of the encode to the next at each cut, each time by the known offset. */
 function change(encode: Encode, shapes: readonly MuxShape[], cuts: readonly Cut[], chunkPackets = 50): Outcome {
   const splicer = new Splicer()
   const parts: Buffer[] = []
-  const sink = { packets: (data: Buffer) => void parts.push(Buffer.from(data)) }
+  const sink = {
+    packets: (data: Buffer, joinOffsets: readonly number[]) => {
+      if (joinOffsets.length > 0) joins.push(parts.reduce((sum, { length }) => sum + length, 0))
+      parts.push(Buffer.from(data))
+    },
+  }
+  const joins: number[] = []
   const kinds: (string | undefined)[] = []
   const sources = shapes.map((shape) => mux(encode, shape))
   for (const [index, cut] of [...cuts, { at: 1, back: 0 }].entries()) {
@@ -43,7 +54,7 @@ function change(encode: Encode, shapes: readonly MuxShape[], cuts: readonly Cut[
     kinds.push(splicer.facts.seam?.kind)
   }
   splicer.cut(sink)
-  return { output: Buffer.concat(parts), splicer, kinds }
+  return { output: Buffer.concat(parts), splicer, kinds, joins }
 }
 
 function packetAt({ packets }: TwinSource, share: number): number {
@@ -56,7 +67,7 @@ function pushRange(
   from: number,
   to: number,
   chunkPackets: number,
-  sink: { packets(data: Buffer): void },
+  sink: SpliceSink,
 ): void {
   for (let at = from; at < to; at += chunkPackets * PACKET_BYTES) {
     const end = Math.min(to, at + chunkPackets * PACKET_BYTES)
@@ -66,8 +77,16 @@ function pushRange(
 }
 
 /** The output is a row of the encode's pictures and an unbroken piece of its audio. */
-function assertHitless(encode: Encode, output: Buffer, lateMs = 400): void {
+function assertHitless(encode: Encode, { output, joins }: Outcome, lateMs = 400): void {
   assertLegal(output)
+  const keys = encode.pictures.filter(({ isKey }) => isKey).map(({ slice }) => slice)
+  for (const join of joins) {
+    const first = unitsOf(output.subarray(join), VIDEO)[0]
+    assert.ok(
+      keys.some((key) => first?.includes(key)),
+      'a viewer can begin where there is no key picture',
+    )
+  }
   const shown = unitsOf(output, VIDEO)
   const expected = encode.pictures.map(({ slice }) => slice)
   assert.ok(shown.length >= expected.length - 4, `${shown.length} pictures of ${expected.length}`)
@@ -83,15 +102,14 @@ function assertHitless(encode: Encode, output: Buffer, lateMs = 400): void {
   assert.ok(heard.length > audio.length * (1 - lateMs / 4_000), `${heard.length} of ${audio.length} bytes of audio`)
 }
 
-function assertLegal(output: Buffer): void {
+function assertLegal(output: Buffer): OutputReport {
   const report = checkOutput(output)
-  // Frames of this audio have no marks that this reader knows.
-  assert.deepEqual(
-    report.faults.filter((fault) => !fault.endsWith('is not whole')),
-    [],
-  )
+  // Frames of this audio have no marks that this reader knows, and it takes sections for PES packets.
+  const isMeant = (fault: string) => !fault.endsWith('is not whole') && !fault.includes(` ${SECTIONS}`)
+  assert.deepEqual(report.faults.filter(isMeant), [])
   assert.equal(report.discontinuities, 0)
   assert.ok(Math.max(...report.pcrStepsMs) <= 101, `PCR steps up to ${Math.max(...report.pcrStepsMs)} ms`)
+  return report
 }
 
 const plain: EncodeShape = { seed: 1 }
@@ -99,25 +117,59 @@ const plain: EncodeShape = { seed: 1 }
 test('the twin goes on with the very next picture and audio frame, in the middle of a group', () => {
   const encode = makeEncode(plain)
   const remux = { firstPid: 0x300, offset: 123_456_789, firstCounter: 9, framesPerUnit: 3, hasDelimiters: true }
-  const { output, kinds } = change(encode, [{}, remux], [{ at: 0.37, back: 0.2 }])
-  assertHitless(encode, output)
-  assert.deepEqual(kinds, ['first', 'hitless'])
+  const outcome = change(encode, [{}, remux], [{ at: 0.37, back: 0.2 }])
+  assertHitless(encode, outcome)
+  assert.deepEqual(outcome.kinds, ['first', 'hitless'])
+})
+
+test('what the twin repeats leaves no trace: neither in clock references nor in data without a time', () => {
+  const encode = makeEncode(plain)
+  const shapes = [{ hasSections: true }, { firstPid: 0x300, offset: 900_000, hasSections: true }]
+  const { output } = change(encode, shapes, [{ at: 0.5, back: 0.4 }])
+  const { pcrStepsMs } = assertLegal(output)
+  assert.ok(
+    pcrStepsMs.every((step) => step > 10),
+    `PCR steps from ${Math.min(...pcrStepsMs)} ms`,
+  )
+  const sections: number[] = []
+  for (let at = 0; at < output.length; at += PACKET_BYTES) {
+    if (pidOf(output, at) === SECTIONS) sections.push(output.readUInt32BE(at + 8))
+  }
+  assert.ok(sections.length >= encode.pictures.length - 2)
+  assert.equal(new Set(sections).size, sections.length, 'a section came twice')
+})
+
+test('timestamps rounded to milliseconds do not let a picture come twice', () => {
+  const encode = makeEncode({ ...plain, pictureTicks: 3_003 })
+  const rounded = { firstPid: 0x300, offset: 100_017, isRounded: true }
+  for (const shapes of [
+    [{}, rounded],
+    [rounded, {}],
+  ]) {
+    const outcome = change(encode, shapes, [
+      { at: 0.3, back: 0.2 },
+      { at: 0.61, back: 0.2 },
+      { at: 0.83, back: 0.2 },
+    ])
+    assertHitless(encode, outcome)
+    assert.deepEqual(outcome.kinds, ['first', 'hitless', 'hitless', 'hitless'])
+  }
 })
 
 test('switches to and fro lose and repeat nothing, with reordered pictures and frames that straddle units', () => {
   const encode = makeEncode({ ...plain, reordered: 2 })
   const shapes = [{ audioUnitBytes: 700 }, { firstPid: 0x300, offset: -4_000_000, audioUnitBytes: 700 }]
   const cuts = [0.2, 0.4, 0.6, 0.8].map((at) => ({ at, back: 0.15 }))
-  const { output, kinds } = change(encode, shapes, cuts)
-  assertHitless(encode, output)
-  assert.deepEqual(kinds, ['first', 'hitless', 'hitless', 'hitless', 'hitless'])
+  const outcome = change(encode, shapes, cuts)
+  assertHitless(encode, outcome)
+  assert.deepEqual(outcome.kinds, ['first', 'hitless', 'hitless', 'hitless', 'hitless'])
 })
 
 test('a twin that lags is waited for', () => {
   const encode = makeEncode(plain)
-  const { output, kinds } = change(encode, [{}, { firstPid: 0x300, offset: 77 }], [{ at: 0.8, back: 0.7 }])
-  assertHitless(encode, output)
-  assert.equal(kinds[1], 'hitless')
+  const outcome = change(encode, [{}, { firstPid: 0x300, offset: 77 }], [{ at: 0.8, back: 0.7 }])
+  assertHitless(encode, outcome)
+  assert.equal(outcome.kinds[1], 'hitless')
 })
 
 test('a twin that does not reach back far enough is joined at its next key picture', () => {
@@ -134,6 +186,38 @@ test('a twin that does not reach back far enough is joined at its next key pictu
     places.slice(jump),
     places.slice(jump).map((_, index) => (places[jump] ?? 0) + index),
   )
+})
+
+test('a twin that lacks the next pictures is joined at its next key picture, and repeats nothing', () => {
+  const encode = makeEncode({ ...plain, pictures: 200 })
+  const first = mux(encode)
+  const second = mux(encode, { firstPid: 0x300, offset: 5_000 })
+  const cut = packetAt(first, 0.52)
+  const [holeFrom, holeTo] = [packetAt(second, 0.515), packetAt(second, 0.54)]
+  const packets = Buffer.concat([second.packets.subarray(0, holeFrom), second.packets.subarray(holeTo)])
+  const joinOffsets = second.joinOffsets
+    .filter((offset) => offset < holeFrom || offset >= holeTo)
+    .map((offset) => (offset < holeFrom ? offset : offset - (holeTo - holeFrom)))
+  const splicer = new Splicer()
+  const parts: Buffer[] = []
+  const sink = { packets: (data: Buffer) => void parts.push(Buffer.from(data)) }
+  splicer.begin(first.tables, sink)
+  pushRange(splicer, first, 0, cut, 50, sink)
+  splicer.begin(second.tables, sink, { sourceOffset: 5_000 })
+  // In one piece: key pictures from before the hole are told together with those behind it.
+  splicer.push(packets, joinOffsets, sink)
+  splicer.cut(sink)
+  const output = Buffer.concat(parts)
+  assertLegal(output)
+  const places = unitsOf(output, VIDEO).map((data) => encode.pictures.findIndex(({ slice }) => data.includes(slice)))
+  const jump = places.findIndex((place, index) => index > 0 && place !== (places[index - 1] ?? 0) + 1)
+  assert.ok((places[jump] ?? 0) > (places[jump - 1] ?? 0), 'pictures come twice')
+  assert.equal(encode.pictures[places[jump] ?? -1]?.isKey, true)
+  assert.deepEqual(
+    places.slice(jump),
+    places.slice(jump).map((_, index) => (places[jump] ?? 0) + index),
+  )
+  assert.equal(splicer.facts.seam?.kind, 'seamless')
 })
 
 test('a wrong offset does no worse than an ordinary join', () => {
@@ -218,9 +302,9 @@ test('any cuts between any multiplexes of one encode give the encode, each unit 
       const sorted = marks.toSorted((left, right) => left.at - right.at)
       // A cut before its source has come behind the one before it would give nothing of it.
       const apart = sorted.filter(({ at }, index) => index === 0 || at - (sorted[index - 1]?.at ?? 0) > 0.15)
-      const { output, kinds } = change(encode, twins, apart, chunk)
-      assertHitless(encode, output, 1_000)
-      for (const kind of kinds.slice(1)) assert.equal(kind, 'hitless')
+      const outcome = change(encode, twins, apart, chunk)
+      assertHitless(encode, outcome, 1_000)
+      for (const kind of outcome.kinds.slice(1)) assert.equal(kind, 'hitless')
     }),
     { numRuns: 60 },
   )

@@ -287,8 +287,6 @@ export class Splicer {
     this.#joins -= 1
     this.#joinFromTicks = this.#progress.ticks
     for (const each of this.#tracks.all) beginSending(each)
-    // It was, by the twin that this one was taken for.
-    track.sending.wasOnAir = true
     if (isAudio(track)) return true
     dropPackets(this.#hold, (at, pid) => at < position && pid === track.pid)
     return this.#intake.awaitJoin(track, position)

@@ -72,10 +72,11 @@ test('packets lost on both do not hide that they are twins', () => {
   const encode = makeEncode({ seed: 5 })
   const air = lose(mux(encode).packets, 0.01, 1)
   const standby = lose(mux(encode, { firstPid: 0x300, offset: 99 }).packets, 0.01, 2)
-  assert.deepEqual(
-    { ...watchBoth(air, standby).alignment, matchedUnits: 0 },
-    { offsetTicks: 99, matchedUnits: 0, samePackets: true },
-  )
+  const { alignment } = watchBoth(air, standby)
+  assert.equal(alignment?.offsetTicks, 99)
+  assert.equal(alignment.samePackets, true)
+  // It was never in doubt: what is damaged counts neither way.
+  assert.ok(alignment.matchedUnits > 60, `${alignment.matchedUnits} units`)
 })
 
 test('two encodes are no twins', () => {

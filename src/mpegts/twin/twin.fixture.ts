@@ -43,6 +43,10 @@ export interface MuxShape {
   readonly hasShortStartCodes?: boolean
   readonly firstCounter?: number
   readonly leadMs?: number
+  /** Timestamps in whole milliseconds. */
+  readonly isRounded?: boolean
+  /** A stream of sections, one with each picture, numbered. */
+  readonly hasSections?: boolean
 }
 
 export interface TwinSource {
@@ -114,11 +118,16 @@ export function mux(encode: Encode, shape: MuxShape = {}): TwinSource {
   const { firstPid = 0x100, offset = 0, leadMs = 200, firstCounter = 0 } = shape
   const hasVideo = encode.pictures.length > 0
   const units = [...videoUnits(encode, shape, firstPid), ...audioUnits(encode, shape, firstPid + (hasVideo ? 1 : 0))]
-  const tables = tablesOf(encode, firstPid)
+  const tables = tablesOf(encode, firstPid, shape.hasSections === true)
   const parts: Buffer[] = []
   const joinOffsets: number[] = []
   const counters = new Map<number, number>()
   let bytes = 0
+  let sections = 0
+  const timestamp = (ticks: number) => {
+    const moved = ticks + offset
+    return wrapTimestamp(shape.isRounded === true ? Math.round(moved / 90) * 90 : moved)
+  }
   const append = (packets: Buffer) => {
     parts.push(packets)
     bytes += packets.length
@@ -127,7 +136,13 @@ export function mux(encode: Encode, shape: MuxShape = {}): TwinSource {
     if (unit.isKey) append(tables)
     if (unit.isKey) joinOffsets.push(bytes)
     const isVideo = hasVideo && unit.pid === firstPid
-    const [pts, dts] = [wrapTimestamp(unit.pts + offset), wrapTimestamp(unit.dts + offset)]
+    if (isVideo && shape.hasSections === true) {
+      const section = Buffer.concat([Buffer.from([0, 0x80, 0x70, 150]), Buffer.alloc(180)])
+      section.writeUInt32BE(unit.dts, 4)
+      append(makePacket(firstPid + 2, sections & 0x0f, true, section, undefined))
+      sections += 1
+    }
+    const [pts, dts] = [timestamp(unit.pts), timestamp(unit.dts)]
     const pes = makePes(isVideo ? 0xe0 : 0xc0, pts, dts, unit.data, !isVideo)
     const pcr = unit.pid === firstPid ? wrapPcr((unit.dts + offset - leadMs * 90) * PCR_PER_TICK) : undefined
     for (let from = 0; from < pes.length;) {
@@ -185,14 +200,15 @@ function audioUnits(encode: Encode, shape: MuxShape, pid: number): readonly Muxe
   return made
 }
 
-function tablesOf({ pictures, frames }: Encode, firstPid: number): Buffer {
+function tablesOf({ pictures, frames }: Encode, firstPid: number, hasSections: boolean): Buffer {
   const descriptors = Buffer.alloc(0)
   const video = pictures.length > 0 ? [{ pid: firstPid, streamType: 0x1b, descriptors }] : []
   const audio = frames.length > 0 ? [{ pid: firstPid + video.length, streamType: 0x0f, descriptors }] : []
+  const sections = hasSections ? [{ pid: firstPid + 2, streamType: 0x05, descriptors }] : []
   const identity = { version: 3, isCurrent: true }
   const programmes = [{ programmeNumber: 7, pmtPid: firstPid + 0x1f }]
   const pat = writePat({ ...identity, transportStreamId: 9, sectionNumber: 0, lastSectionNumber: 0, programmes })
-  const content = { programmeNumber: 7, pcrPid: firstPid, descriptors, streams: [...video, ...audio] }
+  const content = { programmeNumber: 7, pcrPid: firstPid, descriptors, streams: [...video, ...audio, ...sections] }
   return Buffer.concat([
     packetiseSection(pat, 0, 0),
     packetiseSection(writePmt({ ...identity, ...content }), firstPid + 0x1f, 0),
