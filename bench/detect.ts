@@ -1,83 +1,166 @@
-import { AUDIO_PID, createMux, h264, VIDEO_PID } from '../src/mpegts/testing.ts'
-import { conditionFacts } from '../src/streams/detect/conditions.ts'
-import { SourceMonitor } from '../src/streams/detect/monitor.ts'
-import { createFramer } from '../src/streams/framing/framing.ts'
+import { systemClock } from '../src/lib/clock.ts'
+import { errorMessage } from '../src/lib/errors.ts'
+import { CONDITIONS } from '../src/streams/detect/conditions.ts'
+import type { Pace } from '../test/lab/fault.ts'
+import { FaultOrigin } from '../test/lab/fault-origin.ts'
+import { GatewayProcess } from '../test/lab/gateway-process.ts'
+import { until } from '../test/lab/poll.ts'
+import { detectRows } from './detect-rows.ts'
+import type { DetectRow } from './detect-rows.ts'
+import { measureThroughput } from './detect-throughput.ts'
+import { markdownTable, median, note, numberOption, publish } from './report.ts'
 
 /**
- * How many megabytes a second one core looks through for the conditions of a source, alone and behind the framer as a
- * session uses it, over a generated stream of about 8 Mbit/s in chunks as sockets deliver them.
+ * The detection table: how long it takes on a live gateway from the moment at which something goes wrong with a source to
+ * the decision to leave it; and whether sources that are in order are left alone.
  */
-const CHUNK_BYTES = 65_536
-const SECONDS = 20
-const FRAMES_PER_SECOND = 25
-const FRAME_BYTES = 40_000
-const ROUNDS = 15
 
-function generateStream(): Buffer {
-  const mux = createMux()
-  const picture = Buffer.alloc(FRAME_BYTES, 0x5a)
-  const keyframe = Buffer.concat([h264.aud, h264.sps, h264.idr, picture])
-  const frame = Buffer.concat([h264.aud, h264.predicted, picture])
-  const sound = Buffer.alloc(1_200, 0x33)
-  const parts: Buffer[] = []
-  for (let index = 0; index < SECONDS * FRAMES_PER_SECOND; index += 1) {
-    if (index % 3 === 0) parts.push(mux.tables())
-    const isKeyframe = index % (2 * FRAMES_PER_SECOND) === 0
-    const options = { pcr: index * 40 * 27_000, isRandomAccess: isKeyframe }
-    parts.push(mux.pes(VIDEO_PID, isKeyframe ? keyframe : frame, options))
-    parts.push(mux.pes(AUDIO_PID, sound, { streamId: 0xc0 }))
-  }
-  return Buffer.concat(parts)
+type Fields = Readonly<Record<string, unknown>>
+interface LoggedEvent {
+  readonly timestamp: string
+  readonly data: Fields
 }
 
-function makeMonitor(): SourceMonitor {
-  return new SourceMonitor({
-    actionOf: (condition) => conditionFacts[condition].defaultAction,
-    hasAlternative: () => true,
-    bitRateFloor: undefined,
-    silence: { thresholdDb: -50, holdMs: 10_000, checks: undefined },
-    decoders: undefined,
+const ROWS_AT_ONCE = 6
+const DECISION_MS_MAX = 90_000
+const MINUTE_MS = 60_000
+
+async function eventsOf(gateway: GatewayProcess, streamId: string, type: string): Promise<readonly LoggedEvent[]> {
+  const { events } = await gateway.api.get<{ events: readonly LoggedEvent[] }>(
+    `/events?stream_id=${streamId}&type=${type}`,
+  )
+  return events
+}
+
+let scenes = 0
+
+/** Milliseconds from the fault to the decision, which has to be for that condition. */
+async function runOnce(gateway: GatewayProcess, row: DetectRow): Promise<number> {
+  scenes += 1
+  await using stack = new AsyncDisposableStack()
+  const primary = stack.use(await FaultOrigin.start({ ...row.primary, name: `primary-${scenes}` }))
+  const backup = stack.use(await FaultOrigin.start({ name: `backup-${scenes}`, programme: 'bravo' }))
+  const streamId = await gateway.api.stream([primary.url, backup.url], {
+    ...(CONDITIONS.some((condition) => condition === row.condition) ? { detect: { [row.condition]: 'fail' } } : {}),
+    ...row.stream,
   })
+  stack.defer(async () => void (await gateway.api.call('DELETE', `/streams/${streamId}`)))
+  const viewer = stack.use(gateway.watch(streamId))
+  await viewer.hasRead(1)
+  await systemClock.sleep(row.watchedMs)
+  const struckMs = systemClock.wallMs()
+  if (row.fault !== undefined) primary.inject(row.fault)
+  const [decision] = await until(
+    async () => {
+      const events = await eventsOf(gateway, streamId, 'failover_triggered')
+      return events.length > 0 && events
+    },
+    { what: row.condition, deadlineMs: DECISION_MS_MAX },
+  )
+  const reason = String(decision?.data['reason'])
+  if (decision === undefined || reason !== row.condition) {
+    const [failure] = gateway.logged('source_failed').filter((line) => line['stream_id'] === streamId)
+    throw new Error(`${row.condition} was found as ${reason}: ${String(failure?.['detail'])}`)
+  }
+  return Date.parse(decision.timestamp) - struckMs
 }
 
-/** The best of several rounds in MB/s, so that other work on the machine counts least. */
-function measure(name: string, bytes: number, round: () => void): void {
-  let bestMs = Infinity
-  for (let index = 0; index < ROUNDS; index += 1) {
-    const startedMs = performance.now()
-    round()
-    bestMs = Math.min(bestMs, performance.now() - startedMs)
-  }
-  console.log(`${name.padEnd(36)} ${String(Math.round(bytes / bestMs / 1_000)).padStart(6)} MB/s`)
+async function runRow(gateway: GatewayProcess, row: DetectRow, runs: number): Promise<readonly string[]> {
+  const name = row.condition === 'stalled' && row.fault?.kind !== 'silence' ? 'stalled (padding)' : row.condition
+  const results = await Promise.allSettled(Array.from({ length: runs }, async () => await runOnce(gateway, row)))
+  const times = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  for (const result of results) if (result.status === 'rejected') note(`${name}: ${errorMessage(result.reason)}`)
+  note(`${name}: ${times.map((time) => Math.round(time)).join(', ')} ms`)
+  const measured = times.length === 0 ? 'none' : `${milliseconds(median(times))} / ${milliseconds(Math.max(...times))}`
+  return [`\`${row.condition}\``, row.what, row.threshold, `${times.length} of ${runs}`, measured]
 }
 
-const stream = generateStream()
-const chunks: Buffer[] = []
-const runBytes = CHUNK_BYTES - (CHUNK_BYTES % 188)
-for (let at = 0; at < stream.length; at += runBytes) chunks.push(stream.subarray(at, at + runBytes))
-const chunkMs = (SECONDS * 1_000) / chunks.length
-let alive = 0
+async function measureRows(runs: number): Promise<readonly (readonly string[])[]> {
+  await using gateway = await GatewayProcess.start({ env: { DECODERS_MAX: '64' } })
+  const lines = new Map<DetectRow, readonly string[]>()
+  // The longest first, so that the last to end are not those that take a minute.
+  const queue = detectRows.toSorted((left, right) => right.watchedMs - left.watchedMs)
+  const work = async () => {
+    for (let row = queue.shift(); row !== undefined; row = queue.shift()) {
+      lines.set(row, await runRow(gateway, row, runs))
+    }
+  }
+  await Promise.all(Array.from({ length: ROWS_AT_ONCE }, work))
+  return detectRows.map((row) => lines.get(row) ?? [])
+}
 
-measure('monitor', stream.length, () => {
-  const monitor = makeMonitor()
-  chunks.forEach((chunk, index) => {
-    if (monitor.observe(chunk, index * chunkMs)) alive += 1
-  })
-})
-measure('framer', stream.length, () => {
-  const framer = createFramer('mpegts')
-  for (const chunk of chunks) framer.push(chunk, { packets: () => {} })
-})
-measure('framer + monitor, as a session does', stream.length, () => {
-  const framer = createFramer('mpegts')
-  const monitor = makeMonitor()
-  let index = 0
-  const sink = {
-    packets: (data: Buffer, joinOffsets: readonly number[]) => void monitor.observe(data, index * chunkMs, joinOffsets),
+interface QuietKind {
+  readonly name: string
+  readonly pace: Pace
+  readonly join?: 'mid_gop'
+}
+
+/** Sources of which nothing is wrong, however they deliver. */
+const quietKinds: readonly QuietKind[] = [
+  { name: 'smooth', pace: { kind: 'smooth' } },
+  { name: 'smooth, joined in mid-group', pace: { kind: 'smooth' }, join: 'mid_gop' },
+  { name: 'bursts of 2 s', pace: { kind: 'bursts', everyMs: 2_000 } },
+  { name: 'bursts of 5 s', pace: { kind: 'bursts', everyMs: 5_000 } },
+  { name: 'bursts of 10 s', pace: { kind: 'bursts', everyMs: 10_000 } },
+  { name: 'slow start: a quarter of real time for 6 s', pace: { kind: 'slow_start', forMs: 6_000 } },
+  { name: 'twice as fast as real time', pace: { kind: 'slow', factor: 2 } },
+]
+
+/** Every condition fails a source here, but for the one that is true of the lab's programmes: they repeat themselves. */
+const everything = Object.fromEntries(
+  CONDITIONS.map((condition) => [condition, condition === 'looping' ? 'off' : 'fail']),
+)
+
+/** Rows of kind, source-minutes, and false alarms: switches and warnings. */
+async function measureQuiet(minutes: number, each: number): Promise<readonly (readonly string[])[]> {
+  await using gateway = await GatewayProcess.start({ env: { DECODERS_MAX: '64' } })
+  await using stack = new AsyncDisposableStack()
+  const watched: { readonly kind: QuietKind; readonly streamId: string }[] = []
+  for (const kind of quietKinds) {
+    for (let index = 0; index < each; index += 1) {
+      scenes += 1
+      const { name: _, ...options } = kind
+      const primary = stack.use(await FaultOrigin.start({ ...options, name: `primary-${scenes}` }))
+      const backup = stack.use(await FaultOrigin.start({ name: `backup-${scenes}`, programme: 'bravo' }))
+      const streamId = await gateway.api.stream([primary.url, backup.url], { detect: everything })
+      stack.use(gateway.watch(streamId))
+      watched.push({ kind, streamId })
+    }
   }
-  for (const chunk of chunks) {
-    index += 1
-    framer.push(chunk, sink)
+  await systemClock.sleep(minutes * MINUTE_MS)
+  const alarms = new Map<QuietKind, number>()
+  for (const { kind, streamId } of watched) {
+    for (const type of ['failover_triggered', 'source_warning']) {
+      for (const { data } of await eventsOf(gateway, streamId, type)) {
+        note(`${kind.name}: false alarm ${JSON.stringify(data)}`)
+        alarms.set(kind, (alarms.get(kind) ?? 0) + 1)
+      }
+    }
   }
-})
-if (alive !== ROUNDS * chunks.length) throw new Error(`${alive} runs with media, expected ${ROUNDS * chunks.length}`)
+  return quietKinds.map((kind) => [kind.name, `${minutes * each}`, `${alarms.get(kind) ?? 0}`])
+}
+
+const milliseconds = (ms: number) => `${Math.round(ms).toLocaleString('en')} ms`
+
+async function main(args: readonly string[]): Promise<void> {
+  const runs = numberOption(args, 'runs', 3)
+  const minutes = numberOption(args, 'minutes', 3)
+  const each = numberOption(args, 'each', 2)
+  const { monitor, framer, together } = measureThroughput()
+  const rows = await measureRows(runs)
+  const quiet = await measureQuiet(minutes, each)
+  const markdown = [
+    markdownTable(['condition', 'what goes wrong', 'threshold', 'found', 'time to decide (median / longest)'], rows),
+    '',
+    'False alarms, with every condition set to leave the source, the decoded ones included:',
+    '',
+    markdownTable(['source', 'source-minutes', 'false alarms'], quiet),
+    '',
+    `One core looks through ${Math.round(monitor)} MB/s for the conditions without decoding, ${Math.round(framer)} MB/s for`,
+    `the framer beside it, ${Math.round(together)} MB/s for both.`,
+  ].join('\n')
+  const command = `npm run bench:detect -- --runs ${runs} --minutes ${minutes} --each ${each}`
+  await publish({ name: 'detection', command, markdown }, args)
+}
+
+await main(process.argv.slice(2))

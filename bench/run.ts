@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const BENCHMARKS: readonly (readonly [file: string, args: readonly string[]])[] = [
   ['faults.ts', []],
+  ['detect.ts', []],
   ['fanout.ts', []],
   ['soak.ts', []],
   ['seams.ts', []],

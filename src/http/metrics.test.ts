@@ -52,6 +52,16 @@ test('a switch is counted by reason and cause, and its durations are seconds', a
   assert.match(text, /^holdfast_source_failures_total\{reason="stalled"\} 1$/m)
 })
 
+test('a condition of a source is counted by what was done about it', async () => {
+  const metrics = metricsOf()
+  metrics.sourceCondition('black', 'warn')
+  metrics.sourceCondition('black', 'fail')
+  metrics.sourceCondition('black', 'fail')
+  const text = await metrics.render()
+  assert.match(text, /^holdfast_source_conditions_total\{condition="black",action="warn"\} 1$/m)
+  assert.match(text, /^holdfast_source_conditions_total\{condition="black",action="fail"\} 2$/m)
+})
+
 test('reasons without end do not become time series without end', async () => {
   const metrics = metricsOf()
   for (let index = 0; index < 1000; index += 1) metrics.sourceFailed(`reason ${index}`)

@@ -33,12 +33,12 @@ interface Case {
 const ALL = { detect: { black: 'fail', frozen: 'fail', silent: 'fail' } }
 
 const cases: readonly Case[] = [
-  { name: 'black', primary: 'black', backup: 'alpha', stream: ALL, reason: 'black' },
+  { name: 'black', primary: 'alpha_black', backup: 'alpha', stream: ALL, reason: 'black' },
   { name: 'frozen', primary: 'bravo', backup: 'alpha', stream: ALL, reason: 'frozen' },
-  { name: 'silent', primary: 'mute', backup: 'alpha', stream: ALL, reason: 'silent' },
+  { name: 'silent', primary: 'alpha_mute', backup: 'alpha', stream: ALL, reason: 'silent' },
   {
     name: 'silent, by the fields of m3u-proxy',
-    primary: 'mute',
+    primary: 'alpha_mute',
     backup: 'alpha',
     stream: {
       enable_silence_detection: true,
@@ -91,7 +91,7 @@ describe('what only decoding tells', { concurrency: 2 }, () => {
   test('nothing is decoded unless it is asked for', async () => {
     await using scene = await Scene.open({
       gateway,
-      origins: [{ name: 'primary', programme: 'black', pace: { kind: 'slow', factor: 4 } }, { name: 'backup' }],
+      origins: [{ name: 'primary', programme: 'alpha_black', pace: { kind: 'slow', factor: 4 } }, { name: 'backup' }],
     })
     const viewer = await scene.watching()
     await viewer.sees(scene.origin(0).name, { marks: 300 })

@@ -12,6 +12,8 @@ export interface FaultOriginOptions {
   /** Also the name in its marks, by which a viewer's bytes are attributed. */
   readonly name: string
   readonly programme?: Programme
+  /** What comes in place of it after the fault `other_programme`. */
+  readonly otherProgramme?: Programme
   readonly videoKbps?: number
   /** In place of MPEG-TS. */
   readonly body?: OtherBody
@@ -50,6 +52,7 @@ export class FaultOrigin implements AsyncDisposable {
   join: Join
   readonly #backlogMs: number
   readonly #body: LiveBody
+  readonly #otherBody: LiveBody | undefined
   readonly #sockets = new Set<Socket>()
   readonly #live = new Map<Socket, OriginConnection>()
   readonly #requests: OriginRequest[] = []
@@ -58,7 +61,7 @@ export class FaultOrigin implements AsyncDisposable {
   #server: Server | undefined
   #port = 0
 
-  private constructor(options: FaultOriginOptions, body: LiveBody) {
+  private constructor(options: FaultOriginOptions, body: LiveBody, otherBody: LiveBody | undefined) {
     this.name = options.name
     this.answer = options.answer ?? { kind: 'live' }
     this.framing = options.framing ?? 'close'
@@ -66,18 +69,17 @@ export class FaultOrigin implements AsyncDisposable {
     this.join = options.join ?? 'keyframe'
     this.#backlogMs = options.backlogMs ?? 0
     this.#body = body
+    this.#otherBody = otherBody
   }
 
   static async start(options: FaultOriginOptions): Promise<FaultOrigin> {
-    const { name, programme = 'alpha', videoKbps = 600, body } = options
-    const live =
-      body === undefined
-        ? await openTsProgramme(
-            { source: name, programme, videoKbps, offsetTicks: offsetOf(name) },
-            systemClock.nowMs(),
-          )
-        : await openOtherProgramme(body)
-    const origin = new FaultOrigin(options, live)
+    const { name, programme = 'alpha', otherProgramme, videoKbps = 600, body } = options
+    const nowMs = systemClock.nowMs()
+    const open = async (played: Programme) =>
+      await openTsProgramme({ source: name, programme: played, videoKbps, offsetTicks: offsetOf(name) }, nowMs)
+    const live = body === undefined ? await open(programme) : await openOtherProgramme(body)
+    const other = otherProgramme === undefined ? undefined : await open(otherProgramme)
+    const origin = new FaultOrigin(options, live, other)
     await origin.accept()
     return origin
   }
@@ -232,6 +234,7 @@ export class FaultOrigin implements AsyncDisposable {
     const connection = new OriginConnection({
       socket,
       body: this.#body,
+      otherBody: this.#otherBody,
       framing: this.framing,
       pace: this.pace,
       join: this.join,

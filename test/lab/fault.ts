@@ -42,6 +42,8 @@ export type Fault =
   | { readonly kind: 'burst_of_garbage'; readonly bytes: number }
   /** Every so many packets one comes with its second half missing. */
   | { readonly kind: 'half_packets'; readonly every: number }
+  /** Another programme comes in place of its own, on the same timeline; FaultOriginOptions has which. */
+  | { readonly kind: 'other_programme' }
   /** The media is not what it should be, packet by packet; the connection is fine. */
   | { readonly kind: 'packets'; readonly fault: PacketFault }
 
@@ -52,5 +54,7 @@ export type Pace =
   | { readonly kind: 'bursts'; readonly everyMs: number }
   /** At this share of real time, from the connection on; above 1 it is faster. */
   | { readonly kind: 'slow'; readonly factor: number }
+  /** At a quarter of real time for `forMs` from the connection on; then what is due by then at once, and on. */
+  | { readonly kind: 'slow_start'; readonly forMs: number }
   /** As fast as the reader takes it, ahead of its time. */
   | { readonly kind: 'unlimited' }

@@ -12,6 +12,7 @@ const PIECE_BYTES_MAX = 256 * 1024
 const UNSENT_BYTES_MAX = 1024 * 1024
 /** How far ahead of its time an unlimited body runs. */
 const UNLIMITED_LEAD_MS = 24 * 3600 * 1000
+const SLOW_START_FACTOR = 0.25
 const CHUNK_ANNOUNCED_BYTES = 4096
 const CHUNK_SENT_BYTES = 100
 const CONTENT_LENGTH = 10 ** 12
@@ -19,6 +20,8 @@ const CONTENT_LENGTH = 10 ** 12
 export interface OriginConnectionOptions {
   readonly socket: Socket
   readonly body: LiveBody
+  /** For `other_programme`. */
+  readonly otherBody?: LiveBody | undefined
   readonly framing: Framing
   readonly pace: Pace
   readonly join: Join
@@ -29,7 +32,7 @@ export interface OriginConnectionOptions {
 /** One connection that is being sent a live body; `inject` breaks it. */
 export class OriginConnection {
   readonly #options: OriginConnectionOptions
-  readonly #cursor: LiveCursor
+  #cursor: LiveCursor
   #timer: Timer | undefined
   #fault: Fault | undefined
   #packetsSent = 0
@@ -86,6 +89,9 @@ export class OriginConnection {
       case 'burst_of_garbage':
         this.#send(garbage(fault.bytes))
         return
+      case 'other_programme':
+        this.#changeProgramme()
+        return
       case 'garbage':
       case 'half_packets':
       case 'packets':
@@ -96,6 +102,12 @@ export class OriginConnection {
       default:
         fault satisfies never
     }
+  }
+
+  #changeProgramme(): void {
+    const { otherBody } = this.#options
+    if (otherBody === undefined) throw new Error('the origin has no other programme')
+    this.#cursor = otherBody.open(this.#dueMs(systemClock.nowMs()), { join: 'mid_gop', backlogMs: 0 })
   }
 
   #head(): string {
@@ -130,6 +142,8 @@ export class OriginConnection {
   #dueMs(nowMs: number): number {
     const { pace } = this.#options
     if (pace.kind === 'unlimited') return nowMs + UNLIMITED_LEAD_MS
+    const forMs = nowMs - this.#openedMs
+    if (pace.kind === 'slow_start' && forMs < pace.forMs) return this.#openedMs + forMs * SLOW_START_FACTOR
     return pace.kind === 'slow' ? this.#openedMs + (nowMs - this.#openedMs) * pace.factor : nowMs
   }
 
