@@ -231,11 +231,11 @@ test('any losses, lag and pieces: whatever one of the two has is in the output, 
   })
   fc.assert(
     fc.property(cases, ({ seed, ownLoss, twinLoss, lag, chunkPackets, offset }) => {
-      const any = makeEncode({ seed, groupPictures: 25 })
-      const ownLosses = losses(any, ownLoss.chance, ownLoss.longest, ownLoss.seed)
-      const twinLosses = losses(any, twinLoss.chance, twinLoss.longest, twinLoss.seed)
+      const encoded = makeEncode({ seed, groupPictures: 25 })
+      const ownLosses = losses(encoded, ownLoss.chance, ownLoss.longest, ownLoss.seed)
+      const twinLosses = losses(encoded, twinLoss.chance, twinLoss.longest, twinLoss.seed)
       const other = { ...OTHER, offset }
-      const { own, output, repair } = run(any, { ownLosses, twinLosses, lag, chunkPackets, other })
+      const { own, output, repair } = run(encoded, { ownLosses, twinLosses, lag, chunkPackets, other })
       const lostTwice = new Set([...ownLosses].filter((number) => twinLosses.has(number)))
       const whole = byPid(without(own, 0, Infinity, lostTwice))
       const got = byPid(output)
