@@ -73,6 +73,7 @@ That takes about 1 % of a core for 1080p at 8 Mbit/s.
 - H.264 with open groups of pictures cannot be decoded by keyframes alone. When hardly any picture comes out, the decoder is
   started again and decodes every picture that others refer to, which takes some 8 % of a core for 1080p. A source without
   keyframes is not judged.
+- A mono channel counts 3 dB lower than it is, because ffmpeg spreads it over two.
 - Pictures and sound are measured on their own timestamps and samples, so bursts do not matter. A decoder that is too slow
   loses packets (at most 4 MiB wait for it); nothing of the stream ever waits for it. One that dies is started again after
   one second, then two, up to a minute; one that says nothing for a minute is ended.

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { readdir, readFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import type { FaultOriginOptions } from '../lab/fault-origin.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import type { Programme } from '../lab/media.ts'
 import { until } from '../lab/poll.ts'
@@ -99,3 +101,66 @@ describe('what only decoding tells', { concurrency: 2 }, () => {
     assert.deepEqual(await eventsOf(scene, 'failover_triggered'), [])
   })
 })
+
+const watched: readonly FaultOriginOptions[] = [{ name: 'primary' }, { name: 'backup', programme: 'bravo' }]
+
+test('a decoder that is killed costs the stream nothing, is started again, and goes with the stream', async () => {
+  await using own = await GatewayProcess.start({ env: { SLATE: 'false' } })
+  await using scene = await Scene.open({ gateway: own, origins: watched, stream: { detect: { black: 'fail' } } })
+  const viewer = await scene.watching()
+  const [first] = await until(async () => await someChildren(own.pid), { what: 'a decoder' })
+  assert.ok(first)
+  process.kill(first, 'SIGKILL')
+  const [second] = await until(
+    async () => {
+      const children = await someChildren(own.pid)
+      return children !== undefined && !children.includes(first) && children
+    },
+    { what: 'another decoder' },
+  )
+  assert.equal(own.logged('decoder_ended').length, 1)
+  assert.equal(scene.origin(0).connectionsEver, 1)
+  assert.equal(viewer.source, scene.origin(0).name)
+  assert.ok(second)
+  await own.api.call('DELETE', `/streams/${scene.streamId}`)
+  await until(async () => (await someChildren(own.pid)) === undefined, { what: 'the end of the decoder' })
+})
+
+test('a gateway that is killed takes its decoders with it', async () => {
+  await using own = await GatewayProcess.start({ env: { SLATE: 'false' } })
+  await using scene = await Scene.open({ gateway: own, origins: watched, stream: { detect: { silent: 'warn' } } })
+  await scene.watching()
+  const [decoder] = await until(async () => await someChildren(own.pid), { what: 'a decoder' })
+  assert.ok(decoder)
+  await own.kill('SIGKILL')
+  await until(() => !isRunning(decoder), { what: 'the end of the decoder' })
+})
+
+test('without ffmpeg the log says so once, and the stream is as it was', async () => {
+  await using own = await GatewayProcess.start({ env: { PATH: '/nonexistent' } })
+  await using scene = await Scene.open({ gateway: own, origins: watched, stream: { detect: { black: 'fail' } } })
+  const viewer = await scene.watching()
+  await until(() => own.logged('decoder_not_found').length > 0, { what: 'the log line' })
+  await viewer.sees(scene.origin(0).name, { marks: 200 })
+  assert.equal(own.logged('decoder_not_found').length, 1)
+  assert.deepEqual(viewer.sources, [scene.origin(0).name])
+})
+
+/** Processes that a process has started; undefined when there are none. */
+async function someChildren(pid: number): Promise<readonly number[] | undefined> {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const lists = await Promise.all(
+    threads.map(async (thread) => await readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => '')),
+  )
+  const children = lists.join(' ').split(/\s+/).filter(Boolean).map(Number)
+  return children.length === 0 ? undefined : children
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
