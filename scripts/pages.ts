@@ -30,6 +30,7 @@ const groupTitles: Readonly<Record<SettingGroup, string>> = {
   access: 'Access and limits',
   sources: 'Sources',
   failover: 'Failover',
+  tunnels: 'Tunnels',
   detection: 'Detection',
   viewers: 'Viewers',
   events: 'Events',
@@ -75,14 +76,33 @@ const errorMeanings = {
   malformed_body: 'The body is not what its Content-Type says, for example broken JSON.',
   body_too_large: 'The body is longer than the limit.',
   unauthorized: 'The route needs the API token and none was sent.',
-  forbidden: 'The token that was sent is not the right one.',
+  forbidden: 'The token that was sent is not the right one, or its role or share does not allow this.',
   host_not_allowed: 'Without a token the gateway answers only to loopback names, and the Host header named another.',
   stream_not_found: 'There is no stream of that id. Streams survive a restart, so it was deleted or never made.',
   client_not_found: 'No viewer of that id is connected.',
   webhook_not_found: 'No webhook is registered for that URL.',
+  tunnel_not_found: 'There is no tunnel of that id, or it is neither yours nor shared with you.',
+  tunnel_exists: 'You have a tunnel of that name already.',
+  tunnel_not_running: 'The tunnel was stopped; start it again.',
+  endpoint_not_found: 'The tunnel has no endpoint of that id.',
+  endpoint_address_forbidden:
+    "A key that is not an admin's named a private address outside TUNNEL_PRIVATE_NETWORKS as an endpoint.",
+  no_endpoints: 'The tunnel has no endpoint, or this request has tried all of them.',
+  missing_endpoint_id: 'The body has no endpointId.',
+  invalid_endpoint_id: 'endpointId is not a UUID.',
+  invalid_tunnel_id: 'The id of a tunnel is a UUID, and this is none.',
+  invalid_config: "A field of the tunnel's configuration is of the wrong type or out of range.",
+  invalid_permission: 'A share is for read, write or admin.',
+  share_not_found: 'The tunnel is not shared with that user.',
+  api_key_not_found: 'There is no API key of that id, or it is not yours.',
+  quota_exceeded: 'A limit is reached: MAX_TUNNELS, the API keys of an owner, or the shares of a tunnel.',
   route_not_found: 'There is no such route.',
   no_failover_configured: 'A manual failover was asked of a stream that has neither failover URLs nor a resolver.',
-  failover_target_unknown: 'The target of a manual failover is neither an index nor a URL of the stream.',
+  failover_target_unknown: 'The target of a manual failover or a drill is neither an index nor a URL of the stream.',
+  drill_refused: 'The drill would put the channel at risk, or prove nothing; `detail` says why. Nothing was done.',
+  drill_not_found: 'The stream was never drilled.',
+  capture_not_found:
+    'There is no capture of this switch: not yet, not any more, or the stream does not ask for captures.',
   range_not_satisfiable: 'The byte range lies beyond the end of the file.',
   too_many_viewers: 'MAX_VIEWERS or MAX_CLIENTS_PER_SHARED_STREAM is reached.',
   too_many_streams: 'MAX_STREAMS is reached.',
@@ -113,6 +133,10 @@ whether asking again can help: never, on the same upstream, or on another one.
 
 On the m3u-proxy compatible routes the body has that API's own form, \`{"detail": "text"}\`, and for a request that does not
 validate \`{"detail": [{"loc": ["body", "url"], "msg": "text", "type": "code"}]}\` with status 422.
+
+Under \`/api\` the body is \`{"error": "text", "code": "TUNNEL_NOT_FOUND", "message": "text"}\`, with the code in capitals;
+\`unauthorized\` is called \`AUTH_REQUIRED\` there, \`malformed_body\` \`INVALID_REQUEST\` and \`store_unavailable\`
+\`SERVICE_UNAVAILABLE\`, and what does not validate has status 400.
 
 | code | status | source | retry | what it means |
 |---|---|---|---|---|

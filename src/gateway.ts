@@ -19,9 +19,14 @@ import { systemRandom } from './lib/random.ts'
 import { keptSecret } from './lib/secret-file.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
-import type { HealthReport } from './streams/api/api-options.ts'
+import type { GatewayInformation, HealthReport } from './streams/api/api-options.ts'
 import { streamApi } from './streams/api/stream-api.ts'
+import { drillRoutes } from './streams/api/drill-routes.ts'
+import { switchRoutes } from './streams/api/switch-routes.ts'
+import { CaptureFiles } from './streams/capture/capture-files.ts'
 import { ConnectionBudget } from './streams/connection-budget.ts'
+import { Drills } from './streams/drill/drills.ts'
+import { SwitchLog } from './streams/receipts/switch-log.ts'
 import { Decoders } from './streams/detect/decoders.ts'
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
@@ -56,6 +61,8 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const webhooks = starting.use(await openWebhooks({ store, journal: events, clock, random: systemRandom, log }))
   const live = starting.use(createLiveEvents({ journal: events, clock, log }))
   const metrics: Metrics = createMetrics({ version, includeProcess: true, sources: metricSourcesOf(() => streams) })
+  const switches = starting.use(new SwitchLog({ store, clock, log, receiptsKept: config.switchesKept }))
+  const captures = starting.use(await openCaptures(config, log))
   const network = { clock }
   const policy = gatewayPolicy(config)
   const streams = starting.use(
@@ -63,12 +70,13 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
       ...{ clock, log, events, metrics, store, secret, network, policy },
       ...{ defaults: config, limits: config, random: systemRandom },
       ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
-      slates: undefined,
+      ...{ slates: undefined, captures, recordSwitch: (receipt) => switches.record(receipt) },
       ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
       viewersPerStreamMax: config.maxViewersPerStream,
     }),
   )
   await streams.restore()
+  const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
   const access = createAccess({ mode: token.mode, requireViewerToken: config.requireViewerToken, secret })
   const health = starting.use(watchStore(store))
   const ffmpegVersion = await firstLineOf('ffmpeg', ['-version'])
@@ -84,15 +92,11 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
           rootPath: config.rootPath,
           defaults: config,
           health: () => health.report(),
-          information: () => ({
-            ffmpegVersion,
-            userAgent: config.userAgent,
-            viewerStallMs: config.viewerStallMs,
-            graceMs: config.graceMs,
-            maxRetries: policy.immediateAttempts,
-          }),
+          information: () => informationOf(config, policy, ffmpegVersion),
           testConnection: async (url) => testConnection(url, config.userAgent, network),
         }),
+        switchRoutes({ streams, switches, captures }),
+        drillRoutes({ streams, drills }),
         eventRoutes({ journal: events, webhooks, live }),
         metricsRoutes(metrics),
       ],
@@ -105,11 +109,24 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   return {
     url,
     [Symbol.asyncDispose]: async () => {
-      // First, so that viewers' connections end cleanly instead of holding the server up.
+      // First, so that viewers' connections and drills end cleanly instead of holding the server up.
+      drills[Symbol.dispose]()
       await streams[Symbol.asyncDispose]()
       await running.disposeAsync()
     },
   }
+}
+
+function informationOf(
+  { userAgent, viewerStallMs, graceMs }: Config,
+  { immediateAttempts }: GroupPolicy,
+  ffmpegVersion: string | undefined,
+): GatewayInformation {
+  return { ffmpegVersion, userAgent, viewerStallMs, graceMs, maxRetries: immediateAttempts }
+}
+
+function openCaptures({ dataDirectory, capturesKept, captureBytesMax }: Config, log: Log): Promise<CaptureFiles> {
+  return CaptureFiles.open({ directory: join(dataDirectory, 'captures'), capturesKept, captureBytesMax, log })
 }
 
 function metricSourcesOf(streams: () => Streams): MetricSources {

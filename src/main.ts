@@ -1,6 +1,7 @@
 import { runCheck } from './check/check.ts'
 import { readConfig, settingsIgnored } from './config/config.ts'
 import { runDemo } from './demo/demo.ts'
+import { runDrillCommand } from './drill/drill.ts'
 import { startGateway } from './gateway.ts'
 import { errorMessage, HoldfastError } from './lib/errors.ts'
 import { createLog } from './lib/log.ts'
@@ -19,6 +20,10 @@ const commands: Readonly<Record<string, Command>> = {
   check: {
     summary: 'say whether a transport stream (a file, a URL, or - for standard input) is legal and decodable',
     run: async (signal, args) => runCheck({ signal, args }),
+  },
+  drill: {
+    summary: 'rehearse a failover on a live stream of a running gateway, and say what viewers saw of it',
+    run: async (signal, args) => runDrillCommand({ signal, args, environment: process.env }),
   },
 }
 

@@ -15,9 +15,19 @@ export const EVENT_TYPES = [
   'source_health_changed',
   'source_warning',
   'slate_shown',
+  'drill_completed',
+  'drill_refused',
   'stream_created',
   'stream_updated',
   'stream_deleted',
+  'tunnel_created',
+  'tunnel_updated',
+  'tunnel_deleted',
+  'tunnel_started',
+  'tunnel_stopped',
+  'tunnel.status_changed',
+  'tunnel.failover',
+  'tunnel.endpoint_health_changed',
 ] as const
 
 export type EventType = (typeof EVENT_TYPES)[number]

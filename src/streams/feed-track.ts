@@ -1,6 +1,7 @@
 import type { CandidateId } from '../failover/candidate.ts'
 import type { Finding } from './detect/conditions.ts'
 import type { Framer } from './framing/framing.ts'
+import type { StagedFault } from './sources/staged-fault.ts'
 import { MediaHistory } from './media-history.ts'
 import type { HistoryBounds } from './media-history.ts'
 
@@ -17,6 +18,8 @@ export interface FeedSource {
   close(): void
   pause(): void
   resume(): void
+  /** Puts a fault between the source and whatever looks at it, or takes it away; not of a slate. */
+  stage?(fault: StagedFault | undefined): boolean
 }
 
 /** One source of a feed, whatever its part: on air, on its way in, standing by, or a slate. */
@@ -37,6 +40,8 @@ export interface Track {
   hasDelivered: boolean
   /** It was received before it was needed. */
   wasStandby: boolean
+  /** It carries the same encode as the source before it. */
+  isTwin: boolean
 }
 
 export function newTrack(
@@ -55,5 +60,6 @@ export function newTrack(
     tookOverMs: Number.NaN,
     hasDelivered: false,
     wasStandby: false,
+    isTwin: false,
   }
 }

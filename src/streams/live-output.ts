@@ -1,5 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
 import { Audience } from './audience.ts'
+import { StreamCapture } from './capture/stream-capture.ts'
+import type { CaptureSink } from './capture/stream-capture.ts'
 import { DelayedOutput } from './delayed-output.ts'
 import type { FeedSource } from './feed-track.ts'
 import { liveHead } from './outputs/live-head.ts'
@@ -13,6 +15,9 @@ export interface LiveOutputOptions {
   readonly clock: Clock
   readonly limits: Pick<StreamLimits, 'bufferBytesMax' | 'bufferMsMax' | 'viewerStallMs'>
   readonly delayMs: () => number
+  readonly captures: CaptureSink
+  /** Whether what goes out around a switch is to be kept. */
+  readonly isCaptured: () => boolean
   /** What viewers read now, or will read first. */
   readonly source: () => FeedSource | undefined
   readonly countBytes: BytesListener
@@ -26,6 +31,7 @@ export class LiveOutput {
   readonly audience: Audience
   /** Where the splice puts what viewers are to get. */
   readonly way: DelayedOutput
+  readonly capture: StreamCapture
 
   constructor(options: LiveOutputOptions) {
     const { clock, limits, delayMs } = options
@@ -38,6 +44,11 @@ export class LiveOutput {
       clock,
       delayMs,
       onReleased: (isUrgent) => this.#released(isUrgent),
+    })
+    this.capture = new StreamCapture({
+      ...options,
+      isWanted: () => options.isCaptured(),
+      observe: (observer) => this.ring.observe(observer),
     })
   }
 
@@ -61,6 +72,7 @@ export class LiveOutput {
 
   /** The stream is idle: nothing of it is kept, and the next viewers wait again. */
   clear(): void {
+    this.capture.end()
     this.way.clear()
     this.audience.close()
     this.ring.clear()

@@ -2,9 +2,10 @@ import type { CandidateId, Receipt } from '../failover/group.ts'
 import type { Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import type { Audience } from './audience.ts'
+import { LiveChannel } from './drill/live-channel.ts'
 import { cannotStart } from './failures.ts'
 import { Feed } from './feed.ts'
-import type { Entry } from './feed.ts'
+import type { Entry } from './feed-options.ts'
 import { LiveOutput } from './live-output.ts'
 import { LiveSources } from './live-sources.ts'
 import { Outage } from './outage.ts'
@@ -28,6 +29,9 @@ import { StreamReporter } from './stream-reporter.ts'
 import type { Stream } from './stream.ts'
 import { Viewer } from './viewer.ts'
 
+/** Media waits so long for packets that were lost and may come from a twin; with a delay for viewers, up to half of it. */
+const TWIN_HOLD_MS = 500
+
 /**
  * One live stream: a failover group, the feed that acts on what the group decides, the ring, and the audience.
  */
@@ -40,6 +44,8 @@ export class LiveStream implements Stream {
   readonly #sources: LiveSources
   readonly #outage: Outage
   readonly #reporter: StreamReporter
+  /** The stream as a drill works on it. */
+  readonly drillChannel: LiveChannel
   readonly #abort = new AbortController()
   #request: StreamRequest
   #graceTimer: Timer | undefined
@@ -60,6 +66,7 @@ export class LiveStream implements Stream {
     this.#output = new LiveOutput({
       ...options,
       delayMs: () => this.#request.outputDelayMs,
+      isCaptured: () => this.#request.capture,
       source: () => this.#feed.source ?? this.#feed.incoming,
       countBytes: (bytes) => {
         this.#counters.bytesServed += bytes
@@ -74,6 +81,7 @@ export class LiveStream implements Stream {
         container === 'mpegts' && this.#request.seamless ? createSeamlessSplice() : createUnitAlignedSplice(),
       clock,
       keyframeWaitMs: limits.keyframeWaitMs,
+      twinHoldMs: () => Math.max(TWIN_HOLD_MS, this.#request.outputDelayMs / 2),
       openSession: (...wanted) => this.#sources.open(...wanted),
       listener: {
         onAir: (id, epoch, entry) => this.#sourceOnAir(id, epoch, entry),
@@ -99,9 +107,20 @@ export class LiveStream implements Stream {
       expectedContainer: () => (this.#audience.isOpen ? this.#feed.container : undefined),
       reporter: this.#reporter,
     })
-    this.#outage = new Outage({
+    this.#outage = this.#createOutage(options)
+    this.drillChannel = new LiveChannel({
+      ...options,
+      ...{ group: this.#group, feed: this.#feed, sources: this.#sources, output: this.#output },
+      request: () => this.#request,
+      phase: () => this.#phase,
+    })
+  }
+
+  #createOutage(options: StreamOptions): Outage {
+    const { clock, limits, slates } = options
+    return new Outage({
       clock,
-      slates: options.slates,
+      slates,
       slate: () => this.#request.slate,
       signature: () => (this.#request.seamless ? this.#sources.signatureOnAir : undefined),
       showSlate: (play) => {
@@ -178,6 +197,7 @@ export class LiveStream implements Stream {
   update(request: StreamRequest): void {
     this.#request = request
     this.#group.update(request)
+    this.#output.capture.arrange()
     if (request.keepOpen) this.start()
     else this.#leaveWhenEmpty()
     this.#options.onMemoryChanged()
@@ -299,7 +319,8 @@ export class LiveStream implements Stream {
 
   #failoverTriggered(effect: Extract<StreamEffect, { kind: 'failover_triggered' }>): void {
     const { clock, policy } = this.#options
-    this.#counters.countFailover(clock.wallMs())
+    const isDrill = effect.isRehearsal ?? false
+    if (!isDrill) this.#counters.countFailover(clock.wallMs())
     const move = { from: this.#group.source(effect.from), to: this.#group.source(effect.to), reason: effect.reason }
     this.#reporter.failoverTriggered(
       { ...move, attempt: effect.attempt },
@@ -308,6 +329,7 @@ export class LiveStream implements Stream {
         attemptsMax: policy.immediateAttempts,
         clientCount: this.#audience.size,
         clientId: this.#audience.first?.clientId,
+        isDrill,
       },
     )
     this.#options.onMemoryChanged()
@@ -322,6 +344,8 @@ export class LiveStream implements Stream {
       viewers: this.#audience.size,
     })
     this.#reporter.switched(receipt)
+    this.#output.capture.switched(receipt)
+    this.drillChannel.switched(receipt)
     onSwitched(receipt)
     onMemoryChanged()
   }
@@ -338,7 +362,7 @@ export class LiveStream implements Stream {
   }
 
   #sourceFailed(id: CandidateId, epoch: number, failure: SessionFailure): void {
-    this.#counters.errorCount += 1
+    if (failure.isRehearsal !== true) this.#counters.errorCount += 1
     this.#incidentFailure ??= failure
     this.#reporter.sourceFailed(this.#group.source(id), failure, this.#audience.first?.clientId)
     if (this.#phase === 'live') {

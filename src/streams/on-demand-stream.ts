@@ -175,14 +175,12 @@ export class OnDemandStream implements Stream {
       clientCount: this.#viewers.size,
       bytesReceived: this.#bytesReceived,
       createdWallMs: this.#options.createdWallMs,
-      sources: this.#group
-        .sourceSnapshots(isActive)
-        .map((source) => ({
-          ...source,
-          standby: source.onAir ? 'on_air' : 'cold',
-          conditions: [],
-          signature: undefined,
-        })),
+      sources: this.#group.sourceSnapshots(isActive).map((source) => ({
+        ...source,
+        standby: source.onAir ? 'on_air' : 'cold',
+        conditions: [],
+        signature: undefined,
+      })),
       warnings: [],
       isSlateOn: false,
       upstreamConnections: this.#viewers.size,

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Json } from '../store/store.ts'
+import type { DrillSchedule } from './drill/drill-schedule.ts'
 import type { ActionChoice, Condition } from './detect/conditions.ts'
 
 /** How a stream is delivered: one shared live reader, or one upstream per viewer with byte ranges, or HLS playlists. */
@@ -84,6 +85,8 @@ export interface StreamRequest {
   readonly outputDelayMs: number
   /** Keep the bytes around each switch, to be downloaded. */
   readonly capture: boolean
+  /** Rehearse a failover now and then. */
+  readonly drill?: DrillSchedule
 }
 
 export const OUTPUT_DELAY_MS_MAX = 10_000

@@ -3,6 +3,7 @@ import type { GroupPolicy } from '../failover/group.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
+import type { CaptureSink } from './capture/stream-capture.ts'
 import type { ConnectionBudget } from './connection-budget.ts'
 import type { Decoders } from './detect/decoders.ts'
 import type { DetectionLimits } from './detect/policy.ts'
@@ -27,6 +28,8 @@ export interface StreamContext {
   readonly decoders: Decoders
   /** Shared by all streams: what the providers' accounts allow. */
   readonly budget: ConnectionBudget
+  /** Where streams that ask for it leave the bytes around their switches. */
+  readonly captures: CaptureSink
   /** Undefined where none can be made. */
   readonly slates: SlateMaker | undefined
 }

@@ -100,6 +100,11 @@ export class StreamGroup {
     return this.#state.pin !== null
   }
 
+  /** The source on air was chosen by a person. */
+  get isByHand(): boolean {
+    return this.#state.onAir?.byHand ?? false
+  }
+
   /** Whether a failure is being recovered from, or has been so lately that nobody has proved itself since. */
   get hasIncident(): boolean {
     return this.#state.incident !== null
@@ -133,14 +138,13 @@ export class StreamGroup {
 
   /** Remembers why a source failed, then tells the engine; a resolver, where there is one, is asked first. */
   failed(id: CandidateId, epoch: number, failure: SessionFailure): void {
-    this.#lastFailures.set(id, { failure, wallMs: this.#options.clock.wallMs() })
-    const event: GroupEvent = {
-      kind: 'candidate_failed',
-      id,
-      epoch,
-      reason: failure.reason,
-      evidence: failure.evidence,
+    const { reason, evidence, isRehearsal } = failure
+    const event: GroupEvent = { kind: 'candidate_failed', id, epoch, reason, evidence }
+    if (isRehearsal === true) {
+      this.dispatch({ ...event, isRehearsal })
+      return
     }
+    this.#lastFailures.set(id, { failure, wallMs: this.#options.clock.wallMs() })
     if (this.#request.failoverResolverUrl === undefined) {
       this.dispatch(event)
       return

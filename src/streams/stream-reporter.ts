@@ -63,6 +63,14 @@ export class StreamReporter {
 
   sourceFailed(source: Source, failure: SessionFailure, clientId: string | undefined): void {
     const { streamId, log, metrics } = this.#options
+    if (failure.isRehearsal === true) {
+      log.info('failure_rehearsed', `A drill makes source ${source.index} of stream ${streamId} look failed`, {
+        stream_id: streamId,
+        reason: failure.reason,
+        detection_ms: Math.round(failure.detectionMs),
+      })
+      return
+    }
     metrics.sourceFailed(failure.reason)
     const condition = conditionOf(failure.reason)
     if (condition !== undefined) metrics.sourceCondition(condition, 'fail')
@@ -103,6 +111,7 @@ export class StreamReporter {
       readonly attemptsMax: number
       readonly clientCount: number
       readonly clientId: string | undefined
+      readonly isDrill?: boolean
     },
   ): void {
     const { streamId, events, log } = this.#options
@@ -115,6 +124,7 @@ export class StreamReporter {
       reason,
       client_count: context.clientCount,
       epoch: context.epoch,
+      drill: context.isDrill ?? false,
     })
     const fields = { stream_id: streamId, reason, to: redactUrl(to.url), failover_index: to.index }
     if (reason === 'manual') {

@@ -3,8 +3,11 @@ import { errorMessage, HoldfastError } from '../lib/errors.ts'
 import type { Json, Store } from '../store/store.ts'
 import { toStreamRequest } from './api/stream-request.ts'
 import type { StreamDefaults } from './api/stream-request.ts'
+import type { DrillChannel } from './drill/drill-channel.ts'
+import type { ScheduledStream } from './drill/drill-schedule.ts'
 import { LiveStream } from './live-stream.ts'
 import { OnDemandStream } from './on-demand-stream.ts'
+import type { SwitchReceipt } from './receipts/receipt.ts'
 import type {
   ClientSnapshot,
   FailoverResult,
@@ -26,6 +29,8 @@ export interface StreamsOptions extends StreamContext {
   readonly store: Store
   /** What a stream is given that was stored before it could be chosen. */
   readonly defaults: StreamDefaults
+  /** A switch of any stream has settled. */
+  readonly recordSwitch: (receipt: SwitchReceipt) => void
   /** Key of the stream ids. */
   readonly secret: string
   readonly streamsMax: number
@@ -138,6 +143,7 @@ export class Streams implements StreamService, AsyncDisposable {
     entry.stream.close(reason)
     await store.delete('streams', streamId)
     await store.delete('stream_state', streamId)
+    await store.delete('drills', streamId)
     events.emit('stream_deleted', streamId, { url: entry.stream.request.url, reason })
     return true
   }
@@ -157,6 +163,20 @@ export class Streams implements StreamService, AsyncDisposable {
     const { stream } = this.#entry(streamId)
     await stream.lookAtSources()
     return stream.snapshot()
+  }
+
+  /** A stream as a drill works on it; undefined for one that is not live television. Throws stream_not_found. */
+  drillChannel(streamId: string): DrillChannel | undefined {
+    const { stream } = this.#entry(streamId)
+    return stream instanceof LiveStream ? stream.drillChannel : undefined
+  }
+
+  /** The streams that rehearse by themselves. */
+  get scheduledDrills(): readonly ScheduledStream[] {
+    return [...this.#entries].flatMap(([streamId, { createdWallMs, stream }]) => {
+      const schedule = stream.request.drill
+      return schedule === undefined ? [] : [{ streamId, createdWallMs, schedule }]
+    })
   }
 
   clients(): readonly ClientSnapshot[] {
@@ -234,7 +254,7 @@ export class Streams implements StreamService, AsyncDisposable {
       countBytes: (bytes: number) => {
         this.#bytesServed += bytes
       },
-      onSwitched: () => {},
+      onSwitched: (receipt: SwitchReceipt) => this.#options.recordSwitch(receipt),
       onMemoryChanged: () => this.#save(streamId),
     }
     const stream = kind === 'live' ? new LiveStream(options) : new OnDemandStream({ ...options, kind })

@@ -6,6 +6,9 @@ import type { LiveEvents } from '../../events/live.ts'
 import type { Webhooks } from '../../events/webhooks.ts'
 import { createMetrics, metricsRoutes } from '../../http/metrics.ts'
 import { apiServer } from './api-server.fixture.ts'
+import { drillRoutes } from './drill-routes.ts'
+import { fakeStreamService } from './fake-stream-service.fixture.ts'
+import { switchRoutes } from './switch-routes.ts'
 import { streamRequestBody } from './stream-request.ts'
 
 const page = await readFile(new URL('../../../docs/API.md', import.meta.url), 'utf8')
@@ -30,8 +33,19 @@ const events = eventRoutes({
   live: {} as unknown as LiveEvents,
 })
 
+const streams = fakeStreamService()
+const switches = switchRoutes({
+  streams,
+  switches: { history: async () => ({ receipts: [], nextBefore: undefined }) },
+  captures: { find: () => undefined },
+})
+const drills = drillRoutes({
+  streams,
+  drills: { run: () => Promise.reject(new Error('never called')), last: async () => undefined },
+})
+
 test('docs/API.md lists every route, and no other', async () => {
-  const { server } = await apiServer({ groups: [metricsRoutes(metrics), events] })
+  const { server } = await apiServer({ groups: [metricsRoutes(metrics), events, switches, drills] })
   const registered = server.routes
     .filter(({ pattern }) => !/^\/(?:docs|redoc|openapi\.json|favicon\.ico)/.test(pattern))
     .map(({ method, pattern }) => `${method} ${pattern.replaceAll(/:(\w+)/g, '{$1}')}`)

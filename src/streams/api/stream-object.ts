@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { ClientSnapshot, StreamKind, StreamSnapshot } from '../service.ts'
+import { drillScheduleObject, toDrillScheduleObject } from './drill-body.ts'
+import type { ClientSnapshot, SourceSnapshot, StreamKind, StreamSnapshot } from '../service.ts'
 
 /** A stream as the API shows it: the peer's fields, then our own. */
 export const streamObject = z.object({
@@ -46,6 +47,7 @@ export const streamObject = z.object({
   }),
   output_delay_ms: z.number(),
   capture: z.boolean(),
+  drill: drillScheduleObject.nullable(),
   warnings: z.array(z.string()).meta({
     description: 'What players would notice of a switch between the sources, as far as they were looked into',
   }),
@@ -133,33 +135,38 @@ export function toStreamObject(stream: StreamSnapshot): StreamObject {
     },
     output_delay_ms: request.outputDelayMs,
     capture: request.capture,
+    drill: request.drill === undefined ? null : toDrillScheduleObject(request.drill),
     warnings: [...stream.warnings],
     slate_on: stream.isSlateOn,
     phase: stream.phase,
     epoch: stream.epoch,
     bytes_received: stream.bytesReceived,
     upstream_connections: stream.upstreamConnections,
-    sources: stream.sources.map((source) => ({
-      index: source.index,
-      url: source.url,
-      on_air: source.onAir,
-      standby: source.standby,
-      priority: source.priority,
-      weight: source.weight,
-      region: source.region ?? null,
-      headers: source.headers,
-      user_agent: source.userAgent ?? null,
-      account: source.account?.name ?? null,
-      max_connections: source.account?.connectionsMax ?? null,
-      health: source.health,
-      failures: source.failures,
-      last_failure_reason: source.lastFailureReason ?? null,
-      last_failure_time: isoTime(source.lastFailureWallMs),
-      signature: source.signature ?? null,
-      conditions: source.conditions.map(({ condition, action, message, sinceWallMs, evidence }) => ({
-        ...{ condition, action, message, evidence },
-        since: new Date(sinceWallMs).toISOString(),
-      })),
+    sources: stream.sources.map(toSourceObject),
+  }
+}
+
+function toSourceObject(source: SourceSnapshot): StreamObject['sources'][number] {
+  return {
+    index: source.index,
+    url: source.url,
+    on_air: source.onAir,
+    standby: source.standby,
+    priority: source.priority,
+    weight: source.weight,
+    region: source.region ?? null,
+    headers: source.headers,
+    user_agent: source.userAgent ?? null,
+    account: source.account?.name ?? null,
+    max_connections: source.account?.connectionsMax ?? null,
+    health: source.health,
+    failures: source.failures,
+    last_failure_reason: source.lastFailureReason ?? null,
+    last_failure_time: isoTime(source.lastFailureWallMs),
+    signature: source.signature ?? null,
+    conditions: source.conditions.map(({ condition, action, message, sinceWallMs, evidence }) => ({
+      ...{ condition, action, message, evidence },
+      since: new Date(sinceWallMs).toISOString(),
     })),
   }
 }

@@ -3,6 +3,7 @@ import { ACTIONS, CONDITIONS } from '../detect/conditions.ts'
 import { FAILBACK_KINDS, OUTPUT_DELAY_MS_MAX, STANDBY_KINDS } from '../service.ts'
 import type { FailbackKind, SlateRequest, StandbyKind, StreamRequest } from '../service.ts'
 import { httpUrl } from '../../http/http-url.ts'
+import { drillScheduleBody, toDrillSchedule } from './drill-body.ts'
 import { lenientBoolean, lenientNumber } from './input.ts'
 import { requestHeaders } from '../../http/request-headers.ts'
 import { accountProblems, sourceBody, SOURCES_MAX, toSources } from './source-request.ts'
@@ -112,6 +113,9 @@ const own = {
   capture: lenientBoolean
     .nullish()
     .meta({ description: 'Keep the bytes of 10 s around each switch, to be downloaded (Holdfast only)' }),
+  drill: drillScheduleBody
+    .nullish()
+    .meta({ description: 'Rehearse a failover now and then, see docs/DRILLS.md (Holdfast only)' }),
 }
 
 /** POST /streams. Unknown fields are ignored, as the peer does; null means not given. */
@@ -195,6 +199,7 @@ export function toStreamRequest(body: Body, defaults: StreamDefaults): StreamReq
     slate: toSlate(body.slate, defaults),
     outputDelayMs: body.output_delay_ms ?? defaults.outputDelayMs,
     capture: body.capture ?? false,
+    ...(body.drill === undefined || body.drill === null ? {} : { drill: toDrillSchedule(body.drill) }),
   }
 }
 

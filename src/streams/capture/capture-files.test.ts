@@ -12,12 +12,12 @@ after(() => rm(parent, { recursive: true, force: true }))
 
 test('a capture is found again after a restart, and what was left unfinished is removed', async () => {
   const directory = join(parent, 'again')
-  const files = await CaptureFiles.open({ directory, capturesKept: 5, log: silentLog })
+  const files = await CaptureFiles.open({ directory, capturesKept: 5, captureBytesMax: 1_000_000, log: silentLog })
   assert.equal(files.find('stream', 'one'), undefined)
   files.keep('stream', 'one', [Buffer.from('first '), Buffer.from('second')])
   await files.flush()
   await writeFile(join(directory, 'stream.two.ts.part'), 'half')
-  const again = await CaptureFiles.open({ directory, capturesKept: 5, log: silentLog })
+  const again = await CaptureFiles.open({ directory, capturesKept: 5, captureBytesMax: 1_000_000, log: silentLog })
   const found = again.find('stream', 'one')
   assert.equal(found?.bytes, 12)
   assert.equal(await readFile(found?.path ?? '', 'utf8'), 'first second')
@@ -27,7 +27,7 @@ test('a capture is found again after a restart, and what was left unfinished is 
 
 test('only the newest captures are kept', async () => {
   const directory = join(parent, 'kept')
-  const files = await CaptureFiles.open({ directory, capturesKept: 2, log: silentLog })
+  const files = await CaptureFiles.open({ directory, capturesKept: 2, captureBytesMax: 1_000_000, log: silentLog })
   for (const id of ['one', 'two', 'three']) {
     files.keep('stream', id, [Buffer.from(id)])
     await files.flush()
@@ -41,7 +41,7 @@ test('a disk that fails is told once and costs the capture, nothing else', async
   await writeFile(blocked, 'a file where the directory should be')
   const told: string[] = []
   const log: Log = { ...silentLog, error: (event) => told.push(event) }
-  const files = await CaptureFiles.open({ directory: blocked, capturesKept: 2, log })
+  const files = await CaptureFiles.open({ directory: blocked, capturesKept: 2, captureBytesMax: 1_000_000, log })
   for (const id of ['one', 'two']) files.keep('stream', id, [Buffer.from(id)])
   await files.flush()
   assert.equal(files.find('stream', 'one'), undefined)

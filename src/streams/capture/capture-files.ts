@@ -8,6 +8,8 @@ export interface CaptureFilesOptions {
   readonly directory: string
   /** Newest captures that are kept, of all streams together. */
   readonly capturesKept: number
+  /** The most that one may have; kept to by those who make them. */
+  readonly captureBytesMax: number
   readonly log: Log
 }
 
@@ -45,6 +47,10 @@ export class CaptureFiles implements AsyncDisposable {
     const files = new CaptureFiles(options)
     await files.#find().catch((error: unknown) => files.#failed(error))
     return files
+  }
+
+  get captureBytesMax(): number {
+    return this.#options.captureBytesMax
   }
 
   /** The capture of one switch; undefined while there is none. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Receipt } from '../../failover/group.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { Entry } from '../feed.ts'
+import type { Entry } from '../feed-options.ts'
 import type { SessionFailure } from '../sources/session.ts'
 import type { ReceiptSource, SwitchReceipt } from './receipt.ts'
 
@@ -39,8 +39,9 @@ export function settledReceipt(settled: Receipt, circumstances: Circumstances): 
     detectionMs: failure?.detectionMs,
     connectMs: wasStandby ? undefined : entry?.source.connectMs,
     wasStandby,
-    measured: viewers > 0 ? entry?.seam : undefined,
+    // A drill watches what it does itself.
+    measured: viewers > 0 || settled.isRehearsal ? entry?.seam : undefined,
     viewers,
-    isDrill: false,
+    isDrill: settled.isRehearsal,
   }
 }

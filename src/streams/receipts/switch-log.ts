@@ -37,7 +37,7 @@ const TRIM_EVERY = 100
 export class SwitchLog implements AsyncDisposable {
   readonly #options: SwitchLogOptions
   readonly #stop = new AbortController()
-  #queue: SwitchReceipt[] = []
+  readonly #queue: SwitchReceipt[] = []
   #writing: Promise<void> | undefined
   #isFailing = false
   #addedSinceTrim = TRIM_EVERY

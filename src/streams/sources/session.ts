@@ -170,6 +170,7 @@ export class SourceSession {
   /** Puts a fault between the source and whatever looks at it, or takes it away again. False when there is nothing to fail. */
   stage(fault: StagedFault | undefined): boolean {
     if (this.#ended || this.firstMediaMs === undefined) return false
+    if (fault === this.#fault) return true
     this.#fault = fault
     if (fault === undefined) this.#stagedUntilMs = this.#options.clock.nowMs() + STAGED_AFTERMATH_MS
     if (fault?.kind === 'connection_reset') this.#fail('reset', 'reset the connection, as rehearsed', {})
