@@ -21,6 +21,15 @@ const CODE_OF_REASON: Readonly<Record<string, ErrorCode>> = {
   address_forbidden: 'upstream_address_forbidden',
 }
 
+/** A source that cannot even be asked. */
+export const NO_CONNECTION_LEFT: SessionFailure = {
+  reason: 'no_connection_left',
+  message: 'its account has as many connections open as it allows',
+  status: undefined,
+  detectionMs: 0,
+  evidence: {},
+}
+
 /**
  * The error for viewers of a stream that cannot start; names each source by its place, never by its URL, and its reason
  * without what it sent, because viewers need not be trusted. `waitingIndex` is the source that was being tried.

@@ -57,6 +57,7 @@ function setUp(keyframeWaitMs = 5_000, leadInMs = 0) {
     createSplice: () => ({ ...createUnitAlignedSplice(), leadInMs }),
     clock,
     keyframeWaitMs,
+    twinHoldMs: () => 500,
     openSession: (id, listener) => {
       const session = new ScriptedSession(id, listener)
       if (refusals.length > 0) return refusals.shift() ?? 'no_connection_left'

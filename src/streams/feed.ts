@@ -1,64 +1,24 @@
 import type { CandidateId } from '../failover/candidate.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
-import type { DelayedOutput } from './delayed-output.ts'
+import type { Timer } from '../lib/clock.ts'
+import type { KnownTimeline } from '../mpegts/splice/known-join.ts'
 import type { Finding } from './detect/conditions.ts'
 import { newTrack } from './feed-track.ts'
+import type { FeedOptions } from './feed-options.ts'
 import type { FeedSource, Track } from './feed-track.ts'
+import { NO_CONNECTION_LEFT } from './failures.ts'
 import type { Container, Framer } from './framing/framing.ts'
+import { HoldBack } from './hold-back.ts'
 import type { HistoryBounds, HistoryChunk, HistoryJoin } from './media-history.ts'
 import { SeamMeter } from './seam-meter.ts'
-import type { SeamMeasure } from './seam-meter.ts'
 import type { SessionFailure, SessionListener } from './sources/session.ts'
 import { createUnitAlignedSplice } from './splice.ts'
 import type { Splice, SpliceOutput } from './splice.ts'
+import { TwinPair } from './twin-pair.ts'
 
-/**
- * Brings sources on air: opens the one that the engine chose, or takes over the standby that is received already, keeps
- * the present one going until the new one has reached a point where a decoder can begin (when the switch allows that),
- * and sends whoever is on air through the splice to the viewers.
- */
-export interface FeedOptions {
-  readonly output: DelayedOutput
-  /** The seam for a stream of this container, anew each time that the stream comes on air. */
-  readonly createSplice: (container: Container) => Splice
-  readonly clock: Clock
-  /** How long a new source may deliver media without a keyframe before it goes on air without one. */
-  readonly keyframeWaitMs: number
-  /** Undefined when the source's account has no connection left; `present` will be closed as soon as this one is ready. */
-  readonly openSession: (
-    candidateId: CandidateId,
-    listener: SessionListener,
-    purpose: 'on_air' | 'standby',
-    present: CandidateId | undefined,
-  ) => FeedSource | 'no_connection_left' | 'close_present_first'
-  readonly listener: FeedListener
-}
-
-/** How a source came on air. */
-export interface Entry {
-  readonly source: FeedSource
-  /** It was received before it was needed. */
-  readonly wasStandby: boolean
-  /** Undefined when nothing went before it. */
-  readonly seam: SeamMeasure | undefined
-}
-
-export interface FeedListener {
-  /** The first media of a source is on its way to viewers, or the one on air was chosen again. */
-  onAir(candidateId: CandidateId, epoch: number, entry: Entry): void
-  /** The source that the engine has put on air failed, before or after its first media. */
-  failed(candidateId: CandidateId, epoch: number, failure: SessionFailure): void
-  /** The standby failed. */
-  standbyFailed(candidateId: CandidateId, failure: SessionFailure): void
-  /** What a source that has ended left behind, or the tables of one to come, are on their way. */
-  flushed(): void
-  /** Whether reading should pause until viewers have caught up. */
-  shouldHoldBack(isHeldBack: boolean): boolean
-}
-
-const HOLD_BACK_CHECK_MS = 20
 /** A source out of which the splice has made nothing for this long is passed on as it is. */
 const SPLICE_PATIENCE_MS = 3_000
+/** A twin may have to catch up with what viewers have had already. */
+const TWIN_PATIENCE_MS = 12_000
 /** An account that allows no further connection has to see the old one closed first. */
 const CLOSE_BEFORE_OPEN_MS = 50
 /** Of a source on its way in: what may belong to the picture at which it is joined. */
@@ -66,6 +26,11 @@ const INCOMING_HISTORY: HistoryBounds = { bytesMax: 8_388_608, ageMsMax: 1_500 }
 /** Of a standby: its last groups of pictures. */
 const STANDBY_HISTORY: HistoryBounds = { bytesMax: 67_108_864, ageMsMax: 12_000 }
 
+/**
+ * Brings sources on air: opens the one that the engine chose, or takes over the standby that is received already, keeps
+ * the present one going until the new one has reached a point where a decoder can begin (when the switch allows that),
+ * and sends whoever is on air through the splice to the viewers.
+ */
 export class Feed {
   readonly #options: FeedOptions
   readonly #meter = new SeamMeter()
@@ -75,8 +40,10 @@ export class Feed {
   /** A slate that has not reached its first picture; it does not disturb a source on its way in. */
   #incomingSlate: Track | undefined
   #openTimer: Timer | undefined
-  #holdBackTimer: Timer | undefined
+  readonly #holdBack: HoldBack
   #splice: Splice | undefined
+  /** Exists while a standby is received that could be spliced in. */
+  #pair: TwinPair | undefined
   /** Whether any source has delivered since the stream was last idle. */
   #hasDelivered = false
   #container: Container | undefined
@@ -88,6 +55,7 @@ export class Feed {
 
   constructor(options: FeedOptions) {
     this.#options = options
+    this.#holdBack = new HoldBack(options.clock, (isHeldBack) => options.listener.shouldHoldBack(isHeldBack))
   }
 
   /** The source whose media viewers read now, a slate included. */
@@ -162,7 +130,14 @@ export class Feed {
 
   dropStandby(): void {
     this.#standby?.source.close()
+    this.#forgetStandby()
+  }
+
+  #forgetStandby(): void {
     this.#standby = undefined
+    const pair = this.#pair
+    this.#pair = undefined
+    pair?.end()
   }
 
   /** Shows a slate until the next source is ready; nothing happens while a source is on air. */
@@ -205,11 +180,13 @@ export class Feed {
   #open(candidateId: CandidateId, epoch: number): void {
     const standby = this.#standby
     if (standby !== undefined && standby.candidateId === candidateId && !standby.source.ended) {
+      const twin = this.#pair?.handOver()
+      this.#pair = undefined
       this.#standby = undefined
       standby.epoch = epoch
       standby.wasStandby = true
       this.#incoming = standby
-      this.#joinFromHistory(standby)
+      this.#joinFromHistory(standby, twin)
       return
     }
     const track = this.#track(candidateId, epoch, 'on_air', INCOMING_HISTORY)
@@ -217,7 +194,7 @@ export class Feed {
       this.#closeCurrent()
       this.#openLater(candidateId, epoch, CLOSE_BEFORE_OPEN_MS)
     } else if (track === 'no_connection_left') {
-      this.#options.listener.failed(candidateId, epoch, noConnectionLeft)
+      this.#options.listener.failed(candidateId, epoch, NO_CONNECTION_LEFT)
     } else {
       this.#incoming = track
       track.source.open()
@@ -245,12 +222,28 @@ export class Feed {
     if (track.candidateId !== undefined) this.bytesReceived += data.length
     const nowMs = this.#options.clock.nowMs()
     if (track === this.#current) {
-      this.#push(track, data, joinOffsets, nowMs)
-      return
+      if (this.#pair === undefined || track.candidateId === undefined) this.#push(track, data, joinOffsets, nowMs)
+      else this.#pair.takeAir(data, joinOffsets, nowMs)
+    } else if (track === this.#standby) {
+      this.#pair ??= this.#createPair(track)
+      if (this.#pair === undefined) track.history.append(data, joinOffsets, nowMs)
+      else this.#pair.takeStandby(data, joinOffsets, nowMs)
+    } else if (track === this.#incoming || track === this.#incomingSlate) {
+      track.history.append(data, joinOffsets, nowMs)
+      this.#tryJoin(track, joinOffsets, nowMs)
     }
-    if (track !== this.#incoming && track !== this.#standby && track !== this.#incomingSlate) return
-    track.history.append(data, joinOffsets, nowMs)
-    if (track !== this.#standby) this.#tryJoin(track, joinOffsets, nowMs)
+  }
+
+  #createPair(standby: Track): TwinPair | undefined {
+    const { clock, twinHoldMs } = this.#options
+    if (this.#splice?.joinsTwins !== true || standby.source.framer?.container !== 'mpegts') return undefined
+    return new TwinPair({
+      holdMsMax: twinHoldMs(),
+      air: (data, joinOffsets) => {
+        if (this.#current !== undefined) this.#push(this.#current, data, joinOffsets, clock.nowMs())
+      },
+      standby: (data, joinOffsets) => standby.history.append(data, joinOffsets, clock.nowMs()),
+    })
   }
 
   #tryJoin(track: Track, joinOffsets: readonly number[], nowMs: number): void {
@@ -267,9 +260,13 @@ export class Feed {
     else if (!this.#hasDelivered && track.introducedWith === undefined) this.#introduce(track, framer)
   }
 
-  /** A standby takes over where the source before it stopped, as near as its pictures allow. */
-  #joinFromHistory(track: Track): void {
+  /** A standby takes over where the source before it stopped: exactly, or as near as its pictures allow. */
+  #joinFromHistory(track: Track, twin: KnownTimeline | undefined): void {
     const { framer } = track.source
+    if (framer !== undefined && twin !== undefined) {
+      this.#takeOver(track, framer, undefined, twin)
+      return
+    }
     const isReplacing = this.#current?.candidateId !== undefined
     const aimMs = isReplacing ? this.#options.clock.nowMs() : (this.#lastArrivalMs ?? this.#options.clock.nowMs())
     const join = track.history.joinNear(aimMs)
@@ -285,23 +282,28 @@ export class Feed {
     this.#options.listener.flushed()
   }
 
-  #begin(framer: Framer): void {
+  #begin(framer: Framer, twin?: KnownTimeline): void {
     this.#container = framer.container
     this.#splice ??= this.#options.createSplice(framer.container)
-    this.#splice.begin(framer, this.#append)
+    this.#splice.begin(framer, this.#append, twin)
   }
 
-  #takeOver(track: Track, framer: Framer, join: HistoryJoin | undefined): void {
+  #takeOver(track: Track, framer: Framer, join: HistoryJoin | undefined, twin?: KnownTimeline): void {
     this.#meter.leaving(this.#splice?.facts)
     this.#closeCurrent()
     this.#current = track
     if (track === this.#incoming) this.#incoming = undefined
     if (track === this.#incomingSlate) this.#incomingSlate = undefined
     else this.#closeIncomingSlate()
+    // Whoever stands by stands by for another source now.
+    this.#pair?.end()
+    this.#pair = undefined
     this.#hasDelivered = true
     track.tookOverMs = this.#options.clock.nowMs()
-    if (track.introducedWith?.equals(framer.preamble()) !== true) this.#begin(framer)
-    for (const { data, joinOffsets, arrivedAtMs } of this.#firstMedia(track, join)) {
+    track.isTwin = twin !== undefined
+    if (track.introducedWith?.equals(framer.preamble()) !== true) this.#begin(framer, twin)
+    const first = twin === undefined ? this.#firstMedia(track, join) : [...track.history.chunks]
+    for (const { data, joinOffsets, arrivedAtMs } of first) {
       if (track === this.#current) this.#push(track, data, joinOffsets, arrivedAtMs)
     }
     track.history.clear()
@@ -331,14 +333,15 @@ export class Feed {
       const seam = this.#meter.joined({ dueMs, arrivedAtMs }, this.#splice?.facts)
       listener.onAir(track.candidateId, track.epoch, { ...track, seam })
     } else this.#meter.delivered({ dueMs, arrivedAtMs })
-    if (listener.shouldHoldBack(false)) this.#holdBack(track)
+    this.#holdBack.delivered(track.source)
   }
 
   /** Better a seam that shows than no picture: what the splice can make nothing of is passed on as it is. */
   #giveUpSplicing(track: Track): void {
     const { framer } = track.source
     if (track.hasDelivered || framer === undefined) return
-    if (this.#options.clock.nowMs() - track.tookOverMs < SPLICE_PATIENCE_MS) return
+    const patienceMs = track.isTwin ? TWIN_PATIENCE_MS : SPLICE_PATIENCE_MS
+    if (this.#options.clock.nowMs() - track.tookOverMs < patienceMs) return
     this.#splice = createUnitAlignedSplice()
     this.#splice.begin(framer, this.#append)
   }
@@ -347,26 +350,10 @@ export class Feed {
     this.#options.output.append(data, joinOffsets, preamble, this.#arrivedAtMs)
   }
 
-  #holdBack(track: Track): void {
-    if (this.#holdBackTimer !== undefined) return
-    track.source.pause()
-    const check = () => {
-      this.#holdBackTimer = undefined
-      if (track !== this.#current) return
-      if (this.#options.listener.shouldHoldBack(true)) this.#holdBackTimer = this.#schedule(check)
-      else track.source.resume()
-    }
-    this.#holdBackTimer = this.#schedule(check)
-  }
-
-  #schedule(task: () => void): Timer {
-    return this.#options.clock.schedule(HOLD_BACK_CHECK_MS, task)
-  }
-
   #failed(track: Track, failure: SessionFailure): void {
     if (track.candidateId === undefined) return
     if (track === this.#standby) {
-      this.#standby = undefined
+      this.#forgetStandby()
       this.#options.listener.standbyFailed(track.candidateId, failure)
       return
     }
@@ -385,8 +372,7 @@ export class Feed {
   }
 
   #closeCurrent(): void {
-    this.#holdBackTimer?.cancel()
-    this.#holdBackTimer = undefined
+    this.#holdBack.cancel()
     if (this.#current === undefined) return
     this.#meter.leaving(this.#splice?.facts)
     this.#current.source.close()
@@ -394,12 +380,4 @@ export class Feed {
     this.#splice?.cut(this.#append)
     this.#options.listener.flushed()
   }
-}
-
-const noConnectionLeft: SessionFailure = {
-  reason: 'no_connection_left',
-  message: 'its account has as many connections open as it allows',
-  status: undefined,
-  detectionMs: 0,
-  evidence: {},
 }

@@ -1,3 +1,4 @@
+import type { KnownTimeline } from '../mpegts/splice/known-join.ts'
 import { Splicer } from '../mpegts/splice/splicer.ts'
 import type { SpliceFacts } from '../mpegts/splice/splice-facts.ts'
 import type { Framer } from './framing/framing.ts'
@@ -11,8 +12,13 @@ export interface Splice {
   readonly leadInMs: number
   /** What it did so far; undefined where nothing is looked into. */
   readonly facts: SpliceFacts | undefined
-  /** A source goes on air; what it pushes next begins at its join point, if it has any, behind the lead-in. */
-  begin(source: Framer, output: SpliceOutput): void
+  /** Whether it can go on with a source that is known to carry the same encode. */
+  readonly joinsTwins: boolean
+  /**
+   * A source goes on air; what it pushes next begins at its join point, if it has any, behind the lead-in. With `twin` it
+   * goes on with the unit after the last one that was sent, which has to be in what is pushed next.
+   */
+  begin(source: Framer, output: SpliceOutput, twin?: KnownTimeline): void
   /** Whole units of the source on air; `joinOffsets` are offsets in `data` at which a decoder can begin. */
   push(data: Buffer, joinOffsets: readonly number[], output: SpliceOutput): void
   /** The source on air has ended: what is complete goes out, the rest is dropped. */
@@ -32,6 +38,7 @@ export function createUnitAlignedSplice(): Splice {
   let preamble: () => Buffer = noPreamble
   return {
     leadInMs: 0,
+    joinsTwins: false,
     facts: undefined,
     begin: (source, output) => {
       preamble = () => source.preamble()
@@ -52,10 +59,11 @@ export function createSeamlessSplice(): Splice {
   })
   return {
     leadInMs: LEAD_IN_MS,
+    joinsTwins: true,
     get facts() {
       return splicer.facts
     },
-    begin: (source, output) => splicer.begin(source.preamble(), sinkOf(output)),
+    begin: (source, output, twin) => splicer.begin(source.preamble(), sinkOf(output), twin),
     push: (data, joinOffsets, output) => splicer.push(data, joinOffsets, sinkOf(output)),
     cut: (output) => splicer.cut(sinkOf(output)),
   }

@@ -34,17 +34,18 @@ export async function frameHashes(path: string, kind: 'v' | 'a'): Promise<readon
 }
 
 /**
- * Leaves out one packet of pictures or sound in `every`, from a share of the media on. `phase` moves the places: with two
+ * Leaves out one packet of pictures or sound in `every`, from one share of the media to another. `phase` moves the places: with two
  * that differ, no packet is lost on both.
  */
-export function losePackets(bytes: Buffer, every: number, phase: number, fromShare: number): Buffer {
+export function losePackets(bytes: Buffer, every: number, phase: number, fromShare: number, toShare = 1): Buffer {
   const kept: Buffer[] = []
   for (let at = 0, number = 0; at < bytes.length; at += PACKET_BYTES) {
     const pid = pidOf(bytes, at)
     const isMedia = (pid & 0xfe) === 0
     if (isMedia && pid !== 0) number += 1
     // A fixed distance would always hit the same part of a picture.
-    const isLost = at > bytes.length * fromShare && (number * 7 + phase) % every === 0
+    const isInReach = at > bytes.length * fromShare && at < bytes.length * toShare
+    const isLost = isInReach && (number * 7 + phase) % every === 0
     if (!isMedia || pid === 0 || !isLost) kept.push(bytes.subarray(at, at + PACKET_BYTES))
   }
   return Buffer.concat(kept)
