@@ -22,6 +22,12 @@ const STEP_TICKS_MAX = 5_400
 /** 90 kHz ticks by which two roundings of the same time may differ. */
 const ROUNDING_TICKS = 4
 
+/**
+ * The lab's sources begin a connection with a keyframe and send its sound up to a PES packet of 18 frames later: what
+ * nobody sent cannot be heard. A standby has received it.
+ */
+const SOUND_LAG_TICKS = 18 * 1_920
+
 /** Where the splice puts the lab's marks, several of which have the time of one picture. */
 const MARKS_PID = 0x110
 
@@ -144,7 +150,9 @@ describe('the decoder sees nothing of', { concurrency: 2 }, () => {
       assert.ok(Math.max(...steps) <= STEP_TICKS_MAX, `the longest step is ${Math.max(...steps)} ticks`)
       assert.equal(decodedFrames, packets.filter(({ kind }) => kind === 'video').length)
       const { frameTicks, holeTicks, overlapTicks } = audioGaps
-      assert.ok(holeTicks <= frameTicks + ROUNDING_TICKS, `${holeTicks / 90} ms without sound`)
+      const isReceivedBefore = stream?.['standby'] === 'hot'
+      const holeTicksMax = isReceivedBefore ? frameTicks : SOUND_LAG_TICKS
+      assert.ok(holeTicks <= holeTicksMax + ROUNDING_TICKS, `${holeTicks / 90} ms without sound`)
       assert.ok(overlapTicks <= ROUNDING_TICKS, `${overlapTicks / 90} ms of sound twice`)
       const isOfMarks = (problem: string) => problem.includes(` on ${MARKS_PID}:`)
       assert.deepEqual(
