@@ -19,7 +19,7 @@ export function detectionPage(): string {
 
 A connection can be open, and bytes can come, while nobody sees a picture. Holdfast looks into MPEG-TS as it passes for
 the conditions below; only those marked as decoded need more than that, and are off by default. One core looks
-through some 3 GB a second, so a source of 8 Mbit/s takes a few hundredths of a percent of it, paid once however many
+through several gigabytes a second, so a source of 8 Mbit/s takes a few hundredths of a percent of it, paid once however many
 viewers there are. Other containers are watched for silence only.
 
 | condition | default | when |
