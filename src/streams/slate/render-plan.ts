@@ -1,0 +1,185 @@
+import { codecText } from '../../mpegts/analyser/signature.ts'
+import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
+import { audioEncodingOf } from './audio-encoding.ts'
+import type { AudioEncoding } from './audio-encoding.ts'
+import { drawCardText } from './card.ts'
+import { SlateError } from './slate-error.ts'
+import type { SlateFileFacts } from './slate-file.ts'
+import { videoEncodingOf } from './video-encoding.ts'
+import type { VideoEncoding } from './video-encoding.ts'
+
+/** What ffmpeg is to be asked for to make a slate. */
+export interface RenderPlan {
+  readonly args: readonly string[]
+  /** For its standard input. */
+  readonly input: Buffer | undefined
+}
+
+export interface SlateContent {
+  /** Of the built-in card. */
+  readonly text: string
+  /** In place of the card. */
+  readonly file: SlateFileFacts | undefined
+}
+
+const CARD_SECONDS = 4
+const FILE_SECONDS_MAX = 60
+/** A file that lasts no longer than this is a still picture. */
+const STILL_SECONDS_MAX = 0.5
+/** More sound than picture, so that a loop can end at any frame of sound. */
+const SOUND_MARGIN_SECONDS = 0.3
+const BACKGROUND = '0x10161f'
+const BAR_TRACK = '0x1c2735'
+const BAR = '0x6f95bd'
+/** Of the picture's sides. */
+const BAR_TRACK_SHARE = 0.16
+const BAR_SHARE = 0.04
+const BAR_HEIGHT_SHARE = 0.004
+/** Text is drawn no larger, and scaled up for larger pictures. */
+const TEXT_PICTURE_WIDTH_MAX = 1_920
+const AUDIO_STREAMS_MAX = 16
+
+/**
+ * How to make a slate of `content` with the streams of `signature`. Throws a SlateError when its video cannot be encoded,
+ * or nothing of it. A stream of sound that cannot be encoded is left out.
+ */
+export function planRender(
+  signature: CodecSignature,
+  content: SlateContent,
+  available: ReadonlySet<string>,
+): RenderPlan {
+  const streams = signature.streams.filter(({ kind }) => kind === 'audio').slice(0, AUDIO_STREAMS_MAX)
+  const audio = streams.flatMap((stream) => audioEncodingOf(stream, available) ?? [])
+  const videoStream = signature.streams.find(({ kind }) => kind === 'video')
+  if (videoStream !== undefined) return planVideo(videoEncodingOf(videoStream, available), audio, content)
+  if (audio.length === 0) {
+    const [first] = streams
+    if (first === undefined) throw new SlateError('format_unknown', 'the channel has neither video nor audio')
+    throw new SlateError('no_encoder', `this ffmpeg has no encoder for ${codecText(first.codec)}`)
+  }
+  return planSound(audio, content)
+}
+
+function planVideo(video: VideoEncoding, audio: readonly AudioEncoding[], { text, file }: SlateContent): RenderPlan {
+  if (file !== undefined && !file.hasVideo) throw new SlateError('file_unusable', `there is no picture in ${file.path}`)
+  const isMoving = file?.seconds !== undefined && file.seconds > STILL_SECONDS_MAX
+  const seconds = isMoving ? Math.min(file.seconds, FILE_SECONDS_MAX) : CARD_SECONDS
+  const frames = Math.max(2, isMoving ? Math.round(seconds * video.framesPerSecond) : CARD_SECONDS * video.groupFrames)
+  const loopSeconds = frames / video.framesPerSecond
+  const card = file === undefined ? cardGraph(video, text, loopSeconds) : undefined
+  const end = [
+    `trim=end_frame=${frames},setpts=N/(${video.rate})/TB,setsar=1,format=${video.pixelFormat}`,
+    ...(video.isInterlaced ? ['setfield=tff'] : []),
+  ]
+  const sound = soundGraph(audio, file, 1, loopSeconds)
+  const graph = [`${card?.graph ?? fileGraph(video)},${end.join(',')}[v]`, ...sound.graphs]
+  return {
+    args: [
+      ...(card?.inputArgs ?? inputArgs(file)),
+      ...sound.inputArgs,
+      ...['-filter_complex', graph.join(';'), '-map', '[v]', ...sound.maps, '-r', video.rate, ...video.args],
+      ...outputArgs(audio),
+    ],
+    input: card?.input,
+  }
+}
+
+function planSound(audio: readonly AudioEncoding[], { file }: SlateContent): RenderPlan {
+  const seconds = Math.min(file?.hasAudio === true ? (file.seconds ?? CARD_SECONDS) : CARD_SECONDS, FILE_SECONDS_MAX)
+  const own = file?.hasAudio === true ? file : undefined
+  const sound = soundGraph(audio, own, own === undefined ? 0 : 1, Math.max(1, seconds))
+  const args = [...inputArgs(own), ...sound.inputArgs, '-filter_complex', sound.graphs.join(';'), ...sound.maps]
+  return { args: [...args, ...outputArgs(audio)], input: undefined }
+}
+
+interface CardGraph {
+  readonly inputArgs: readonly string[]
+  readonly input: Buffer
+  readonly graph: string
+}
+
+/** The text in the middle, and under it a bar that goes to and fro once in a loop, so that it can be seen to be alive. */
+function cardGraph({ width, height, rate }: VideoEncoding, text: string, loopSeconds: number): CardGraph {
+  const drawing = Math.min(1, TEXT_PICTURE_WIDTH_MAX / width)
+  const card = drawCardText(text, width * drawing, height * drawing)
+  const even = (pixels: number) => Math.max(2, Math.round(pixels / 2) * 2)
+  const [textWidth, textHeight] = [even(card.width / drawing), even(card.height / drawing)]
+  const [trackWidth, barWidth] = [even(width * BAR_TRACK_SHARE), even(width * BAR_SHARE)]
+  const barHeight = even(height * BAR_HEIGHT_SHARE)
+  const [trackX, barY] = [even((width - trackWidth) / 2), even(height / 2 + textHeight / 2 + height * 0.06)]
+  const travel = trackWidth - barWidth
+  const colour = (value: string, w: number, h: number) => `color=c=${value}:s=${w}x${h}:r=${rate}`
+  return {
+    inputArgs: [
+      '-f',
+      'rawvideo',
+      '-pixel_format',
+      'rgba',
+      '-video_size',
+      `${card.width}x${card.height}`,
+      '-i',
+      'pipe:0',
+    ],
+    input: card.rgba,
+    graph: [
+      `${colour(BACKGROUND, width, height)}[background]`,
+      `${colour(BAR_TRACK, trackWidth, barHeight)}[track]`,
+      `${colour(BAR, barWidth, barHeight)}[bar]`,
+      `[0:v]scale=${textWidth}:${textHeight}[text]`,
+      `[background][text]overlay=x=${even((width - textWidth) / 2)}:y=${even((height - textHeight) / 2)}[with_text]`,
+      `[with_text][track]overlay=x=${trackX}:y=${barY}[with_track]`,
+      `[with_track][bar]overlay=x='${trackX}+${travel}*(1-cos(2*PI*t/${loopSeconds}))/2':y=${barY}`,
+    ].join(';'),
+  }
+}
+
+/** Any picture or film in the channel's size, with bars where its shape is another. Its last picture stays to the end. */
+function fileGraph({ width, height, rate }: VideoEncoding): string {
+  const fit = `scale=${width}:${height}:force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1`
+  return `[0:v:0]${fit},pad=${width}:${height}:-1:-1:color=black,fps=${rate},tpad=stop=-1:stop_mode=clone`
+}
+
+interface SoundGraph {
+  readonly inputArgs: readonly string[]
+  readonly graphs: readonly string[]
+  readonly maps: readonly string[]
+}
+
+/** The sound of the file that is input 0, or silence as input `silenceInput`, for each stream. */
+function soundGraph(
+  audio: readonly AudioEncoding[],
+  file: SlateFileFacts | undefined,
+  silenceInput: number,
+  seconds: number,
+): SoundGraph {
+  if (audio.length === 0) return { inputArgs: [], graphs: [], maps: [] }
+  const hasOwn = file?.hasAudio === true
+  const source = hasOwn ? '0:a:0' : `${silenceInput}:a`
+  const copies = audio.map((_, index) => `[copy${index}]`).join('')
+  const length = `atrim=duration=${seconds + SOUND_MARGIN_SECONDS}`
+  return {
+    inputArgs: hasOwn ? [] : ['-f', 'lavfi', '-i', 'anullsrc=channel_layout=stereo:sample_rate=48000'],
+    graphs: [
+      `[${source}]apad,${length},asplit=${audio.length}${copies}`,
+      ...audio.map(({ filter }, index) => `[copy${index}]${filter}[a${index}]`),
+    ],
+    maps: audio.flatMap((_, index) => ['-map', `[a${index}]`]),
+  }
+}
+
+/** Only a file of this machine is opened, whatever its name looks like. */
+function inputArgs(file: SlateFileFacts | undefined): readonly string[] {
+  if (file === undefined) return []
+  return ['-protocol_whitelist', 'file,crypto,data', '-t', `${FILE_SECONDS_MAX}`, '-i', `file:${file.path}`]
+}
+
+function outputArgs(audio: readonly AudioEncoding[]): readonly string[] {
+  const flags = new Set(['pat_pmt_at_frames', ...audio.flatMap(({ muxFlags }) => muxFlags)])
+  return [
+    ...audio.flatMap(({ args }, index) => args.map((arg) => arg.replace('#', `${index}`))),
+    ...['-map_metadata', '-1', '-f', 'mpegts', '-mpegts_flags', `+${[...flags].join('+')}`],
+    // Frames of sound that are further apart than half of the delay do not share a PES packet, so a loop can end at any.
+    ...['-muxdelay', '0.04', '-muxpreload', '0', '-pes_payload_size', '0'],
+    'pipe:1',
+  ]
+}
