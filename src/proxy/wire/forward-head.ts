@@ -1,0 +1,203 @@
+import type { Random } from '../../lib/random.ts'
+import type { Fields } from './fields.ts'
+import { fieldList, fieldValue } from './fields.ts'
+import type { ResponseFraming } from './front-exchange.ts'
+import type { RequestHead, ResponseHead } from './head.ts'
+import type { Peer } from './peer.ts'
+import type { RequestFraming } from './upstream-exchange.ts'
+
+export interface RequestForwarding {
+  /** The target for the upstream in origin form; that of the request when it is left out. */
+  readonly path?: string
+  /** `keep` passes the client's Host on; a string is sent instead of it. */
+  readonly host: 'keep' | { readonly name: string }
+  readonly client: Peer
+  /**
+   * Whether the client is a proxy whose Forwarded and X-Forwarded-* fields are believed and added to. Otherwise whatever
+   * came of them, and of X-Real-IP, is dropped: anybody can write them.
+   */
+  readonly isForwardedTrusted: boolean
+  /** What we are called in Via (RFC 9110 section 7.6.3): a token. */
+  readonly pseudonym: string
+  /** How the body will be sent; usually `request.framing`. */
+  readonly framing: RequestFraming
+  /** Passes Upgrade on. */
+  readonly isUpgrade: boolean
+  /** Passes `Expect: 100-continue` on, for who waits with the body until the upstream asks for it. */
+  readonly isExpectPassed: boolean
+  /** Names, in lower case, that the caller takes off besides: its own keys, for example. */
+  readonly without?: ReadonlySet<string>
+  /** For a trace that begins here. */
+  readonly random: Random
+}
+
+/**
+ * Never passed on (RFC 9110 section 7.6.1), or written anew for the next hop. `te` and `upgrade` come back where they
+ * may.
+ */
+const endingHere = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'transfer-encoding',
+  'content-length',
+  'upgrade',
+  'http2-settings',
+])
+/** Written anew for requests besides those. */
+const rewrittenInRequests = new Set([
+  'host',
+  'expect',
+  'via',
+  'traceparent',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+])
+/** What an untrusted client may not say of itself besides those. */
+const untrusted = /^(?:x-forwarded-|x-real-ip$)/
+/** A client that names these in Connection wants to hide what others rely on: they stay. */
+const neverNominated =
+  /^(?:via|authorization|cookie|cache-control|traceparent|tracestate|x-real-ip|forwarded|x-forwarded-.*)$/
+
+/** The head for the upstream, complete with its empty line. */
+export function upstreamRequestHead(request: RequestHead, forwarding: RequestForwarding): string {
+  const { fields } = request
+  const { isForwardedTrusted, without, framing } = forwarding
+  const host = forwarding.host === 'keep' ? request.host : forwarding.host.name
+  let text = `${request.method} ${forwarding.path ?? request.path} HTTP/1.1\r\nHost: ${host}\r\n`
+  let options = ''
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] ?? ''
+    const lower = name.toLowerCase()
+    if (endingHere.has(lower) || rewrittenInRequests.has(lower) || without?.has(lower) === true) continue
+    if (isNominated(request.connection, lower)) continue
+    if (!isForwardedTrusted && untrusted.test(lower)) continue
+    // What announces trailers is of use only where they can follow.
+    if (lower === 'trailer' && framing.kind !== 'chunked') continue
+    text += `${name}: ${fields[index + 1]}\r\n`
+  }
+  text += forwardedFields(request, forwarding) + via(fields, request.versionMinor, forwarding.pseudonym)
+  text += traceField(fields, forwarding.random)
+  if (framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
+  else if (framing.kind === 'length') text += `Content-Length: ${framing.bytes}\r\n`
+  else if (hasContentMethod(request.method)) text += 'Content-Length: 0\r\n'
+  if (forwarding.isExpectPassed && request.expectsContinue) text += 'Expect: 100-continue\r\n'
+  if (acceptsTrailers(fields)) {
+    text += 'TE: trailers\r\n'
+    options = 'TE'
+  }
+  if (forwarding.isUpgrade && request.upgrade !== undefined) {
+    text += `Upgrade: ${request.upgrade}\r\n`
+    options = options === '' ? 'Upgrade' : `${options}, Upgrade`
+  }
+  return options === '' ? `${text}\r\n` : `${text}Connection: ${options}\r\n\r\n`
+}
+
+/** Where a missing length could be taken for a body that is yet to come (RFC 9110 section 8.6). */
+function hasContentMethod(method: string): boolean {
+  return method === 'POST' || method === 'PUT' || method === 'PATCH'
+}
+
+function isNominated(connection: readonly string[], lower: string): boolean {
+  return connection.length > 0 && connection.includes(lower) && !neverNominated.test(lower)
+}
+
+function acceptsTrailers(fields: Fields): boolean {
+  const accepted = fieldValue(fields, 'te')
+  return accepted !== undefined && accepted.split(',').some((coding) => coding.trim().toLowerCase() === 'trailers')
+}
+
+/** Forwarded (RFC 7239) and the older fields that mean the same. */
+function forwardedFields(request: RequestHead, { client, isForwardedTrusted }: RequestForwarding): string {
+  const { fields, host } = request
+  const before = (name: string) => (isForwardedTrusted ? fieldList(fields, name) : undefined)
+  const proto = client.isEncrypted ? 'https' : 'http'
+  const node = client.address.includes(':') ? `"[${client.address}]"` : client.address || 'unknown'
+  const hostPart = host === '' ? '' : `;host="${host}"`
+  const forwarded = withElement(before('forwarded'), `for=${node};proto=${proto}${hostPart}`)
+  const addresses = withElement(before('x-forwarded-for'), client.address || 'unknown')
+  const shownHost = before('x-forwarded-host') ?? host
+  return (
+    `X-Forwarded-For: ${addresses}\r\nX-Forwarded-Proto: ${before('x-forwarded-proto') ?? proto}\r\n` +
+    (shownHost === '' ? '' : `X-Forwarded-Host: ${shownHost}\r\n`) +
+    `Forwarded: ${forwarded}\r\n`
+  )
+}
+
+function withElement(before: string | undefined, element: string): string {
+  return before === undefined || before === '' ? element : `${before}, ${element}`
+}
+
+function via(fields: Fields, versionMinor: number, pseudonym: string): string {
+  return `Via: ${withElement(fieldList(fields, 'via'), `1.${versionMinor} ${pseudonym}`)}\r\n`
+}
+
+const traceparent = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/
+
+/** The client's trace goes on; without a valid one a trace begins here, not sampled (W3C Trace Context section 3.2). */
+function traceField(fields: Fields, random: Random): string {
+  const present = fieldList(fields, 'traceparent')
+  if (present !== undefined && traceparent.test(present)) return `traceparent: ${present}\r\n`
+  return `traceparent: 00-${hexDigits(random, 4)}-${hexDigits(random, 2)}-00\r\n`
+}
+
+/** `words` times 8 hexadecimal digits. The first is never 0, because an id of nothing but zeros is invalid. */
+function hexDigits(random: Random, words: number): string {
+  let digits = ''
+  for (let index = 0; index < words; index += 1) {
+    const word = Math.floor(random.next() * 0x1_0000_0000)
+    digits += (index === 0 ? (word | 1) >>> 0 : word).toString(16).padStart(8, '0')
+  }
+  return digits
+}
+
+export interface ResponseForwarding {
+  readonly pseudonym: string
+  /** Names, in lower case, that the caller takes off or writes itself. */
+  readonly without?: ReadonlySet<string>
+  /** Fields of the caller's, each with its CR LF. */
+  readonly added?: string
+}
+
+/**
+ * The status line and fields for the client, without the empty line: what `respond` and `inform` of an exchange take. The
+ * fields of framing and connection are left to those.
+ */
+export function clientResponseHead(response: ResponseHead, { pseudonym, without, added }: ResponseForwarding): string {
+  const { fields, connection } = response
+  let text = `HTTP/1.1 ${response.status} ${response.reason}\r\n`
+  let earlierVia = ''
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] ?? ''
+    const lower = name.toLowerCase()
+    if (endingHere.has(lower) || without?.has(lower) === true) continue
+    if (lower === 'via') {
+      earlierVia = earlierVia === '' ? (fields[index + 1] ?? '') : `${earlierVia}, ${fields[index + 1]}`
+      continue
+    }
+    if (isNominated(connection, lower)) continue
+    text += `${name}: ${fields[index + 1]}\r\n`
+  }
+  const hop = `1.${response.versionMinor} ${pseudonym}`
+  return `${text}Via: ${withElement(earlierVia, hop)}\r\n${added ?? ''}`
+}
+
+/** The 101 response for the client: what `upgrade` of an exchange takes. */
+export function clientUpgradeHead(response: ResponseHead, forwarding: ResponseForwarding): string {
+  return `${clientResponseHead(response, forwarding)}Connection: Upgrade\r\nUpgrade: ${response.upgrade ?? ''}\r\n`
+}
+
+/** How the response of an upstream is framed for the client: as it came, and for HEAD as it would have. */
+export function clientFraming(response: ResponseHead): ResponseFraming {
+  const { framing, contentLength } = response
+  if (framing.kind === 'length') return framing
+  if (framing.kind === 'none' && contentLength !== undefined) return { kind: 'length', bytes: contentLength }
+  // A body that ends with the upstream's connection has chunks for the client: then its end can be told from a cut. So
+  // has what HEAD asks about where no length is known.
+  return { kind: 'chunked' }
+}

@@ -1,0 +1,11 @@
+import type { FrontOptions } from './front-options.ts'
+import type { GatherBuffer } from './gather.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+
+/** What the connections of a server share. */
+export interface FrontShared {
+  readonly options: FrontOptions
+  readonly wheel: TimerWheel
+  readonly gather: GatherBuffer
+  isClosing(): boolean
+}
