@@ -1,10 +1,9 @@
-import { systemClock } from '../src/lib/clock.ts'
 import { GatewayProcess } from '../test/lab/gateway-process.ts'
 import { readFixture, tsFixture } from '../test/lab/media.ts'
 import { OriginProcess } from '../test/lab/origin-process.ts'
-import { processFacts } from '../test/lab/process-facts.ts'
 import { Viewer } from '../test/lab/viewer.ts'
-import { ByteCounters } from './byte-counters.ts'
+import { load, WARM_UP_MS } from './load.ts'
+import type { Load } from './load.ts'
 import { Nginx } from './nginx.ts'
 import { markdownTable, median, note, numberOption, publish } from './report.ts'
 
@@ -14,52 +13,12 @@ import { markdownTable, median, note, numberOption, publish } from './report.ts'
  * the same bytes in the same run to the same readers at the same rate.
  */
 
-const GB = 1e9
 const MiB = 2 ** 20
 const VIEWERS = [1, 50, 300, 1_000]
 const STREAMS = 200
 const VIDEO_KBPS = 7_600
 const MANY_STREAMS_KBPS = 2_000
 const TTFB_RUNS = 20
-const WARM_UP_MS = 4_000
-
-interface Load {
-  readonly cpuSecondsPerGb: number
-  readonly cpuPercent: number
-  readonly rssBytes: number
-  readonly megabitsPerSecond: number
-  readonly open: number
-  /** The least and the most that a viewer got, in Mbit/s. */
-  readonly range: readonly [number, number]
-}
-
-/** Lets viewers read `paths` of `url` for a while and measures the process `pid` meanwhile. */
-async function load(
-  pid: number,
-  url: string,
-  paths: readonly string[],
-  options: { readonly seconds: number; readonly bytesPerSecond?: number },
-): Promise<Load> {
-  await using counters = new ByteCounters()
-  await counters.open(url, paths, options.bytesPerSecond)
-  await systemClock.sleep(WARM_UP_MS)
-  const [factsBefore, before, startMs] = [await processFacts(pid), await counters.count(), systemClock.nowMs()]
-  await systemClock.sleep(options.seconds * 1_000)
-  const [factsAfter, after, endMs] = [await processFacts(pid), await counters.count(), systemClock.nowMs()]
-  await counters.close()
-  const seconds = (endMs - startMs) / 1_000
-  const bytes = after.totalBytes - before.totalBytes
-  const cpuSeconds = factsAfter.cpuSeconds - factsBefore.cpuSeconds
-  const lifeSeconds = seconds + WARM_UP_MS / 1_000
-  return {
-    cpuSecondsPerGb: cpuSeconds / (bytes / GB),
-    cpuPercent: (cpuSeconds / seconds) * 100,
-    rssBytes: factsAfter.rssBytes,
-    megabitsPerSecond: (bytes * 8) / seconds / 1e6,
-    open: after.open,
-    range: [(after.leastBytes * 8) / lifeSeconds / 1e6, (after.mostBytes * 8) / lifeSeconds / 1e6],
-  }
-}
 
 const repeated = (path: string, times: number) => Array.from({ length: times }, () => path)
 

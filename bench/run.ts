@@ -11,6 +11,7 @@ const BENCHMARKS: readonly (readonly [file: string, args: readonly string[]])[] 
   ['soak.ts', []],
   ['seams.ts', []],
   ['splice.ts', []],
+  ['seamless-cost.ts', []],
 ]
 
 for (const [file, args] of BENCHMARKS) {

@@ -3,16 +3,21 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from './config/settings.ts'
 import { eventRoutes } from './events/api.ts'
+import type { EventSink } from './events/event.ts'
 import { createJournal } from './events/journal.ts'
 import { createLiveEvents } from './events/live.ts'
 import { openWebhooks } from './events/webhooks.ts'
-import { streamPolicy } from './failover/group.ts'
+import { streamPolicy, tunnelPolicy } from './failover/group.ts'
 import type { GroupPolicy } from './failover/group.ts'
 import { createAccess } from './http/access.ts'
+import { apiKeyRoutes } from './http/api-key-routes.ts'
+import { ApiKeys } from './http/api-keys.ts'
+import type { ApiKey } from './http/api-keys.ts'
 import { resolveApiToken } from './http/api-token.ts'
 import { createMetrics, metricsRoutes } from './http/metrics.ts'
 import type { Metrics, MetricSources } from './http/metrics.ts'
 import { createServer } from './http/server.ts'
+import type { RouteGroup } from './http/server.ts'
 import { systemClock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import { systemRandom } from './lib/random.ts'
@@ -24,12 +29,19 @@ import { streamApi } from './streams/api/stream-api.ts'
 import { drillRoutes } from './streams/api/drill-routes.ts'
 import { switchRoutes } from './streams/api/switch-routes.ts'
 import { CaptureFiles } from './streams/capture/capture-files.ts'
+import type { SlateMaker } from './streams/outage.ts'
+import { createSlateMaker } from './streams/slate/slate-maker.ts'
+import { createSlateRenderer } from './streams/slate/slate-renderer.ts'
 import { ConnectionBudget } from './streams/connection-budget.ts'
 import { Drills } from './streams/drill/drills.ts'
 import { SwitchLog } from './streams/receipts/switch-log.ts'
 import { Decoders } from './streams/detect/decoders.ts'
+import { isPublicAddress, publicOnlyLookup } from './streams/sources/address-guard.ts'
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
+import { tunnelApi } from './tunnels/api/tunnel-api.ts'
+import { createHttpProbe, networksMatcher } from './tunnels/probe.ts'
+import { TunnelService } from './tunnels/service.ts'
 
 /** The composition root: configuration in, everything wired, and one thing to dispose of. */
 export interface Gateway extends AsyncDisposable {
@@ -70,22 +82,22 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
       ...{ clock, log, events, metrics, store, secret, network, policy },
       ...{ defaults: config, limits: config, random: systemRandom },
       ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
-      ...{ slates: undefined, captures, recordSwitch: (receipt) => switches.record(receipt) },
+      ...{ slates: slateMaker(config, log), captures, recordSwitch: (receipt) => switches.record(receipt) },
       ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
       viewersPerStreamMax: config.maxViewersPerStream,
     }),
   )
   await streams.restore()
   const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
-  const access = createAccess({ mode: token.mode, requireViewerToken: config.requireViewerToken, secret })
+  const tunnels = await openTunnels({ config, log, store, events }, starting)
+  const { requireViewerToken } = config
+  const access = createAccess({ mode: token.mode, requireViewerToken, secret, keys: tunnels.keys })
   const health = starting.use(watchStore(store))
   const ffmpegVersion = await firstLineOf('ffmpeg', ['-version'])
   const server = starting.use(
     await createServer({
       ...{ access, clock, log, version },
-      rootPath: config.rootPath,
-      documents: config,
-      trustProxy: config.trustProxy,
+      ...{ rootPath: config.rootPath, documents: config, trustProxy: config.trustProxy },
       groups: [
         streamApi({
           ...{ streams, access, clock, version },
@@ -97,6 +109,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
         }),
         switchRoutes({ streams, switches, captures }),
         drillRoutes({ streams, drills }),
+        ...tunnels.groups,
         eventRoutes({ journal: events, webhooks, live }),
         metricsRoutes(metrics),
       ],
@@ -115,6 +128,45 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
       await running.disposeAsync()
     },
   }
+}
+
+interface TunnelParts extends GatewayOptions {
+  readonly store: Store
+  readonly events: EventSink
+}
+
+interface OpenTunnels {
+  readonly service: TunnelService
+  readonly keys: ApiKeys
+  readonly groups: readonly RouteGroup[]
+}
+
+/** Tunnels, and the API keys by which their owners are told apart. */
+async function openTunnels(parts: TunnelParts, starting: AsyncDisposableStack): Promise<OpenTunnels> {
+  const { config } = parts
+  const isOpened = networksMatcher(config.tunnelPrivateNetworks)
+  const allows = (ip: string) => isPublicAddress(ip) || isOpened(ip)
+  const guard = { allows, lookup: publicOnlyLookup(undefined, allows) }
+  const probe = starting.use(createHttpProbe({ clock, guard }))
+  const policy = { ...tunnelPolicy, probe: { ...tunnelPolicy.probe, intervalMs: config.tunnelProbeMs } }
+  const service = starting.use(
+    new TunnelService({
+      ...{ ...parts, clock, random: systemRandom, policy, probe, guard },
+      tunnelsMax: config.maxTunnels,
+    }),
+  )
+  await service.restore()
+  const keys = await openApiKeys(parts)
+  return { service, keys, groups: [tunnelApi({ tunnels: service, clock }), apiKeyRoutes({ keys, clock })] }
+}
+
+async function openApiKeys({ store, log }: TunnelParts): Promise<ApiKeys> {
+  const shelf = {
+    list: async () => store.list('api_keys'),
+    put: async (id: string, key: ApiKey) => store.put('api_keys', id, { ...key }),
+    delete: async (id: string) => store.delete('api_keys', id),
+  }
+  return ApiKeys.open({ shelf, clock, log })
 }
 
 function informationOf(
@@ -146,6 +198,13 @@ function metricSourcesOf(streams: () => Streams): MetricSources {
 function gatewayPolicy({ maxRetries, maxFailoverAttempts, maxSwitches }: Config): GroupPolicy {
   const immediateAttempts = maxFailoverAttempts > 0 ? maxFailoverAttempts : maxRetries
   return { ...streamPolicy, automaticFailover: immediateAttempts > 0, immediateAttempts, switchesMax: maxSwitches }
+}
+
+function slateMaker({ dataDirectory }: Config, log: Log): SlateMaker {
+  return createSlateMaker({
+    renderer: createSlateRenderer({ directory: join(dataDirectory, 'slates'), clock, log }),
+    clock,
+  })
 }
 
 interface StoreWatch extends Disposable {

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { systemClock } from '../../src/lib/clock.ts'
+import { GatewayProcess } from '../lab/gateway-process.ts'
+import { until } from '../lab/poll.ts'
+import { Scene } from '../lab/scene.ts'
+import { dtsSteps, judgeSeams } from '../lab/seam-oracle.ts'
+
+/** What viewers get when no source delivers. */
+const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0
+/** 90 kHz ticks: one and a half frames at 25 frames a second. */
+const STEP_TICKS_MAX = 5_400
+
+let gateway: GatewayProcess
+before(async () => {
+  gateway = await GatewayProcess.start({ env: { VIEWER_HOLD_SECONDS: '4', SLATE_HOLD_SECONDS: '20' } })
+})
+after(async () => await gateway[Symbol.asyncDispose]())
+
+async function outage(scene: Scene): Promise<void> {
+  for (const origin of scene.origins) {
+    origin.answer = { kind: 'status', status: 503 }
+    origin.inject({ kind: 'reset', aligned: false })
+  }
+}
+
+function recovery(scene: Scene): void {
+  for (const origin of scene.origins) origin.answer = { kind: 'live' }
+}
+
+async function slateOn(scene: Scene, isOn: boolean): Promise<void> {
+  await until(
+    async () => {
+      const { stream } = await gateway.api.get<{ stream: { slate_on: boolean } }>(`/streams/${scene.streamId}`)
+      return stream.slate_on === isOn
+    },
+    { what: `the slate being ${isOn ? 'on' : 'off'}`, deadlineMs: 20_000 },
+  )
+}
+
+describe('when no source delivers', { concurrency: 3, skip: hasFfmpeg ? false : 'ffmpeg is not installed' }, () => {
+  test('viewers see a slate, longer than they are held without one, and come back without a step', async () => {
+    await using scene = await Scene.open({
+      gateway,
+      origins: [{ name: 'primary' }, { name: 'backup' }],
+      stream: { slate: { after_seconds: 1, text: 'Soon back' } },
+    })
+    const viewer = await scene.watching()
+    await viewer.hasRead(150_000)
+    await outage(scene)
+    await slateOn(scene, true)
+    await systemClock.sleep(5_000)
+    assert.equal(viewer.state, 'reading', 'the hold without a slate is over')
+    const marksBefore = viewer.record.sources.length
+    recovery(scene)
+    await until(() => viewer.record.stretches.length > marksBefore, { what: 'a source', deadlineMs: 20_000 })
+    await viewer.hasRead(viewer.totalBytes + 200_000)
+    await slateOn(scene, false)
+    await gateway.api.call('DELETE', `/streams/${scene.streamId}`)
+    await until(() => !viewer.isAlive, { what: 'the end of the stream' })
+    const path = join(gateway.dataDirectory, 'slate.ts')
+    await writeFile(path, viewer.body)
+    const { warnings, continuityErrors, packets } = await judgeSeams(path)
+    assert.deepEqual(warnings, [])
+    assert.equal(continuityErrors, 0)
+    const steps = dtsSteps(packets, 'video')
+    assert.ok(Math.min(...steps) > 0 && Math.max(...steps) <= STEP_TICKS_MAX, `the longest step is ${Math.max(...steps)}`)
+    const { events } = await gateway.api.get<{ events: readonly { data: { slate_ms: number; gap_ms: number } }[] }>(
+      `/events?type=switch_completed&stream_id=${scene.streamId}`,
+    )
+    const receipt = events.find(({ data }) => data.slate_ms > 0)
+    assert.ok(receipt !== undefined, 'the receipt tells of the slate')
+    assert.ok(receipt.data.gap_ms < receipt.data.slate_ms, 'the gap ended with the slate')
+  })
+
+  test('nothing but null packets comes before it, and without it, and then the viewers are let go', async () => {
+    await using scene = await Scene.open({
+      gateway,
+      origins: [{ name: 'primary' }],
+      stream: { slate: false },
+    })
+    const viewer = await scene.watching()
+    await outage(scene)
+    await systemClock.sleep(1_000)
+    const before = viewer.totalBytes
+    await systemClock.sleep(1_500)
+    const after = viewer.body
+    assert.ok(after.length > before, 'the connection is kept alive')
+    for (let at = Math.ceil(before / 188) * 188; at + 188 <= after.length; at += 188) {
+      assert.equal(after.readUInt16BE(at + 1) & 0x1fff, 0x1fff, 'a null packet')
+    }
+    assert.equal(await viewer.finished(), 'ended')
+  })
+
+  test('the operator’s file is shown, and one that is missing does no harm', async () => {
+    const picture = join(gateway.dataDirectory, 'card.png')
+    spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=red:size=64x64', '-frames:v', '1', '-y', picture])
+    await using scene = await Scene.open({
+      gateway,
+      origins: [{ name: 'primary' }],
+      stream: { slate: { after_seconds: 0.5, file: picture } },
+    })
+    await using other = await Scene.open({
+      gateway,
+      origins: [{ name: 'primary' }],
+      stream: { slate: { after_seconds: 0.5, file: '/nowhere/card.png' } },
+    })
+    const viewer = await scene.watching()
+    const otherViewer = await other.watching()
+    await outage(scene)
+    await outage(other)
+    await slateOn(scene, true)
+    await until(() => gateway.logs.some((line) => line['event'] === 'slate_unavailable'), {
+      what: 'the word about the missing file',
+    })
+    recovery(scene)
+    recovery(other)
+    await viewer.sees(scene.origin(0).name, { marks: 5 })
+    await otherViewer.sees(other.origin(0).name, { marks: 5 })
+  })
+})
