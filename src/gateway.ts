@@ -90,8 +90,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   await streams.restore()
   const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
   const tunnels = await openTunnels({ config, log, store, events }, starting)
-  const { requireViewerToken } = config
-  const access = createAccess({ mode: token.mode, requireViewerToken, secret, keys: tunnels.keys })
+  const access = createAccess({ ...config, mode: token.mode, secret, keys: tunnels.keys })
   const health = starting.use(watchStore(store))
   const ffmpegVersion = await firstLineOf('ffmpeg', ['-version'])
   const server = starting.use(

@@ -2,6 +2,7 @@ import { detection } from './detection-settings.ts'
 import { failover } from './failover-settings.ts'
 import { boolean, choice, integer, optionalString, seconds, string } from './setting.ts'
 import type { Setting } from './setting.ts'
+import { tunnels } from './tunnel-settings.ts'
 import { viewers } from './viewer-settings.ts'
 
 const path = { pattern: /^(\/[\w./-]{0,200})?$/, allowed: 'empty or a path that begins with /' }
@@ -190,7 +191,7 @@ const events = {
   ),
 } as const
 
-const table = { ...server, ...access, ...sources, ...failover, ...detection, ...viewers, ...events }
+const table = { ...server, ...access, ...sources, ...failover, ...tunnels, ...detection, ...viewers, ...events }
 
 type Table = typeof table
 

@@ -67,10 +67,14 @@ export function leaveForBetter(turn: Turn, onAir: OnAir, reason: string): void {
   putOnAir(turn, automatic(better.spec.id, 0), { cause: 'failover', reason, evidence, by: null })
 }
 
-/** A pin was lifted while its candidate fails: go on as after any other failure. */
+/** A pin was lifted while its candidate fails, or is known to be bad: go on as after any other failure. */
 export function resumeAfterPin(turn: Turn): void {
   const { onAir, incident } = turn.state
-  if (onAir === null || incident === null || onAir.firstSuccessAtMs !== null || !mayFailOver(turn)) return
+  if (onAir === null || !mayFailOver(turn)) return
+  // Media that flows goes on; that a request was answered some time ago says nothing about the next one.
+  const isDelivering = onAir.firstSuccessAtMs !== null
+  if (isDelivering && turn.policy.selection.kind === 'ordered') return
+  if (isDelivering || incident === null) return leaveForBetter(turn, onAir, 'unpinned')
   const next = nextInRound(turn, onAir.id, incident)
   if (next === undefined) return
   putOnAir(turn, automatic(next.spec.id, 0), { cause: 'failover', reason: 'unpinned', evidence: null, by: null })

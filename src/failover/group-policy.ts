@@ -133,7 +133,7 @@ export const tunnelPolicy: GroupPolicy = {
   ...streamPolicy,
   selection: { kind: 'priority_weighted' },
   health: { ...defaultHealth, riseThreshold: 1, coolDownMs: 180_000 },
-  breaker: defaultBreaker,
+  breaker: { ...defaultBreaker, halfOpenSuccesses: 1 },
   failback: { ...defaultFailback, probationMs: 0, holdDownMs: 0 },
   probe: { intervalMs: 60_000, watch: 'unhealthy_and_unknown' },
   onPriorityChange: 'switch',

@@ -140,7 +140,8 @@ export type GroupEvent =
     }
   | { readonly kind: 'pin_requested'; readonly id: CandidateId; readonly ttlMs?: number; readonly by: string }
   | { readonly kind: 'unpin_requested' }
-  | { readonly kind: 'failures_reset'; readonly id: CandidateId }
+  /** Forget what is held against a candidate: nothing is known of it then, or, when `trusted`, it is healthy at once. */
+  | { readonly kind: 'failures_reset'; readonly id: CandidateId; readonly trusted?: boolean }
   /** Edited in place: those that stay keep health and epoch. Throws a RangeError on a list that cannot be ranked. */
   | { readonly kind: 'candidates_changed'; readonly candidates: readonly CandidateSpec[] }
   /** An armed timer fired; the step works out itself what is due. */

@@ -124,7 +124,7 @@ function handle(turn: Turn, event: GroupEvent): void {
     case 'unpin_requested':
       return unpin(turn)
     case 'failures_reset':
-      if (findCandidate(turn.state, event.id) !== undefined) return forgetFailures(turn, event.id)
+      if (findCandidate(turn.state, event.id) !== undefined) return forgetFailures(turn, event.id, event.trusted)
       turn.effects.push({ kind: 'request_refused', request: 'reset', reason: 'unknown_candidate' })
       return
     case 'candidates_changed':

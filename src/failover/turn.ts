@@ -110,11 +110,11 @@ export function closeRequest(turn: Turn, id: CandidateId, generation: number | u
   return current
 }
 
-/** Forgets what was held against a candidate. */
-export function forgetFailures(turn: Turn, id: CandidateId): void {
+/** Forgets what was held against a candidate; a trusted one is taken for healthy until it fails. */
+export function forgetFailures(turn: Turn, id: CandidateId, trusted = false): void {
   changeCandidate(turn, id, 'failures_reset', (candidate) => ({
     ...candidate,
-    health: unknownHealth,
+    health: trusted ? { ...unknownHealth, verdict: 'healthy' } : unknownHealth,
     breaker: closeBreaker(candidate.breaker),
   }))
 }

@@ -3,8 +3,31 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { HoldfastError } from '../lib/errors.ts'
 import { isLoopbackHost } from './loopback.ts'
 
-/** Who may use a route: whoever has the API token, whoever may watch the stream that the path names, or everybody. */
-export type Access = 'operator' | 'viewer' | 'public'
+/**
+ * Who may use a route: admins; whoever has an API key, within what its role allows; whoever may watch the stream that the
+ * path names; or everybody.
+ */
+export type Access = 'operator' | 'account' | 'viewer' | 'public'
+
+/** What a key may do: everything, everything with what is its owner's, or only read that. */
+export const ROLES = ['admin', 'user', 'viewer'] as const
+export type Role = (typeof ROLES)[number]
+
+/** Who asks. */
+export interface Caller {
+  /** Whose tunnels and keys are theirs. */
+  readonly owner: string
+  readonly role: Role
+}
+
+/** Whoever has API_TOKEN; without one, whoever reaches the gateway. */
+export const FIRST_ADMIN: Caller = { owner: 'admin', role: 'admin' }
+
+/** Where the owner of a key is looked up. */
+export interface KeyDirectory {
+  /** Undefined for a key that is unknown, revoked or expired. */
+  callerOf(key: string): Caller | undefined
+}
 
 /** How operators are told apart. `loopback` and `off` ask for no token; `off` also answers to every Host. */
 export type AccessMode =
@@ -15,12 +38,16 @@ export interface AccessOptions {
   readonly requireViewerToken: boolean
   /** Key of the viewer tokens; they are good for as long as it is kept. */
   readonly secret: string
+  /** API keys beside API_TOKEN. */
+  readonly keys?: KeyDirectory
 }
 
 /** What an access decision is made of. */
 export interface AccessRequest {
   readonly headers: IncomingHttpHeaders
   readonly query: unknown
+  /** GET when it is not given. */
+  readonly method?: string
   /** Of a viewer route: the stream that its path names. */
   readonly streamId: string | undefined
 }
@@ -28,6 +55,8 @@ export interface AccessRequest {
 export interface AccessControl {
   readonly mode: AccessMode
   isOperator(request: AccessRequest): boolean
+  /** Whose request it is; undefined when it shows nothing that says so. */
+  callerOf(request: AccessRequest): Caller | undefined
   /** The error to answer with, or undefined when the request may go on. */
   refusal(request: AccessRequest, access: Access | undefined): HoldfastError | undefined
   /** The token that lets a viewer watch one stream; undefined where no viewer needs one. */
@@ -35,13 +64,33 @@ export interface AccessControl {
 }
 
 const VIEWER_TOKEN_LENGTH = 32
+/** Methods that only read (RFC 9110 §9.2.1). */
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Tokens in constant time; without a token, protection from web pages that the operator's browser happens to show. */
-export function createAccess({ mode, requireViewerToken, secret }: AccessOptions): AccessControl {
+export function createAccess({ mode, requireViewerToken, secret, keys }: AccessOptions): AccessControl {
   const viewerTokenOf = (streamId: string): string =>
     createHmac('sha256', secret).update(`viewer\n${streamId}`).digest('hex').slice(0, VIEWER_TOKEN_LENGTH)
-  const operatorRefusal = (request: AccessRequest): HoldfastError | undefined =>
-    mode.kind === 'token' ? tokenRefusal(request, mode.token) : pageRefusal(request.headers, mode.kind)
+  const callerOf = (request: AccessRequest): Caller | undefined => {
+    const given = tokensGiven(request)
+    if (mode.kind === 'token') {
+      return given.some((text) => isSame(text, mode.token)) ? FIRST_ADMIN : ownerOfKey(given, keys)
+    }
+    return pageRefusal(request.headers, mode.kind) === undefined ? (ownerOfKey(given, keys) ?? FIRST_ADMIN) : undefined
+  }
+  const operatorRefusal = (request: AccessRequest): HoldfastError | undefined => {
+    const caller = callerOf(request)
+    if (caller !== undefined) return caller.role === 'admin' ? undefined : roleRefusal(caller.role)
+    return mode.kind === 'token' ? tokenRefusal(request) : pageRefusal(request.headers, mode.kind)
+  }
+  const accountRefusal = (request: AccessRequest): HoldfastError | undefined => {
+    const caller = callerOf(request)
+    if (caller === undefined) {
+      if (mode.kind !== 'token') return pageRefusal(request.headers, mode.kind)
+      return new HoldfastError('unauthorized', 'An API key that is valid has to come with the request')
+    }
+    return caller.role === 'viewer' && !READING.has(request.method ?? 'GET') ? roleRefusal('viewer') : undefined
+  }
   const viewerRefusal = (request: AccessRequest): HoldfastError | undefined => {
     if (!requireViewerToken) return undefined
     const given = queryText(request.query, 'token')
@@ -57,10 +106,13 @@ export function createAccess({ mode, requireViewerToken, secret }: AccessOptions
   return {
     mode,
     isOperator: (request) => operatorRefusal(request) === undefined,
+    callerOf,
     refusal: (request, access) => {
       switch (access) {
         case 'public':
           return undefined
+        case 'account':
+          return accountRefusal(request)
         case 'viewer':
           return viewerRefusal(request)
         case 'operator':
@@ -74,18 +126,32 @@ export function createAccess({ mode, requireViewerToken, secret }: AccessOptions
   }
 }
 
-function tokenRefusal({ headers, query }: AccessRequest, token: string): HoldfastError | undefined {
-  const given = [
+function tokensGiven({ headers, query }: AccessRequest): readonly string[] {
+  return [
     headerText(headers['x-api-token']),
     /^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1],
     queryText(query, 'api_token'),
-  ].filter((candidate) => candidate !== undefined && candidate !== '')
-  if (given.length === 0) {
-    const text = 'API token required. Provide token via X-API-Token header or api_token query parameter.'
-    return new HoldfastError('unauthorized', text)
+  ].filter((text): text is string => text !== undefined && text !== '')
+}
+
+function ownerOfKey(given: readonly string[], keys: KeyDirectory | undefined): Caller | undefined {
+  for (const text of given) {
+    const caller = keys?.callerOf(text)
+    if (caller !== undefined) return caller
   }
-  const isRight = given.some((candidate) => isSame(candidate ?? '', token))
-  return isRight ? undefined : new HoldfastError('forbidden', 'Invalid API token')
+  return undefined
+}
+
+function tokenRefusal(request: AccessRequest): HoldfastError {
+  if (tokensGiven(request).length > 0) return new HoldfastError('forbidden', 'Invalid API token')
+  const text = 'API token required. Provide token via X-API-Token header or api_token query parameter.'
+  return new HoldfastError('unauthorized', text)
+}
+
+function roleRefusal(role: Role): HoldfastError {
+  const text =
+    role === 'viewer' ? 'A key with the role viewer may only read what is its own' : 'Only admins may do this'
+  return new HoldfastError('forbidden', text)
 }
 
 /**

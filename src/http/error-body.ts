@@ -4,8 +4,11 @@ import { HoldfastError } from '../lib/errors.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import { redactUrlsIn } from '../lib/redact.ts'
 
-/** How a route words its errors: as m3u-proxy does, or as RFC 9457 problem details. */
-export type ErrorStyle = 'peer' | 'problem'
+/**
+ * How a route words its errors: as m3u-proxy does, as RFC 9457 problem details, or as the tunnel API does, with a code in
+ * capitals (`{ error, code, message }`).
+ */
+export type ErrorStyle = 'peer' | 'problem' | 'coded'
 
 export interface ErrorAnswer {
   readonly status: number
@@ -57,15 +60,52 @@ interface Described {
   readonly isDefect?: boolean
 }
 
-/** The one place where whatever was thrown becomes an answer. Shows no stack trace, no cause, no credentials. */
-export function errorAnswer(thrown: unknown, style: ErrorStyle): ErrorAnswer {
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/**
+ * The one place where whatever was thrown becomes an answer. Shows no stack trace, no cause, no credentials. `defectCode`
+ * is what the coded style calls a defect.
+ */
+export function errorAnswer(thrown: unknown, style: ErrorStyle, defectCode?: string): ErrorAnswer {
   const described = describe(thrown, style)
   const headers: Record<string, string> = {}
   if (described.status === 401) headers['www-authenticate'] = 'Bearer'
   const { status, isDefect = false } = described
-  return style === 'peer'
-    ? { status, headers, isDefect, contentType: 'application/json; charset=utf-8', body: peerBody(described) }
-    : { status, headers, isDefect, contentType: 'application/problem+json', body: problemBody(described) }
+  const facts = { status, headers, isDefect }
+  switch (style) {
+    case 'peer':
+      return { ...facts, contentType: JSON_TYPE, body: peerBody(described) }
+    case 'problem':
+      return { ...facts, contentType: 'application/problem+json', body: problemBody(described) }
+    case 'coded':
+      return codedAnswer(described, facts, defectCode)
+    default:
+      return style satisfies never
+  }
+}
+
+/** Where the tunnel API's code is not our own in capitals. */
+const CODES: Partial<Record<ErrorCode, string>> = {
+  unauthorized: 'AUTH_REQUIRED',
+  malformed_body: 'INVALID_REQUEST',
+  store_unavailable: 'SERVICE_UNAVAILABLE',
+}
+
+function codedAnswer(
+  { status, code, message, isDefect }: Described,
+  facts: Pick<ErrorAnswer, 'status' | 'headers' | 'isDefect'>,
+  defectCode: string | undefined,
+): ErrorAnswer {
+  const name = isDefect === true && defectCode !== undefined ? defectCode : (CODES[code] ?? code.toUpperCase())
+  const words = name.replaceAll('_', ' ').toLowerCase()
+  const error = words.charAt(0).toUpperCase() + words.slice(1)
+  return {
+    ...facts,
+    // That API answers 400 to what does not validate.
+    status: status === 422 ? 400 : status,
+    contentType: JSON_TYPE,
+    body: { error, code: name, message: redactUrlsIn(message) },
+  }
 }
 
 function peerBody({ message, issues }: Described): unknown {

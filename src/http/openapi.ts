@@ -42,8 +42,9 @@ export async function registerDocuments(app: FastifyInstance, documentation: Doc
     },
     transform: (document) => {
       const { schema, url } = jsonSchemaTransform(document)
-      const isOperators = document.route.config?.access === 'operator'
-      return { schema: isOperators ? { ...schema, security: OPERATOR_SECURITY } : schema, url }
+      const access = document.route.config?.access
+      const needsKey = access === 'operator' || access === 'account'
+      return { schema: needsKey ? { ...schema, security: OPERATOR_SECURITY } : schema, url }
     },
   })
   await addGroup({ access: 'public', plugin: async (scope) => addDocumentRoutes(scope, documentation) })

@@ -9,7 +9,7 @@ import type { Clock } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { redactUrlsIn } from '../lib/redact.ts'
-import type { Access, AccessControl, AccessRequest } from './access.ts'
+import type { Access, AccessControl, AccessRequest, Caller } from './access.ts'
 import { isReadableByPages, writeCorsHeaders, writePreflightHeaders } from './cross-origin.ts'
 import { errorAnswer, RequestInvalid } from './error-body.ts'
 import type { ErrorStyle } from './error-body.ts'
@@ -24,8 +24,12 @@ declare module 'fastify' {
     /** Who may use the route. A route without it takes its group's, and is refused at the start where that has none. */
     access?: Access
     errors?: ErrorStyle
+    /** Of a route with coded errors: the code of its defects, INTERNAL_ERROR by default. */
+    defectCode?: string
   }
   interface FastifyRequest {
+    /** Whose request it is; there is one wherever an operator's or account's route is reached. */
+    caller: Caller | undefined
     /** True when the request has the operator's rights, also on a route that does not ask for them. */
     isOperator: boolean
   }
@@ -102,6 +106,7 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
   })
   app.setSerializerCompiler(serializerCompiler)
   acceptJsonBodies(app)
+  app.decorateRequest('caller', undefined)
   app.decorateRequest('isOperator', false)
   app.addHook('onRequest', onRequest(options, routes))
   app.addHook('onResponse', async (request, reply) => {
@@ -186,8 +191,10 @@ async function addGroup(app: FastifyInstance, routes: RouteTable, group: RouteGr
 
 function onRequest({ access, log }: HttpServerOptions, routes: RouteTable) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const judged: AccessRequest = { headers: request.headers, query: request.query, streamId: streamIdIn(request) }
-    request.isOperator = access.isOperator(judged)
+    const { headers, query, method } = request
+    const judged: AccessRequest = { headers, query, method, streamId: streamIdIn(request) }
+    request.caller = access.callerOf(judged)
+    request.isOperator = request.caller?.role === 'admin'
     if (request.is404) {
       answerUnrouted(request, reply, routes, access)
       return
@@ -226,7 +233,8 @@ function notFound(routes: RouteTable) {
 }
 
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
-  const answer = errorAnswer(error, request.routeOptions.config.errors ?? 'peer')
+  const { errors, defectCode } = request.routeOptions.config
+  const answer = errorAnswer(error, errors ?? 'peer', defectCode)
   if (answer.isDefect) {
     const cause = error instanceof Error ? (error.stack ?? error.message) : errorMessage(error)
     log.error(

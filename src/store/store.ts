@@ -26,9 +26,18 @@ export interface Store extends AsyncDisposable {
 }
 
 /** Buckets of named values. */
-export type Bucket = 'streams' | 'stream_state' | 'webhooks' | 'webhook_outbox' | 'secrets' | 'drills'
+export type Bucket =
+  | 'streams'
+  | 'stream_state'
+  | 'webhooks'
+  | 'webhook_outbox'
+  | 'secrets'
+  | 'drills'
+  | 'api_keys'
+  | 'tunnels'
+  | 'tunnel_state'
 /** Append-only logs. */
-export type Log = 'events' | 'webhook_deliveries' | 'switches'
+export type Log = 'events' | 'webhook_deliveries' | 'switches' | 'tunnel_activity'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 

@@ -66,10 +66,13 @@ export function addressForbidden(hostname: string): Error {
 }
 
 /**
- * Name resolution that keeps only public addresses, and fails when none is left. The addresses it lets through are
+ * Name resolution that keeps only public addresses (or those that `isAllowed` allows), and fails when none is left. The addresses it lets through are
  * those that are then connected to, so a name that changes its mind between a check and a connection gains nothing.
  */
-export function publicOnlyLookup(lookup: LookupFunction = systemLookup): LookupFunction {
+export function publicOnlyLookup(
+  lookup: LookupFunction = systemLookup,
+  isAllowed: (ip: string) => boolean = isPublicAddress,
+): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, answer) => {
       if (error !== null) {
@@ -77,7 +80,7 @@ export function publicOnlyLookup(lookup: LookupFunction = systemLookup): LookupF
         return
       }
       const all = typeof answer === 'string' ? [{ address: answer, family: isIP(answer) }] : answer
-      const allowed = all.filter(({ address }) => isPublicAddress(address))
+      const allowed = all.filter(({ address }) => isAllowed(address))
       const first = allowed[0]
       if (first === undefined) callback(addressForbidden(hostname), '', 0)
       else if (options.all === true) callback(null, allowed)
