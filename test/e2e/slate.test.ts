@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
@@ -11,6 +11,7 @@ import { dtsSteps, judgeSeams } from '../lab/seam-oracle.ts'
 
 /** What viewers get when no source delivers. */
 const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0
+const needsFfmpeg = { skip: hasFfmpeg ? false : 'ffmpeg is not installed' }
 /** 90 kHz ticks: one and a half frames at 25 frames a second. */
 const STEP_TICKS_MAX = 5_400
 
@@ -41,8 +42,20 @@ async function slateOn(scene: Scene, isOn: boolean): Promise<void> {
   )
 }
 
-describe('when no source delivers', { concurrency: 3, skip: hasFfmpeg ? false : 'ffmpeg is not installed' }, () => {
-  test('viewers see a slate, longer than they are held without one, and come back without a step', async () => {
+async function assertNoStep(bytes: Buffer): Promise<void> {
+  const path = join(gateway.dataDirectory, 'slate.ts')
+  await writeFile(path, bytes)
+  const { warnings, continuityErrors, packets } = await judgeSeams(path)
+  assert.deepEqual(warnings, [])
+  assert.equal(continuityErrors, 0)
+  const steps = dtsSteps(packets, 'video')
+  assert.ok(Math.min(...steps) > 0 && Math.max(...steps) <= STEP_TICKS_MAX, `the longest step is ${Math.max(...steps)}`)
+}
+
+test(
+  'viewers see a slate, longer than they are held without one, and come back without a step',
+  needsFfmpeg,
+  async () => {
     await using scene = await Scene.open({
       gateway,
       origins: [{ name: 'primary' }, { name: 'backup' }],
@@ -61,22 +74,20 @@ describe('when no source delivers', { concurrency: 3, skip: hasFfmpeg ? false : 
     await slateOn(scene, false)
     await gateway.api.call('DELETE', `/streams/${scene.streamId}`)
     await until(() => !viewer.isAlive, { what: 'the end of the stream' })
-    const path = join(gateway.dataDirectory, 'slate.ts')
-    await writeFile(path, viewer.body)
-    const { warnings, continuityErrors, packets } = await judgeSeams(path)
-    assert.deepEqual(warnings, [])
-    assert.equal(continuityErrors, 0)
-    const steps = dtsSteps(packets, 'video')
-    assert.ok(Math.min(...steps) > 0 && Math.max(...steps) <= STEP_TICKS_MAX, `the longest step is ${Math.max(...steps)}`)
+    await assertNoStep(viewer.body)
     const { events } = await gateway.api.get<{ events: readonly { data: { slate_ms: number; gap_ms: number } }[] }>(
       `/events?type=switch_completed&stream_id=${scene.streamId}`,
     )
     const receipt = events.find(({ data }) => data.slate_ms > 0)
     assert.ok(receipt !== undefined, 'the receipt tells of the slate')
     assert.ok(receipt.data.gap_ms < receipt.data.slate_ms, 'the gap ended with the slate')
-  })
+  },
+)
 
-  test('nothing but null packets comes before it, and without it, and then the viewers are let go', async () => {
+test(
+  'nothing but null packets comes before it, and without it, and then the viewers are let go',
+  needsFfmpeg,
+  async () => {
     await using scene = await Scene.open({
       gateway,
       origins: [{ name: 'primary' }],
@@ -93,32 +104,32 @@ describe('when no source delivers', { concurrency: 3, skip: hasFfmpeg ? false : 
       assert.equal(after.readUInt16BE(at + 1) & 0x1fff, 0x1fff, 'a null packet')
     }
     assert.equal(await viewer.finished(), 'ended')
-  })
+  },
+)
 
-  test('the operator’s file is shown, and one that is missing does no harm', async () => {
-    const picture = join(gateway.dataDirectory, 'card.png')
-    spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=red:size=64x64', '-frames:v', '1', '-y', picture])
-    await using scene = await Scene.open({
-      gateway,
-      origins: [{ name: 'primary' }],
-      stream: { slate: { after_seconds: 0.5, file: picture } },
-    })
-    await using other = await Scene.open({
-      gateway,
-      origins: [{ name: 'primary' }],
-      stream: { slate: { after_seconds: 0.5, file: '/nowhere/card.png' } },
-    })
-    const viewer = await scene.watching()
-    const otherViewer = await other.watching()
-    await outage(scene)
-    await outage(other)
-    await slateOn(scene, true)
-    await until(() => gateway.logs.some((line) => line['event'] === 'slate_unavailable'), {
-      what: 'the word about the missing file',
-    })
-    recovery(scene)
-    recovery(other)
-    await viewer.sees(scene.origin(0).name, { marks: 5 })
-    await otherViewer.sees(other.origin(0).name, { marks: 5 })
+test('the operator’s file is shown, and one that is missing does no harm', needsFfmpeg, async () => {
+  const picture = join(gateway.dataDirectory, 'card.png')
+  spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=red:size=64x64', '-frames:v', '1', '-y', picture])
+  await using scene = await Scene.open({
+    gateway,
+    origins: [{ name: 'primary' }],
+    stream: { slate: { after_seconds: 0.5, file: picture } },
   })
+  await using other = await Scene.open({
+    gateway,
+    origins: [{ name: 'primary' }],
+    stream: { slate: { after_seconds: 0.5, file: '/nowhere/card.png' } },
+  })
+  const viewer = await scene.watching()
+  const otherViewer = await other.watching()
+  await outage(scene)
+  await outage(other)
+  await slateOn(scene, true)
+  await until(() => gateway.logs.some((line) => line['event'] === 'slate_unavailable'), {
+    what: 'the word about the missing file',
+  })
+  recovery(scene)
+  recovery(other)
+  await viewer.sees(scene.origin(0).name, { marks: 5 })
+  await otherViewer.sees(other.origin(0).name, { marks: 5 })
 })
