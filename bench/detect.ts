@@ -5,6 +5,7 @@ import type { Pace } from '../test/lab/fault.ts'
 import { FaultOrigin } from '../test/lab/fault-origin.ts'
 import { GatewayProcess } from '../test/lab/gateway-process.ts'
 import { until } from '../test/lab/poll.ts'
+import type { Viewer } from '../test/lab/viewer.ts'
 import { detectRows } from './detect-rows.ts'
 import type { DetectRow } from './detect-rows.ts'
 import { measureThroughput } from './detect-throughput.ts'
@@ -106,6 +107,26 @@ const quietKinds: readonly QuietKind[] = [
   { name: 'twice as fast as real time', pace: { kind: 'slow', factor: 2 } },
 ]
 
+interface QuietStream {
+  readonly kind: QuietKind
+  readonly streamId: string
+  readonly viewer: Viewer
+}
+
+/** Longer than any burst. */
+const SILENT_MS_MAX = 15_000
+
+/** No alarm means nothing where nobody looked: throws unless every stream still flows and every source was decoded. */
+function assertWatched(gateway: GatewayProcess, watched: readonly QuietStream[]): void {
+  for (const { kind, viewer } of watched) {
+    const silentMs = systemClock.nowMs() - (viewer.record.lastMarkAtMs ?? 0)
+    if (viewer.state !== 'reading' || silentMs > SILENT_MS_MAX) throw new Error(`${kind.name}: the stream has stopped`)
+  }
+  for (const event of ['decoders_full', 'decoder_not_found', 'decoder_ended']) {
+    if (gateway.logged(event).length > 0) throw new Error(`not everything was decoded: ${event}`)
+  }
+}
+
 /** Every condition fails a source here, but for the one that is true of the lab's programmes: they repeat themselves. */
 const everything = Object.fromEntries(
   CONDITIONS.map((condition) => [condition, condition === 'looping' ? 'off' : 'fail']),
@@ -115,7 +136,7 @@ const everything = Object.fromEntries(
 async function measureQuiet(minutes: number, each: number): Promise<readonly (readonly string[])[]> {
   await using gateway = await GatewayProcess.start({ env: { DECODERS_MAX: '64' } })
   await using stack = new AsyncDisposableStack()
-  const watched: { readonly kind: QuietKind; readonly streamId: string }[] = []
+  const watched: QuietStream[] = []
   for (const kind of quietKinds) {
     for (let index = 0; index < each; index += 1) {
       scenes += 1
@@ -123,11 +144,11 @@ async function measureQuiet(minutes: number, each: number): Promise<readonly (re
       const primary = stack.use(await FaultOrigin.start({ ...options, name: `primary-${scenes}` }))
       const backup = stack.use(await FaultOrigin.start({ name: `backup-${scenes}`, programme: 'bravo' }))
       const streamId = await gateway.api.stream([primary.url, backup.url], { detect: everything })
-      stack.use(gateway.watch(streamId))
-      watched.push({ kind, streamId })
+      watched.push({ kind, streamId, viewer: stack.use(gateway.watch(streamId)) })
     }
   }
   await systemClock.sleep(minutes * MINUTE_MS)
+  assertWatched(gateway, watched)
   const alarms = new Map<QuietKind, number>()
   for (const { kind, streamId } of watched) {
     for (const type of ['failover_triggered', 'source_warning']) {
