@@ -173,7 +173,7 @@ async function main(args: readonly string[]): Promise<void> {
   const markdown = [
     markdownTable(['condition', 'what goes wrong', 'threshold', 'found', 'time to decide (median / longest)'], rows),
     '',
-    'False alarms, with every condition set to leave the source, the decoded ones included:',
+    'False alarms, with every condition set to leave the source, the decoded ones included (but for `looping`, which is true of the lab’s programmes):',
     '',
     markdownTable(['source', 'source-minutes', 'false alarms'], quiet),
     '',
