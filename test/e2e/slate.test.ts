@@ -67,8 +67,7 @@ test(
     await slateOn(scene, true)
     await systemClock.sleep(5_000)
     assert.equal(viewer.state, 'reading', 'the hold without a slate is over')
-    const marksBefore = viewer.record.sources.length
-    recovery(scene)
+      recovery(scene)
     await until(() => viewer.record.stretches.length > marksBefore, { what: 'a source', deadlineMs: 20_000 })
     await viewer.hasRead(viewer.totalBytes + 200_000)
     await slateOn(scene, false)
