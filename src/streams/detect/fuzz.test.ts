@@ -75,7 +75,8 @@ test('packets dropped, repeated and put out of order never throw', () => {
       })
       feed(Buffer.concat(packets), seed)
     }),
-    { numRuns: 60 },
+    // One table came back while the other was missing: the same condition, begun after it was first found.
+    { numRuns: 60, examples: [[1_139_848_981]] },
   )
 })
 

@@ -104,8 +104,11 @@ export class SourceMonitor {
     for (const condition of CONDITIONS) {
       const symptom = checks[condition](observed)
       if (symptom !== undefined) {
-        // The symptom anew each time: it may have become more severe.
-        this.#held.set(condition, { symptom, detectedMs: this.#held.get(condition)?.detectedMs ?? nowMs })
+        const heldMs = this.#held.get(condition)?.detectedMs
+        // The symptom anew each time: it may have become more severe, or have begun anew, as when one table came back and
+        // another is missing since.
+        const detectedMs = heldMs === undefined || symptom.sinceMs > heldMs ? nowMs : heldMs
+        this.#held.set(condition, { symptom, detectedMs })
       } else if (this.#held.size > 0) this.#held.delete(condition)
     }
   }
