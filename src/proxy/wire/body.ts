@@ -239,9 +239,10 @@ function quickSize(bytes: Buffer, from: number, to: number): number {
 }
 
 const hexDigits = new Int8Array(256).fill(-1)
-for (const [value, character] of [...'0123456789abcdef'].entries()) {
-  hexDigits[character.charCodeAt(0)] = value
-  hexDigits[character.toUpperCase().charCodeAt(0)] = value
+for (let value = 0; value < 16; value += 1) {
+  const digit = value.toString(16)
+  hexDigits[digit.charCodeAt(0)] = value
+  hexDigits[digit.toUpperCase().charCodeAt(0)] = value
 }
 
 /** Whether a size line may begin like this: digits, not too many, then nothing or extensions without a line break. */

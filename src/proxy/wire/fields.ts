@@ -70,6 +70,7 @@ function isBlank(code: number): boolean {
 }
 
 /** C0 controls without HTAB, CR and LF, and DEL; then CR and LF that do not stand together. */
+// oxlint-disable-next-line no-control-regex -- finding control characters is what it is for
 const faults = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/
 
 /** Where `text` first has a character that no head may contain, or -1. */

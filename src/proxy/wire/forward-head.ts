@@ -122,11 +122,9 @@ function forwardedFields(request: RequestHead, { client, isForwardedTrusted }: R
   const forwarded = withElement(before('forwarded'), `for=${node};proto=${proto}${hostPart}`)
   const addresses = withElement(before('x-forwarded-for'), client.address || 'unknown')
   const shownHost = before('x-forwarded-host') ?? host
-  return (
-    `X-Forwarded-For: ${addresses}\r\nX-Forwarded-Proto: ${before('x-forwarded-proto') ?? proto}\r\n` +
-    (shownHost === '' ? '' : `X-Forwarded-Host: ${shownHost}\r\n`) +
-    `Forwarded: ${forwarded}\r\n`
-  )
+  const hostField = shownHost === '' ? '' : `X-Forwarded-Host: ${shownHost}\r\n`
+  const protoField = `X-Forwarded-Proto: ${before('x-forwarded-proto') ?? proto}\r\n`
+  return `X-Forwarded-For: ${addresses}\r\n${protoField}${hostField}Forwarded: ${forwarded}\r\n`
 }
 
 function withElement(before: string | undefined, element: string): string {
@@ -146,12 +144,15 @@ function traceField(fields: Fields, random: Random): string {
   return `traceparent: 00-${hexDigits(random, 4)}-${hexDigits(random, 2)}-00\r\n`
 }
 
-/** `words` times 8 hexadecimal digits. The first is never 0, because an id of nothing but zeros is invalid. */
+const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** `words` times 8 hexadecimal digits. The first word is never 0, because an id of nothing but zeros is invalid. */
 function hexDigits(random: Random, words: number): string {
   let digits = ''
   for (let index = 0; index < words; index += 1) {
-    const word = Math.floor(random.next() * 0x1_0000_0000)
-    digits += (index === 0 ? (word | 1) >>> 0 : word).toString(16).padStart(8, '0')
+    const drawn = (random.next() * 0x1_0000_0000) | 0
+    const word = index === 0 ? drawn | 1 : drawn
+    digits += `${hexPairs[word >>> 24]}${hexPairs[(word >>> 16) & 255]}${hexPairs[(word >>> 8) & 255]}${hexPairs[word & 255]}`
   }
   return digits
 }

@@ -82,11 +82,10 @@ export function parseRequestHead(bytes: Buffer, from: number, to: number, limits
   const lineEnd = text.indexOf('\r\n')
   const isLineComplete = lineEnd >= 0 || isComplete
   const line = lineEnd >= 0 ? text.slice(0, lineEnd) : text
-  if (control >= 0 && (control < line.length || !isLineComplete)) return refuse(controlReason(text, control))
-  if (!isLineComplete) {
-    const isTooLong = line.length > limits.targetBytesMax + LINE_BYTES_BESIDE_TARGET || found.isTooLarge
-    return isTooLong ? refuse('target_too_long') : INCOMPLETE
-  }
+  const lineBytesMax = limits.targetBytesMax + LINE_BYTES_BESIDE_TARGET
+  if (control >= 0 && control < line.length && control <= lineBytesMax) return refuse(controlReason(text, control))
+  if (line.length > lineBytesMax) return refuse('target_too_long')
+  if (!isLineComplete) return found.isTooLarge ? refuse('target_too_long') : INCOMPLETE
   const request = readRequestLine(line, limits.targetBytesMax)
   if (typeof request === 'string') return refuse(request)
   if (control >= 0) return refuse(controlReason(text, control))

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
 
 /** A time at which its owner is called, unless it is moved before. */
 export class Deadline {
@@ -28,7 +28,7 @@ export class TimerWheel {
   readonly #slots: Set<Deadline>[] = Array.from({ length: SLOTS }, () => new Set())
   #waiting = 0
   #tick: number
-  #timer: Timer | undefined
+  #isTicking = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -50,7 +50,7 @@ export class TimerWheel {
     }
     if (this.#waiting === 0) this.#tick = tickOf(nowMs)
     this.#insert(deadline)
-    this.#timer ??= this.#clock.schedule(TICK_MS, this.#onTick)
+    this.#schedule()
   }
 
   /** The deadline is not called any more. */
@@ -79,7 +79,7 @@ export class TimerWheel {
   }
 
   readonly #onTick = (): void => {
-    this.#timer = undefined
+    this.#isTicking = false
     const nowMs = this.#clock.nowMs()
     const until = tickOf(nowMs)
     // After a pause of the process longer than a turn every slot is due once.
@@ -89,7 +89,13 @@ export class TimerWheel {
       this.#tick = tick
       this.#sweep(tick % SLOTS, nowMs)
     }
-    if (this.#waiting > 0) this.#timer ??= this.#clock.schedule(TICK_MS, this.#onTick)
+    if (this.#waiting > 0) this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isTicking) return
+    this.#isTicking = true
+    this.#clock.schedule(TICK_MS, this.#onTick)
   }
 
   #sweep(slot: number, nowMs: number): void {
