@@ -17,7 +17,7 @@ import { runTool } from '../lab/media.ts'
 import { cutAt, dtsSteps, judgeSeams, makeOracleSource, problemsOf } from '../lab/seam-oracle.ts'
 import type { OracleSource, SeamVerdict } from '../lab/seam-oracle.ts'
 
-const hasFfmpeg = (await runTool('ffmpeg', ['-version'])).code === 0
+const skip = (await runTool('ffmpeg', ['-version'])).code === 0 ? false : 'ffmpeg is not installed'
 const SOURCE_SECONDS = 4
 /** More than two loops of the card. */
 const SLATE_MS = 9_500
@@ -52,17 +52,17 @@ const channels: readonly Channel[] = [
   { name: 'MP2 alone, 44.1 kHz', encoding: ['-vn', '-c:a', 'mp2', '-ar', '44100'] },
 ]
 
-describe('slates made by ffmpeg', { skip: hasFfmpeg ? false : 'ffmpeg is not installed' }, () => {
-  let directory = ''
-  let renderer: SlateRenderer
-  before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'holdfast-slate-'))
-    renderer = createSlateRenderer({ directory: join(directory, 'cache'), clock: systemClock })
-  })
-  after(async () => await rm(directory, { recursive: true, force: true }))
+let directory = ''
+let renderer: SlateRenderer
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'holdfast-slate-'))
+  renderer = createSlateRenderer({ directory: join(directory, 'cache'), clock: systemClock })
+})
+after(async () => await rm(directory, { recursive: true, force: true }))
 
+describe('a decoder goes on from the channel into a slate of several loops and back', { skip }, () => {
   for (const channel of channels) {
-    test(`${channel.name}: a decoder goes on from the channel into a slate of several loops and back`, async () => {
+    test(channel.name, async () => {
       const source = await sourceOf(channel, directory)
       const signature = knownSignature(source.bytes)
       const slate = await renderer.slateFor(signature, {}, never)
@@ -75,7 +75,9 @@ describe('slates made by ffmpeg', { skip: hasFfmpeg ? false : 'ffmpeg is not ins
       if (slateFrames > 0) assertPictures(verdict, channel.fps ?? 25)
     })
   }
+})
 
+describe("a file of the operator's becomes a slate", { skip }, () => {
   const own: readonly (readonly [name: string, input: readonly string[], loopMs: number])[] = [
     ['still.png', ['-f', 'lavfi', '-i', 'testsrc2=size=300x400', '-frames:v', '1'], 4_000],
     [
@@ -86,7 +88,7 @@ describe('slates made by ffmpeg', { skip: hasFfmpeg ? false : 'ffmpeg is not ins
     ['mute.mkv', ['-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=10', '-t', '3', '-c:v', 'mpeg4'], 3_000],
   ]
   for (const [name, input, loopMs] of own) {
-    test(`a file of the operator's, ${name}, becomes a slate`, async () => {
+    test(name, async () => {
       const file = join(directory, name)
       const made = await runTool('ffmpeg', ['-v', 'error', '-y', ...input, file])
       assert.equal(made.code, 0, made.stderr)
@@ -100,7 +102,9 @@ describe('slates made by ffmpeg', { skip: hasFfmpeg ? false : 'ffmpeg is not ins
       assertSeamless(await judgeSeams(path))
     })
   }
+})
 
+describe('what viewers see and hear', { skip }, () => {
   test("the sound of the operator's film can be heard", async () => {
     const file = join(directory, 'loud.mp4')
     const args = [...lavfi('testsrc2=size=320x240:rate=30', 'sine=frequency=330'), '-t', '2', '-c:v', 'libx264']

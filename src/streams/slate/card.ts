@@ -21,6 +21,8 @@ const CAP_HEIGHT_SHARE = 0.055
 /** Of the font's units. */
 const PEN_WIDTH = 1.5
 const LINE_HEIGHT = 26
+/** Around the text, in pixels: thin strokes are not drawn thinner than a pixel. */
+const MARGIN = 2
 const COLOUR = [0xe6, 0xec, 0xf2] as const
 
 /** Draws `text` for a picture of `width` by `height` pixels, in a few lines, each in the middle. */
@@ -29,10 +31,13 @@ export function drawCardText(text: string, width: number, height: number): CardT
   const widest = Math.max(1, ...lines.map((line) => line.width))
   const scale = Math.min((height * CAP_HEIGHT_SHARE) / CAP_HEIGHT, (width * WIDTH_SHARE) / (widest + 2 * PEN_WIDTH))
   const unitsHigh = ASCENDER - DESCENDER + LINE_HEIGHT * (lines.length - 1) + 2 * PEN_WIDTH
-  const size = { width: even((widest + 2 * PEN_WIDTH) * scale), height: even(unitsHigh * scale) }
+  const size = {
+    width: even((widest + 2 * PEN_WIDTH) * scale + 2 * MARGIN),
+    height: even(unitsHigh * scale + 2 * MARGIN),
+  }
   const opacity = new Uint8Array(size.width * size.height)
   for (const [index, line] of lines.entries()) {
-    const baseline = (ASCENDER + PEN_WIDTH + LINE_HEIGHT * index) * scale
+    const baseline = MARGIN + (ASCENDER + PEN_WIDTH + LINE_HEIGHT * index) * scale
     drawLine(opacity, size.width, line, { left: (size.width - line.width * scale) / 2, baseline, scale })
   }
   const rgba = Buffer.alloc(opacity.length * 4)
@@ -48,8 +53,8 @@ function even(pixels: number): number {
 }
 
 /** Breaks at spaces into lines of about the same length. */
-function breakLines(text: string): readonly string[] {
-  const words = text.split(/\s+/).filter((word) => word !== '')
+export function breakLines(text: string): readonly string[] {
+  const words = text.split(/[\s\p{Cc}]+/u).filter((word) => word !== '')
   const letters = words.join(' ').length
   const target = Math.ceil(letters / Math.min(LINES_MAX, Math.max(1, Math.ceil(letters / LINE_CHARACTERS))))
   const lines: string[] = []

@@ -94,11 +94,12 @@ export class LoopReader {
       head.index = 0
       return
     }
+    // Sound that is shorter than the picture holds its last frame.
     const loopBeginDts = this.#loopTicks * head.loops + (units[0]?.dts ?? 0)
     if (head.nextDts >= loopBeginDts - unitTicks / 2) {
       head.loops += 1
       head.index = 0
-    } else if (following === undefined) head.index = 0
+    } else if (following === undefined) head.index -= 1
   }
 
   #pushTables(parts: Buffer[], { nextDts }: Head): void {

@@ -2,7 +2,8 @@ import { codecText } from '../../mpegts/analyser/signature.ts'
 import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
 import { audioEncodingOf } from './audio-encoding.ts'
 import type { AudioEncoding } from './audio-encoding.ts'
-import { drawCardText } from './card.ts'
+import { cardGraph } from './card-graph.ts'
+import type { Lettering } from './card-graph.ts'
 import { SlateError } from './slate-error.ts'
 import type { SlateFileFacts } from './slate-file.ts'
 import { videoEncodingOf } from './video-encoding.ts'
@@ -18,6 +19,7 @@ export interface RenderPlan {
 export interface SlateContent {
   /** Of the built-in card. */
   readonly text: string
+  readonly lettering: Lettering
   /** In place of the card. */
   readonly file: SlateFileFacts | undefined
 }
@@ -28,15 +30,6 @@ const FILE_SECONDS_MAX = 60
 const STILL_SECONDS_MAX = 0.5
 /** More sound than picture, so that a loop can end at any frame of sound. */
 const SOUND_MARGIN_SECONDS = 0.3
-const BACKGROUND = '0x10161f'
-const BAR_TRACK = '0x1c2735'
-const BAR = '0x6f95bd'
-/** Of the picture's sides. */
-const BAR_TRACK_SHARE = 0.16
-const BAR_SHARE = 0.04
-const BAR_HEIGHT_SHARE = 0.004
-/** Text is drawn no larger, and scaled up for larger pictures. */
-const TEXT_PICTURE_WIDTH_MAX = 1_920
 const AUDIO_STREAMS_MAX = 16
 
 /**
@@ -60,13 +53,17 @@ export function planRender(
   return planSound(audio, content)
 }
 
-function planVideo(video: VideoEncoding, audio: readonly AudioEncoding[], { text, file }: SlateContent): RenderPlan {
+function planVideo(
+  video: VideoEncoding,
+  audio: readonly AudioEncoding[],
+  { text, lettering, file }: SlateContent,
+): RenderPlan {
   if (file !== undefined && !file.hasVideo) throw new SlateError('file_unusable', `there is no picture in ${file.path}`)
   const isMoving = file?.seconds !== undefined && file.seconds > STILL_SECONDS_MAX
   const seconds = isMoving ? Math.min(file.seconds, FILE_SECONDS_MAX) : CARD_SECONDS
   const frames = Math.max(2, isMoving ? Math.round(seconds * video.framesPerSecond) : CARD_SECONDS * video.groupFrames)
   const loopSeconds = frames / video.framesPerSecond
-  const card = file === undefined ? cardGraph(video, text, loopSeconds) : undefined
+  const card = file === undefined ? cardGraph(video, text, loopSeconds, lettering) : undefined
   const end = [
     `trim=end_frame=${frames},setpts=N/(${video.rate})/TB,setsar=1,format=${video.pixelFormat}`,
     ...(video.isInterlaced ? ['setfield=tff'] : []),
@@ -92,50 +89,10 @@ function planSound(audio: readonly AudioEncoding[], { file }: SlateContent): Ren
   return { args: [...args, ...outputArgs(audio)], input: undefined }
 }
 
-interface CardGraph {
-  readonly inputArgs: readonly string[]
-  readonly input: Buffer
-  readonly graph: string
-}
-
-/** The text in the middle, and under it a bar that goes to and fro once in a loop, so that it can be seen to be alive. */
-function cardGraph({ width, height, rate }: VideoEncoding, text: string, loopSeconds: number): CardGraph {
-  const drawing = Math.min(1, TEXT_PICTURE_WIDTH_MAX / width)
-  const card = drawCardText(text, width * drawing, height * drawing)
-  const even = (pixels: number) => Math.max(2, Math.round(pixels / 2) * 2)
-  const [textWidth, textHeight] = [even(card.width / drawing), even(card.height / drawing)]
-  const [trackWidth, barWidth] = [even(width * BAR_TRACK_SHARE), even(width * BAR_SHARE)]
-  const barHeight = even(height * BAR_HEIGHT_SHARE)
-  const [trackX, barY] = [even((width - trackWidth) / 2), even(height / 2 + textHeight / 2 + height * 0.06)]
-  const travel = trackWidth - barWidth
-  const colour = (value: string, w: number, h: number) => `color=c=${value}:s=${w}x${h}:r=${rate}`
-  return {
-    inputArgs: [
-      '-f',
-      'rawvideo',
-      '-pixel_format',
-      'rgba',
-      '-video_size',
-      `${card.width}x${card.height}`,
-      '-i',
-      'pipe:0',
-    ],
-    input: card.rgba,
-    graph: [
-      `${colour(BACKGROUND, width, height)}[background]`,
-      `${colour(BAR_TRACK, trackWidth, barHeight)}[track]`,
-      `${colour(BAR, barWidth, barHeight)}[bar]`,
-      `[0:v]scale=${textWidth}:${textHeight}[text]`,
-      `[background][text]overlay=x=${even((width - textWidth) / 2)}:y=${even((height - textHeight) / 2)}[with_text]`,
-      `[with_text][track]overlay=x=${trackX}:y=${barY}[with_track]`,
-      `[with_track][bar]overlay=x='${trackX}+${travel}*(1-cos(2*PI*t/${loopSeconds}))/2':y=${barY}`,
-    ].join(';'),
-  }
-}
-
 /** Any picture or film in the channel's size, with bars where its shape is another. Its last picture stays to the end. */
 function fileGraph({ width, height, rate }: VideoEncoding): string {
-  const fit = `scale=${width}:${height}:force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1`
+  // Pixels that are not square first become so.
+  const fit = `scale=iw*sar:ih,setsar=1,scale=${width}:${height}:force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1`
   return `[0:v:0]${fit},pad=${width}:${height}:-1:-1:color=black,fps=${rate},tpad=stop=-1:stop_mode=clone`
 }
 

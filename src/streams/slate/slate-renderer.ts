@@ -5,7 +5,9 @@ import { silentLog } from '../../lib/log.ts'
 import type { Log } from '../../lib/log.ts'
 import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
 import { CARD_TEXT_DEFAULT } from './card.ts'
+import type { Lettering } from './card-graph.ts'
 import { planRender } from './render-plan.ts'
+import type { SlateContent } from './render-plan.ts'
 import { runFfmpeg } from './run-ffmpeg.ts'
 import type { FfmpegResult } from './run-ffmpeg.ts'
 import { readSlate } from './slate.ts'
@@ -14,6 +16,7 @@ import { SlateCache } from './slate-cache.ts'
 import { SlateError } from './slate-error.ts'
 import { parseFileFacts, SlateFiles } from './slate-file.ts'
 import type { SlateFile, SlateFileFacts } from './slate-file.ts'
+import { canDraw } from './stroke-font.ts'
 
 export interface SlateRendererOptions {
   /** Where rendered slates are kept; made when it is missing. */
@@ -48,6 +51,8 @@ const CACHE_BYTES_MAX = 64 * 1024 * 1024
 const ANSWER_BYTES_MAX = 1024 * 1024
 /** Different slates that may be rendered or wait for it. */
 const JOBS_MAX = 64
+/** Of what ffmpeg says when it fails. */
+const LINES_TOLD = 3
 
 interface Job {
   readonly slate: Promise<Slate>
@@ -145,14 +150,7 @@ class FfmpegSlateRenderer implements SlateRenderer {
     const startMs = this.#options.clock.nowMs()
     this.#encoders ??= await this.#askEncoders(signal)
     const facts = file === undefined ? undefined : await this.#askFile(file, signal)
-    const { args, input } = planRender(signature, { text, file: facts }, this.#encoders)
-    const level = ['-hide_banner', '-nostdin', '-v', 'error', '-y']
-    const result = await this.#run([...level, ...args], RENDER_LIMIT_MS, SLATE_BYTES_MAX, signal, input)
-    const slate = result.isOk ? readSlate(result.output) : undefined
-    if (slate === undefined) {
-      const said = result.text.trim().split('\n').slice(0, 3).join('; ')
-      throw new SlateError('render_failed', `ffmpeg could not make it${said === '' ? '' : `: ${said}`}`)
-    }
+    const slate = await this.#renderCard({ text, file: facts }, signature, this.#encoders, signal)
     this.#log.info('slate_rendered', 'A slate was rendered', {
       took_ms: Math.round(this.#options.clock.nowMs() - startMs),
       bytes: slate.bytes.length,
@@ -164,6 +162,27 @@ class FfmpegSlateRenderer implements SlateRenderer {
       })
     })
     return slate
+  }
+
+  /** Letters that cannot be drawn here need a font of ffmpeg's; where it has none, what can be drawn has to do. */
+  async #renderCard(
+    content: Omit<SlateContent, 'lettering'>,
+    signature: CodecSignature,
+    encoders: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<Slate> {
+    const letterings: readonly Lettering[] =
+      content.file === undefined && !canDraw(content.text) ? ['font', 'strokes'] : ['strokes']
+    let said = ''
+    for (const lettering of letterings) {
+      const { args, input } = planRender(signature, { ...content, lettering }, encoders)
+      const level = ['-hide_banner', '-nostdin', '-v', 'error']
+      const result = await this.#run([...level, ...args], RENDER_LIMIT_MS, SLATE_BYTES_MAX, signal, input)
+      const slate = result.isOk ? readSlate(result.output) : undefined
+      if (slate !== undefined) return slate
+      said = result.text.trim().split('\n').slice(0, LINES_TOLD).join('; ')
+    }
+    throw new SlateError('render_failed', `ffmpeg could not make it${said === '' ? '' : `: ${said}`}`)
   }
 
   async #askEncoders(signal: AbortSignal): Promise<ReadonlySet<string>> {

@@ -18,9 +18,9 @@ export interface Lettering {
 }
 
 export const CAP_HEIGHT = 14
-export const DESCENDER = -5
+export const DESCENDER = -5.2
 /** Highest point of a capital with an accent. */
-export const ASCENDER = 18.5
+export const ASCENDER = 19.5
 const X_HEIGHT = 9
 const LETTER_GAP = 3.6
 const SPACE_WIDTH = 3.4
@@ -153,7 +153,7 @@ const MARK_ABOVE = 3.2
 
 /** Whether every character of `text` can be drawn. */
 export function canDraw(text: string): boolean {
-  return [...text.normalize('NFD')].every(
+  return Array.from(text.normalize('NFD')).every(
     (character) => /\s/.test(character) || character in GLYPHS || character in MARKS || character in MARKS_BELOW,
   )
 }
@@ -163,7 +163,7 @@ export function letterLine(text: string): Lettering {
   const strokes: Stroke[] = []
   let x = 0
   let base = { x: 0, width: 0, height: X_HEIGHT }
-  const characters = [...text.normalize('NFD')]
+  const characters = Array.from(text.normalize('NFD'))
   for (const [index, character] of characters.entries()) {
     const above = MARKS[character]
     const below = MARKS_BELOW[character]
