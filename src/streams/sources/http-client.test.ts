@@ -136,6 +136,18 @@ test('names each way in which an origin can fail', async () => {
   }
 })
 
+test('a mistake of ours on what came is not called one of the source', async () => {
+  await using origin = await answering('HTTP/1.1 200 OK\r\n\r\nhello', 'stay')
+  const onData = () => {
+    throw new TypeError('a defect')
+  }
+  const { failure, terminalCalls } = await ask({ url: origin.url, onData })
+  assert.equal(failure?.kind, 'internal')
+  assert.match(failure?.message ?? '', /a defect at /)
+  assert.equal(terminalCalls, 1)
+  await origin.until(() => origin.connectionCount === 0)
+})
+
 test('bytes that came before the failure are delivered', async () => {
   for (const after of ['fin', 'rst'] as const) {
     await using origin = await answering('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello', after)

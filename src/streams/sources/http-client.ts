@@ -3,7 +3,7 @@ import { Client } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { sourceConnector } from './http-connect.ts'
-import { failureOf, isParserError } from './http-failure.ts'
+import { failureOf, internalFailure, isParserError } from './http-failure.ts'
 import type { SourceFailure, SourcePhase } from './http-failure.ts'
 import { firstHop, followRedirect } from './http-redirect.ts'
 import type { Hop } from './http-redirect.ts'
@@ -212,7 +212,13 @@ class HttpSource implements SourceReader {
       },
       onResponseData: (controller, chunk) => {
         if (!isCurrent()) return
-        if (!this.#handler.onData(chunk)) this.#isPaused = true
+        try {
+          if (!this.#handler.onData(chunk)) this.#isPaused = true
+        } catch (error) {
+          // Thrown on, it would look like a mistake of the source.
+          this.#fail(internalFailure(error))
+          return
+        }
         if (this.#isPaused) controller.pause()
       },
       onResponseEnd: () => {

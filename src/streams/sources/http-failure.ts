@@ -19,6 +19,7 @@ export type SourceFailureKind =
   | 'address_forbidden'
   | 'bad_redirect'
   | 'protocol'
+  | 'internal'
   | 'aborted'
 
 export interface SourceFailure {
@@ -79,6 +80,12 @@ export function failureOf(evidence: FailureEvidence, parserError: unknown): Sour
   if (!isPeerEnded) return { kind: 'protocol', message: `the answer is not valid HTTP/1.1 (${detail})` }
   if (phase === 'body') return { kind: 'incomplete_body', message: 'the body ended before it was complete' }
   return { kind: 'reset', message: 'the connection was closed without an answer' }
+}
+
+/** What came was taken in by code of ours that failed on it. The place is for whoever mends it. */
+export function internalFailure(error: unknown): SourceFailure {
+  const place = error instanceof Error ? (error.stack?.split('\n')[1]?.trim() ?? '') : ''
+  return { kind: 'internal', message: redactUrlsIn(`the gateway failed on what came: ${errorMessage(error)} ${place}`) }
 }
 
 function connectFailure(code: string, detail: string): SourceFailure {
