@@ -1,5 +1,6 @@
 import type { CandidateId } from '../failover/candidate.ts'
 import type { Finding } from './detect/conditions.ts'
+import type { Unmonitored } from './detect/content-watch.ts'
 import type { Framer } from './framing/framing.ts'
 import type { StagedFault } from './sources/staged-fault.ts'
 import { MediaHistory } from './media-history.ts'
@@ -14,6 +15,8 @@ export interface FeedSource {
   readonly connectMs: number | undefined
   /** What is wrong with what it sends now. */
   findings(): readonly Finding[]
+  /** What was asked to be looked for in it and is not, with the reason. */
+  unmonitored(): readonly Unmonitored[]
   open(): void
   close(): void
   pause(): void

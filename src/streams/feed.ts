@@ -1,7 +1,6 @@
 import type { CandidateId } from '../failover/candidate.ts'
 import type { Timer } from '../lib/clock.ts'
 import type { KnownTimeline } from '../mpegts/splice/known-join.ts'
-import type { Finding } from './detect/conditions.ts'
 import { newTrack } from './feed-track.ts'
 import type { FeedOptions } from './feed-options.ts'
 import type { FeedSource, Track } from './feed-track.ts'
@@ -76,10 +75,10 @@ export class Feed {
     return { id: standby.candidateId, source: standby.source, isReady }
   }
 
-  /** What is wrong with what a candidate sends now; empty when nothing is, or when it is not received. */
-  findingsOf(candidateId: CandidateId): readonly Finding[] {
+  /** A candidate that is received now, in whatever part. */
+  received(candidateId: CandidateId): FeedSource | undefined {
     const tracks = [this.#current, this.#incoming, this.#standby]
-    return tracks.find((track) => track?.candidateId === candidateId)?.source.findings() ?? []
+    return tracks.find((track) => track?.candidateId === candidateId)?.source
   }
 
   /** What viewers have been reading since the stream was last idle. */

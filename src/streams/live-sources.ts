@@ -126,12 +126,13 @@ export class LiveSources {
     return group.sourceSnapshots(isOnAir).map((source) => {
       const id = group.sources[source.index]?.candidateId
       const isReceived = feed.standby !== undefined && feed.standby.id === id
-      const conditions = id === undefined ? [] : feed.findingsOf(id)
+      const received = id === undefined ? undefined : feed.received(id)
       const signature = id === undefined ? undefined : this.#compatibility.signatureOf(id)
       return {
         ...source,
         standby: source.onAir ? 'on_air' : isReceived ? 'hot' : standby === 'cold' ? 'cold' : 'warm',
-        conditions: conditions.map(({ condition, action, message, sinceMs, evidence }) => ({
+        unmonitored: received?.unmonitored() ?? [],
+        conditions: (received?.findings() ?? []).map(({ condition, action, message, sinceMs, evidence }) => ({
           ...{ condition, action, message, evidence },
           sinceWallMs: sinceMs + wallAheadMs,
         })),

@@ -179,6 +179,7 @@ export class OnDemandStream implements Stream {
         ...source,
         standby: source.onAir ? 'on_air' : 'cold',
         conditions: [],
+        unmonitored: [],
         signature: undefined,
       })),
       warnings: [],

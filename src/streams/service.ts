@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Json } from '../store/store.ts'
 import type { DrillSchedule } from './drill/drill-schedule.ts'
+import type { Unmonitored } from './detect/content-watch.ts'
 import type { ActionChoice, Condition } from './detect/conditions.ts'
 
 /** How a stream is delivered: one shared live reader, or one upstream per viewer with byte ranges, or HLS playlists. */
@@ -103,6 +104,8 @@ export interface SourceSnapshot extends SourceRequest {
   readonly lastFailureWallMs: number | undefined
   /** What is wrong with what it sends now, as far as it is received. */
   readonly conditions: readonly ConditionSnapshot[]
+  /** What was asked to be looked for in it and is not: no decoder is free, or there is no ffmpeg. */
+  readonly unmonitored: readonly Unmonitored[]
   /** What it is made of, in words; undefined until it was received. */
   readonly signature: string | undefined
 }

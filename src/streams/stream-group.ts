@@ -226,7 +226,9 @@ export class StreamGroup {
     return this.#sources.find(({ url }) => url === answer.url)
   }
 
-  sourceSnapshots(isOnAir: boolean): readonly Omit<SourceSnapshot, 'standby' | 'conditions' | 'signature'>[] {
+  sourceSnapshots(
+    isOnAir: boolean,
+  ): readonly Omit<SourceSnapshot, 'standby' | 'conditions' | 'unmonitored' | 'signature'>[] {
     const { clock } = this.#options
     const current = this.current
     return this.#sources.map((source) => {

@@ -108,6 +108,7 @@ function snapshotOf(streamId: string, request: StreamRequest, order: number): St
       lastFailureReason: undefined,
       lastFailureWallMs: undefined,
       conditions: [],
+      unmonitored: [],
       signature: undefined,
     })),
     warnings: [],

@@ -85,6 +85,9 @@ export const streamObject = z.object({
           }),
         )
         .meta({ description: 'What is wrong with what it sends now, see docs/DETECTION.md' }),
+      unmonitored: z
+        .array(z.object({ condition: z.string(), reason: z.string() }))
+        .meta({ description: 'Conditions that were asked for and cannot be looked for: no_decoder_free, no_ffmpeg' }),
     }),
   ),
 })
@@ -164,6 +167,7 @@ function toSourceObject(source: SourceSnapshot): StreamObject['sources'][number]
     last_failure_reason: source.lastFailureReason ?? null,
     last_failure_time: isoTime(source.lastFailureWallMs),
     signature: source.signature ?? null,
+    unmonitored: [...source.unmonitored],
     conditions: source.conditions.map(({ condition, action, message, sinceWallMs, evidence }) => ({
       ...{ condition, action, message, evidence },
       since: new Date(sinceWallMs).toISOString(),

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { TICKS_PER_MS } from '../../mpegts/splice/timestamp.ts'
 import type { Finding } from '../detect/conditions.ts'
+import type { Unmonitored } from '../detect/content-watch.ts'
 import type { FeedSource } from '../feed-track.ts'
 import { TsFramer } from '../framing/ts-framer.ts'
 import type { SessionListener } from '../sources/session.ts'
@@ -47,6 +48,10 @@ export class SlatePlayer implements FeedSource {
 
   /** Nothing is ever wrong with it. */
   findings(): readonly Finding[] {
+    return []
+  }
+
+  unmonitored(): readonly Unmonitored[] {
     return []
   }
 
