@@ -39,6 +39,14 @@ test('what goes on air takes the place of a probe, then of a standby', () => {
   assert.equal(budget.lease(two, 'on_air'), undefined)
 })
 
+test('a standby that went on air gives its place to nobody', () => {
+  const budget = new ConnectionBudget()
+  const lease = budget.lease(one, 'standby', () => assert.fail('revoked'))
+  lease?.goOnAir()
+  assert.equal(budget.hasRoomOnAir(one), false)
+  assert.equal(budget.lease(one, 'on_air'), undefined)
+})
+
 test('never more than allowed, whatever comes and goes', () => {
   const purpose = fc.constantFrom<ConnectionPurpose>('on_air', 'standby', 'probe')
   fc.assert(

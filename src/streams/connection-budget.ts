@@ -5,12 +5,14 @@ export type ConnectionPurpose = 'on_air' | 'standby' | 'probe'
 
 /** The right to hold one connection of an account. */
 export interface ConnectionLease {
+  /** It is on air from now on, whatever it was for: nothing takes its place any more. */
+  goOnAir(): void
   /** Gives it back; again does nothing. */
   release(): void
 }
 
 interface Held {
-  readonly purpose: ConnectionPurpose
+  purpose: ConnectionPurpose
   readonly onRevoked: () => void
 }
 
@@ -27,7 +29,7 @@ export class ConnectionBudget {
     purpose: ConnectionPurpose,
     onRevoked: () => void = () => {},
   ): ConnectionLease | undefined {
-    if (account === undefined) return { release: () => {} }
+    if (account === undefined) return { goOnAir: () => {}, release: () => {} }
     const held = this.#accounts.get(account.name) ?? new Set<Held>()
     if (held.size >= account.connectionsMax && purpose === 'on_air') {
       const dispensable = leastNeeded(held)
@@ -41,6 +43,9 @@ export class ConnectionBudget {
     held.add(own)
     this.#accounts.set(account.name, held)
     return {
+      goOnAir: () => {
+        own.purpose = 'on_air'
+      },
       release: () => {
         held.delete(own)
         if (held.size === 0 && this.#accounts.get(account.name) === held) this.#accounts.delete(account.name)

@@ -24,6 +24,8 @@ export interface FeedOptions {
     purpose: 'on_air' | 'standby',
     present: CandidateId | undefined,
   ) => FeedSource | 'no_connection_left' | 'close_present_first'
+  /** What was opened as a standby takes over. */
+  readonly standbyTakesOver: (source: FeedSource) => void
   readonly listener: FeedListener
 }
 

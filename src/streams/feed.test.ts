@@ -65,6 +65,7 @@ function setUp(keyframeWaitMs = 5_000, leadInMs = 0) {
       // The feed uses of a session only what the scripted one has.
       return session as unknown as SourceSession
     },
+    standbyTakesOver: () => log.push('standby takes over'),
     listener: {
       onAir: (id, epoch) => log.push(`on air ${id} ${epoch}`),
       failed: (id, epoch, failure) => log.push(`failed ${id} ${epoch} ${failure.reason}`),
@@ -226,7 +227,7 @@ test('a standby takes over without being opened again, where the source before i
   assert.equal(written(), '[primary]AAAAA[backup]K1K2xon')
   assert.equal(sessions.length, 2)
   assert.equal(feed.standby, undefined)
-  assert.deepEqual(log, ['on air primary 1', 'failed primary 1 reset', 'on air backup 2'])
+  assert.deepEqual(log, ['on air primary 1', 'failed primary 1 reset', 'standby takes over', 'on air backup 2'])
 })
 
 test('by hand a standby takes over at its latest keyframe', async () => {

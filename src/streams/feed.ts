@@ -184,6 +184,7 @@ export class Feed {
       this.#standby = undefined
       standby.epoch = epoch
       standby.wasStandby = true
+      this.#options.standbyTakesOver(standby.source)
       this.#incoming = standby
       this.#joinFromHistory(standby, twin)
       return

@@ -2,6 +2,7 @@ import type { CandidateId } from '../failover/group.ts'
 import { signatureText } from '../mpegts/analyser/signature.ts'
 import type { CodecSignature } from '../mpegts/analyser/signature.ts'
 import type { Feed } from './feed.ts'
+import type { FeedSource } from './feed-track.ts'
 import type { Container } from './framing/framing.ts'
 import type { SourceSnapshot, StreamRequest } from './service.ts'
 import { SourceOpener } from './sources/source-opener.ts'
@@ -74,6 +75,11 @@ export class LiveSources {
   ): SourceSession | 'no_connection_left' | 'close_present_first' {
     const onRevoked = purpose === 'standby' ? { onRevoked: () => this.#keeper.revoked() } : {}
     return this.#opener.open(id, listener, purpose, { present, ...onRevoked })
+  }
+
+  /** A standby has gone on air. */
+  wentOnAir(source: FeedSource): void {
+    this.#opener.wentOnAir(source)
   }
 
   /** Something has changed: see to it that the right standby is received. */

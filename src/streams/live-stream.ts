@@ -83,6 +83,7 @@ export class LiveStream implements Stream {
       keyframeWaitMs: limits.keyframeWaitMs,
       twinHoldMs: () => Math.max(TWIN_HOLD_MS, this.#request.outputDelayMs / 2),
       openSession: (...wanted) => this.#sources.open(...wanted),
+      standbyTakesOver: (source) => this.#sources.wentOnAir(source),
       listener: {
         onAir: (id, epoch, entry) => this.#sourceOnAir(id, epoch, entry),
         failed: (id, epoch, failure) => this.#sourceFailed(id, epoch, failure),

@@ -1,6 +1,6 @@
 import type { CandidateId } from '../../failover/group.ts'
 import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
-import type { ConnectionPurpose } from '../connection-budget.ts'
+import type { ConnectionLease, ConnectionPurpose } from '../connection-budget.ts'
 import type { Finding } from '../detect/conditions.ts'
 import { detectionPolicy } from '../detect/policy.ts'
 import type { Container } from '../framing/framing.ts'
@@ -29,6 +29,7 @@ export interface SourceOpenerOptions extends StreamContext {
 /** Opens sessions with the sources of one stream, within what their accounts allow. */
 export class SourceOpener {
   readonly #options: SourceOpenerOptions
+  readonly #leases = new WeakMap<object, ConnectionLease>()
 
   constructor(options: SourceOpenerOptions) {
     this.#options = options
@@ -52,7 +53,14 @@ export class SourceOpener {
       const mayReplace = present !== undefined && source(present).account?.name === account?.name
       return mayReplace && purpose === 'on_air' ? 'close_present_first' : 'no_connection_left'
     }
-    return this.#session(id, listener, purpose, () => lease.release())
+    const session = this.#session(id, listener, purpose, () => lease.release())
+    this.#leases.set(session, lease)
+    return session
+  }
+
+  /** What was opened to stand by is on air now: its connection is taken away from it no more. */
+  wentOnAir(session: object): void {
+    this.#leases.get(session)?.goOnAir()
   }
 
   /** Whether a connection to this source could be opened beside the one that is on air. */
