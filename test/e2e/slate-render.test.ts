@@ -48,6 +48,15 @@ const channels: readonly Channel[] = [
   { name: 'HEVC 10 bit and MP2', encoding: [...x265, '-pix_fmt', 'yuv420p10le', '-c:a', 'mp2'] },
   { name: 'MPEG-2 interlaced and MP2', size: '720x576', encoding: [...mpeg2, ...fields, '-c:a', 'mp2'] },
   { name: 'MPEG-2 and AC-3', encoding: [...mpeg2, '-c:a', 'ac3'] },
+  { name: 'MPEG-4 and MP3', encoding: ['-c:v', 'mpeg4', '-bf', '0', '-g', '25', '-c:a', 'libmp3lame'] },
+  { name: 'E-AC-3 as DVB has it', encoding: [...x264, '-c:a', 'eac3', '-mpegts_flags', 'system_b'] },
+  {
+    name: 'sound in two languages, in AAC and AC-3',
+    encoding: [
+      ...['-map', '0:v', '-map', '1:a', '-map', '1:a', ...x264, '-c:a:0', 'aac', '-c:a:1', 'ac3'],
+      ...['-metadata:s:a:0', 'language=deu', '-metadata:s:a:1', 'language=fra'],
+    ],
+  },
   { name: 'AAC alone', encoding: ['-vn', '-c:a', 'aac', '-ac', '1'] },
   { name: 'MP2 alone, 44.1 kHz', encoding: ['-vn', '-c:a', 'mp2', '-ar', '44100'] },
 ]
@@ -209,6 +218,13 @@ function assertSeamless({ warnings, continuityErrors, analysis, audioGaps }: Sea
   assert.deepEqual(warnings, [])
   assert.equal(continuityErrors, 0)
   assert.deepEqual(problemsOf(analysis), [])
+  const changes = analysis.findings.filter(({ code }) => code === 'programme_changed' || code === 'signature_changed')
+  assert.deepEqual(
+    changes.flatMap(({ places }) => places.map(({ detail }) => detail)),
+    [],
+  )
+  // The probe's list of sound is of one stream; of several, the analyser tells holes and overlaps.
+  if ((analysis.signature?.streams ?? []).filter(({ kind }) => kind === 'audio').length > 1) return
   assert.ok(audioGaps.overlapTicks <= 1, `sound overlaps by ${audioGaps.overlapTicks}`)
   assert.ok(audioGaps.holeTicks <= audioGaps.frameTicks, `${audioGaps.holeTicks} ticks without sound`)
 }

@@ -5,6 +5,7 @@ import { readH264Sequence, readH264Slice } from './h264.ts'
 import type { H264Sequence, H264Slice } from './h264.ts'
 import { readHevcFormat } from './hevc.ts'
 import { readMpegVideoFormat } from './mpeg-video.ts'
+import { readMpeg4VideoFormat } from './mpeg4-video.ts'
 import type { VideoFormat } from './signature.ts'
 import { unitsIn } from './start-code.ts'
 import type { Unit } from './start-code.ts'
@@ -107,6 +108,7 @@ export class VideoWatch {
     if (this.#codec === 'h264') this.#readH264(place, isRandomAccess)
     else if (this.#codec === 'hevc') this.#readHevc(place)
     else if (this.#codec === 'mpeg2video' || this.#codec === 'mpeg1video') this.#readMpegVideo(place)
+    else if (this.#codec === 'mpeg4video') this.#readMpeg4Video(place)
   }
 
   #readH264(place: Place, isRandomAccess: boolean): void {
@@ -161,6 +163,12 @@ export class VideoWatch {
       units.push(unit)
     }
     const format = readMpegVideoFormat(this.#head, units)
+    if (format !== undefined) this.#formatIs(place, format)
+  }
+
+  #readMpeg4Video(place: Place): void {
+    const units = [...unitsIn(this.#head, PES_HEADER.length, this.#headBytes)]
+    const format = readMpeg4VideoFormat(this.#head, units)
     if (format !== undefined) this.#formatIs(place, format)
   }
 
