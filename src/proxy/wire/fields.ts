@@ -10,6 +10,12 @@ const SPACE = 0x20
 const TAB = 0x09
 const CR = 0x0d
 
+/**
+ * Of Transfer-Encoding. Parsers disagree on whether a tab behind "chunked" is a blank (RFC 9110) or a part of the coding
+ * (llhttp), so it stays in the value, which makes that invalid.
+ */
+const CODING_NAME_LENGTH = 17
+
 /** tchar of RFC 9110 section 5.6.2, by character code. */
 const tokenCharacters = new Uint8Array(256)
 for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
@@ -45,7 +51,7 @@ export function readFieldLines(
     if (stop !== COLON || colon === at) return nameFault(text, colon)
     let end = text.indexOf('\r\n', colon)
     if (end < 0) end = text.length
-    into.push(text.slice(at, colon), trimmed(text, colon + 1, end))
+    into.push(text.slice(at, colon), trimmed(text, colon + 1, end, colon - at === CODING_NAME_LENGTH))
     at = end + 2
   }
   return undefined
@@ -57,11 +63,13 @@ function nameFault(text: string, at: number): RefusalReason {
   return next > at && text.charCodeAt(next) === COLON ? 'space_before_colon' : 'invalid_field_name'
 }
 
-function trimmed(text: string, from: number, to: number): string {
+function trimmed(text: string, from: number, to: number, keepsTabs: boolean): string {
   let begin = from
   let end = to
   while (begin < end && isBlank(text.charCodeAt(begin))) begin += 1
-  while (end > begin && isBlank(text.charCodeAt(end - 1))) end -= 1
+  while (end > begin && (text.charCodeAt(end - 1) === SPACE || (!keepsTabs && text.charCodeAt(end - 1) === TAB))) {
+    end -= 1
+  }
   return text.slice(begin, end)
 }
 

@@ -217,6 +217,9 @@ function responseHead(
 ): ResponseHead | RefusalReason {
   const control = readControlFields(fields, versionMinor)
   if (typeof control === 'string') return control
+  const isLast = !keepsAlive(versionMinor, control.connection)
+  // Some clients take it for the last response and others read on.
+  if (status < 200 && isLast) return 'closing_interim_response'
   const isBodiless = requestMethod === 'HEAD' || status < 200 || status === 204 || status === 304
   let framing = UNTIL_CLOSE
   if (isBodiless) framing = NO_BODY
@@ -231,7 +234,7 @@ function responseHead(
     fields,
     framing,
     contentLength: control.contentLength,
-    keepAlive: framing.kind !== 'close' && keepsAlive(versionMinor, control.connection),
+    keepAlive: framing.kind !== 'close' && !isLast,
     upgrade: control.upgrade,
     connection: control.connection,
   }

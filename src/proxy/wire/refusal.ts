@@ -50,6 +50,7 @@ export const refusals = {
     status: 417,
     detail: 'The only expectation known here is 100-continue (RFC 9110, 10.1.1).',
   },
+  closing_interim_response: { status: 400, detail: 'An interim response may not end the connection.' },
   invalid_chunk: { status: 400, detail: 'The chunked body does not follow RFC 9112, 7.1.' },
   chunk_extensions_too_large: { status: 400, detail: 'The chunk extensions are larger than this server accepts.' },
   trailers_too_large: { status: 431, detail: 'The trailer section is larger than this server accepts.' },
