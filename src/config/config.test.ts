@@ -68,3 +68,12 @@ test('every variable of m3u-proxy is a setting here or is said to have no effect
     .filter((name) => !known.has(name))
   assert.deepEqual(unknown, [])
 })
+
+test('private networks are read as a list, and each of them has to be one', () => {
+  const read = (text: string) => readConfig({ TUNNEL_PRIVATE_NETWORKS: text }).tunnelPrivateNetworks
+  assert.deepEqual(read(' 10.1.0.0/16, fd00:1::/64,192.0.2.7 '), ['10.1.0.0/16', 'fd00:1::/64', '192.0.2.7'])
+  assert.deepEqual(read(''), [])
+  for (const wrong of ['10.1.0.0/33', '10.1.0/16', 'backend', 'fd00::/129', '10.0.0.0/8;10.1.0.0/8']) {
+    assert.throws(() => read(wrong), /TUNNEL_PRIVATE_NETWORKS=.*must be at most 100 networks/, wrong)
+  }
+})

@@ -153,3 +153,47 @@ test('one good probe does not close a circuit: it takes as many as trials do', (
   group.probe('a', 'probe_succeeded', 1_000)
   assert.equal(healthOf(group.state, candidateId('a'), group.nowMs, auto).breaker, 'closed')
 })
+
+test('where each request is chosen for, the air follows as soon as a better candidate is healthy', () => {
+  const group = new Rehearsal('a:2 b:1', tunnelPolicy)
+  group.send({ kind: 'started' })
+  for (let failure = 0; failure < 2; failure += 1) {
+    group.send({ kind: 'candidate_failed', id: candidateId('a'), reason: 'refused' })
+  }
+  assert.deepEqual(group.send({ kind: 'candidate_failed', id: candidateId('a'), reason: 'refused' }), ['failover b'])
+  assert.deepEqual(group.send({ kind: 'candidate_succeeded', id: candidateId('a') }, 100), ['failback a', 'leave a'])
+})
+
+test('a pin that ends on a candidate known to be bad leaves it, though it once answered', () => {
+  const group = new Rehearsal('a:2 b:1', tunnelPolicy)
+  group.send({ kind: 'started' })
+  group.send({ kind: 'candidate_succeeded', id: candidateId('a') })
+  group.send({ kind: 'pin_requested', id: candidateId('b'), by: 'tester' })
+  group.send({ kind: 'candidate_succeeded', id: candidateId('b') })
+  for (let failure = 0; failure < 3; failure += 1) {
+    group.send({ kind: 'candidate_failed', id: candidateId('b'), reason: 'refused' }, 10)
+  }
+  assert.equal(group.onAir, 'b')
+  assert.deepEqual(group.send({ kind: 'unpin_requested' }), ['failover a', 'leave a'])
+})
+
+test('failures that are forgotten on trust make a candidate healthy, otherwise unknown', () => {
+  const group = new Rehearsal('a:2 b:1', tunnelPolicy)
+  for (const trusted of [false, true]) {
+    group.send({ kind: 'failures_reset', id: candidateId('a'), trusted })
+    const { health } = healthOf(group.state, candidateId('a'), group.nowMs, tunnelPolicy)
+    assert.equal(health, trusted ? 'healthy' : 'unknown')
+  }
+})
+
+test('one good probe restores a tunnel’s endpoint whose circuit has opened, for any number of requests', () => {
+  const group = new Rehearsal('a:2 b:1', tunnelPolicy)
+  group.send({ kind: 'started' })
+  for (let failure = 0; failure < 6; failure += 1) {
+    group.send({ kind: 'candidate_failed', id: candidateId('a'), reason: 'refused' })
+  }
+  assert.equal(healthOf(group.state, candidateId('a'), group.nowMs, tunnelPolicy).breaker, 'open')
+  group.probe('a', 'probe_succeeded', 60_000)
+  const { health, breaker } = healthOf(group.state, candidateId('a'), group.nowMs, tunnelPolicy)
+  assert.deepEqual([health, breaker], ['healthy', 'closed'])
+})

@@ -1,5 +1,5 @@
 import type { CandidateState } from './candidate.ts'
-import type { GroupPolicy } from './group-policy.ts'
+import { picksPastAir, type GroupPolicy } from './group-policy.ts'
 import type { GroupState } from './group-state.ts'
 import { putOnAir } from './on-air.ts'
 import { preferredTo, standingOf } from './standing.ts'
@@ -30,18 +30,29 @@ export interface DueFailback {
  */
 export function nextFailback(state: GroupState, nowMs: number, policy: GroupPolicy): DueFailback | undefined {
   const { onAir, failback } = { onAir: state.onAir, failback: policy.failback }
-  if (failback.kind !== 'auto' || !state.wanted || onAir === null || onAir.byHand || !onAir.stable) return undefined
-  if (state.pin !== null || state.incident !== null) return undefined
+  if (failback.kind !== 'auto' || !state.wanted || onAir === null || onAir.byHand || state.pin !== null)
+    return undefined
+  // Where requests go to the better one as soon as it is healthy, the air follows them.
+  const follows = picksPastAir(policy)
+  if ((!onAir.stable || state.incident !== null) && !follows) return undefined
   const held = Math.max(holdUntilMs(state, policy), switchAllowedAtMs(state, nowMs, policy))
   if (!Number.isFinite(held)) return undefined
   let next: DueFailback | undefined
   for (const to of preferredTo(state.candidates, onAir.id, policy)) {
-    if (to.probing === null || to.probing.goodSinceMs === null) continue
-    if (standingOf(to, nowMs, policy) !== 'healthy' || to.health.successesInRow < policy.health.riseThreshold) continue
-    const atMs = Math.max(nowMs, held, to.probing.goodSinceMs + failback.probationMs)
+    if (standingOf(to, nowMs, policy) !== 'healthy') continue
+    const provenAtMs = follows ? nowMs : provedBy(to, failback.probationMs, policy)
+    if (provenAtMs === undefined) continue
+    const atMs = Math.max(nowMs, held, provenAtMs)
     if (next === undefined || atMs < next.atMs) next = { to, atMs }
   }
   return next
+}
+
+/** When the probation of a candidate is over, if its probes go on as they are; undefined while they are not good. */
+function provedBy(to: CandidateState, probationMs: number, policy: GroupPolicy): number | undefined {
+  if (to.probing === null || to.probing.goodSinceMs === null) return undefined
+  if (to.health.successesInRow < policy.health.riseThreshold) return undefined
+  return to.probing.goodSinceMs + probationMs
 }
 
 function holdUntilMs(state: GroupState, policy: GroupPolicy): number {

@@ -1,5 +1,6 @@
 import { backoffMs } from './backoff.ts'
 import type { CandidateId, CandidateState } from './candidate.ts'
+import { picksPastAir } from './group-policy.ts'
 import type { Choice, Incident, OnAir } from './group-state.ts'
 import type { Evidence } from './health.ts'
 import { putOnAir, type Motive, type Placement } from './on-air.ts'
@@ -73,7 +74,7 @@ export function resumeAfterPin(turn: Turn): void {
   if (onAir === null || !mayFailOver(turn)) return
   // Media that flows goes on; that a request was answered some time ago says nothing about the next one.
   const isDelivering = onAir.firstSuccessAtMs !== null
-  if (isDelivering && turn.policy.selection.kind === 'ordered') return
+  if (isDelivering && !picksPastAir(turn.policy)) return
   if (isDelivering || incident === null) return leaveForBetter(turn, onAir, 'unpinned')
   const next = nextInRound(turn, onAir.id, incident)
   if (next === undefined) return

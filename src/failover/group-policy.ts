@@ -71,6 +71,11 @@ export interface GroupPolicy {
   readonly trialByTraffic: boolean
 }
 
+/** Whether `pick` looks at each request alone, so that the candidate on air is no more than the first to be named. */
+export function picksPastAir({ selection }: GroupPolicy): boolean {
+  return selection.kind !== 'ordered' && selection.kind !== 'active_passive'
+}
+
 /** The seed's counter (unhealthy at 3) and half of the last 20 outcomes, judged from 10 on. */
 export const defaultHealth: HealthPolicy = {
   failureThreshold: 3,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAccess } from './access.ts'
-import type { AccessMode, AccessRequest } from './access.ts'
+import { createAccess, FIRST_ADMIN, ROLES } from './access.ts'
+import type { AccessMode, AccessRequest, KeyDirectory } from './access.ts'
 
 const TOKEN = 'right-token'
 const token: AccessMode = { kind: 'token', token: TOKEN }
@@ -113,4 +113,53 @@ test('viewers need no token unless it is asked for, and a route without a mark i
 test('where no token is asked for, a required viewer token is still required', () => {
   const access = createAccess({ mode: { kind: 'loopback' }, requireViewerToken: true, secret: 's' })
   assert.equal(access.refusal(request({ host: 'localhost' }, {}, 'abc'), 'viewer')?.code, 'unauthorized')
+})
+
+const keys: KeyDirectory = {
+  callerOf: (key) => {
+    const role = ROLES.find((known) => key === `key of ${known}`)
+    return role && { owner: `a ${role}`, role }
+  },
+}
+
+function keyed(mode: AccessMode) {
+  return createAccess({ mode, requireViewerToken: false, secret: 's', keys })
+}
+
+test('operator routes are for API_TOKEN and the keys of admins', () => {
+  const access = keyed(token)
+  const codeOf = (key: string) => access.refusal(request({ 'x-api-token': key }), 'operator')?.code
+  assert.equal(codeOf(TOKEN), undefined)
+  assert.equal(codeOf('key of admin'), undefined)
+  assert.deepEqual(['key of user', 'key of viewer', 'nobody'].map(codeOf), ['forbidden', 'forbidden', 'forbidden'])
+  assert.equal(access.isOperator(request({ authorization: 'Bearer key of user' })), false)
+})
+
+test('account routes are for every key, and a viewer’s may only read', () => {
+  const access = keyed(token)
+  const codeOf = (key: string | undefined, method: string) =>
+    access.refusal({ ...request({}, key === undefined ? {} : { api_token: key }), method }, 'account')?.code
+  for (const key of [TOKEN, 'key of admin', 'key of user']) {
+    assert.deepEqual([codeOf(key, 'GET'), codeOf(key, 'DELETE')], [undefined, undefined], key)
+  }
+  assert.deepEqual(
+    ['GET', 'HEAD'].map((method) => codeOf('key of viewer', method)),
+    [undefined, undefined],
+  )
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) assert.equal(codeOf('key of viewer', method), 'forbidden')
+  assert.equal(codeOf('nobody', 'GET'), 'unauthorized')
+  assert.equal(codeOf(undefined, 'GET'), 'unauthorized')
+})
+
+test('who calls: the owner of the key, the first admin with API_TOKEN, and without one whoever may call', () => {
+  const callerOf = (mode: AccessMode, headers: AccessRequest['headers']) =>
+    keyed(mode).callerOf(request({ host: 'localhost', ...headers }))
+  assert.deepEqual(callerOf(token, { 'x-api-token': TOKEN }), FIRST_ADMIN)
+  assert.deepEqual(callerOf(token, { 'x-api-token': 'key of user' }), { owner: 'a user', role: 'user' })
+  assert.equal(callerOf(token, {}), undefined)
+  assert.deepEqual(callerOf({ kind: 'loopback' }, {}), FIRST_ADMIN)
+  assert.deepEqual(callerOf({ kind: 'loopback' }, { 'x-api-token': 'key of user' }), { owner: 'a user', role: 'user' })
+  assert.equal(callerOf({ kind: 'loopback' }, { host: 'evil.example' }), undefined)
+  const page = { host: 'localhost', origin: 'http://evil.example' }
+  assert.equal(keyed({ kind: 'off' }).refusal(request(page), 'account')?.code, 'host_not_allowed')
 })

@@ -92,3 +92,21 @@ test('an unauthorized answer says which scheme is asked for', () => {
     'www-authenticate': 'Bearer',
   })
 })
+
+test('the coded form has a code in capitals, 400 for what does not validate, and a defect’s own code', () => {
+  const result = z.object({ url: z.string() }).safeParse({})
+  assert.ok(!result.success)
+  const cases: readonly (readonly [unknown, number, string, string])[] = [
+    [new HoldfastError('tunnel_not_found', 'No such tunnel'), 404, 'TUNNEL_NOT_FOUND', 'No such tunnel'],
+    [new HoldfastError('unauthorized', 'A key'), 401, 'AUTH_REQUIRED', 'A key'],
+    [new HoldfastError('store_unavailable', 'Full'), 503, 'SERVICE_UNAVAILABLE', 'Full'],
+    [new RequestInvalid(result.error.issues, 'body'), 400, 'INVALID_REQUEST', 'body.url: Field required'],
+    [new Error('password=hunter2'), 500, 'STATUS_FAILED', 'Internal Server Error'],
+  ]
+  for (const [thrown, status, code, message] of cases) {
+    const answer = errorAnswer(thrown, 'coded', 'STATUS_FAILED')
+    assert.equal(answer.status, status, code)
+    assert.deepEqual({ ...(answer.body as object), error: '' }, { error: '', code, message })
+  }
+  assert.match(JSON.stringify(errorAnswer(new Error('x'), 'coded').body), /INTERNAL_ERROR/)
+})

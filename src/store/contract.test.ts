@@ -61,6 +61,16 @@ function holdValuesToContract(name: string, open: OpenStore): void {
     assert.deepEqual(await store.list('streams'), [])
   })
 
+  test(`${name}: API keys, tunnels and their state are three buckets`, async () => {
+    await using store = await open()
+    const buckets = ['api_keys', 'tunnels', 'tunnel_state'] as const
+    await Promise.all(buckets.map(async (bucket) => store.put(bucket, 'a', bucket)))
+    await store.delete('tunnels', 'a')
+    assert.equal((await store.get('api_keys', 'a'))?.value, 'api_keys')
+    assert.equal((await store.get('tunnel_state', 'a'))?.value, 'tunnel_state')
+    assert.deepEqual(await store.list('tunnels'), [])
+  })
+
   test(`${name}: lists a bucket in the order of its keys' characters`, async () => {
     await using store = await open()
     const keys = ['b', 'a/2', 'a/10', 'B', '_', 'a', '0', 'a.b', 'a=']
@@ -116,6 +126,7 @@ function holdLogsToContract(name: string, open: OpenStore): void {
     assert.equal(await store.append('events', record(2)), 2)
     assert.equal(await store.append('webhook_deliveries', record(3)), 1)
     assert.equal(await store.append('switches', record(4)), 1)
+    assert.equal(await store.append('tunnel_activity', record(5)), 1)
     const oldest = await store.read('events', { limit: 10, order: 'oldest' })
     assert.deepEqual(oldest, [
       { ...record(1), sequence: 1 },

@@ -81,7 +81,7 @@ export class LiveTunnel implements AsyncDisposable {
   #tunnel: Tunnel
   #status: TunnelStatus
   #saving: Promise<void> | undefined
-  #writing: Promise<void> | undefined
+  #writing: Promise<boolean> | undefined
   #isDirty = false
   readonly #isRestoring: boolean = true
 
@@ -296,17 +296,27 @@ export class LiveTunnel implements AsyncDisposable {
   }
 
   async #saveAll(): Promise<void> {
-    const { log, clock } = this.#options
     const { signal } = this.#ended
     while (this.#isDirty && !signal.aborted) {
       this.#isDirty = false
-      this.#writing = this.#put().catch((error: unknown) => {
-        this.#isDirty = true
-        const fields = { tunnel_id: this.#tunnel.id, error: errorMessage(error) }
-        log.warn('tunnel_state_not_stored', 'The state of a tunnel was not stored and is tried again', fields)
-      })
-      await this.#writing
-      if (this.#isDirty) await clock.sleep(SAVE_RETRY_MS, signal).catch(() => undefined)
+      const writing = this.#write()
+      this.#writing = writing
+      if (await writing) continue
+      this.#isDirty = true
+      await this.#options.clock.sleep(SAVE_RETRY_MS, signal).catch(() => undefined)
+    }
+  }
+
+  /** False when the store did not take it. */
+  async #write(): Promise<boolean> {
+    try {
+      await this.#put()
+      return true
+    } catch (error) {
+      const { log } = this.#options
+      const fields = { tunnel_id: this.#tunnel.id, error: errorMessage(error) }
+      log.warn('tunnel_state_not_stored', 'The state of a tunnel was not stored and is tried again', fields)
+      return false
     }
   }
 
