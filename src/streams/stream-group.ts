@@ -105,9 +105,9 @@ export class StreamGroup {
     return this.#state.onAir?.byHand ?? false
   }
 
-  /** Whether a failure is being recovered from, or has been so lately that nobody has proved itself since. */
-  get hasIncident(): boolean {
-    return this.#state.incident !== null
+  /** Whether the source on air has delivered for the policy's stable time, so that no incident is left. */
+  get isProven(): boolean {
+    return this.#state.onAir?.stable === true && this.#state.incident === null
   }
 
   get memory(): GroupMemory {

@@ -26,8 +26,8 @@ export interface DrillChannel {
   /** The source that is received already and could take over at once. */
   readonly receivedIndex: number | undefined
   readonly isPinned: boolean
-  /** A failure is being recovered from, or the source on air has not proved itself since. */
-  readonly hasIncident: boolean
+  /** The source on air has delivered long enough to be trusted. */
+  readonly isProven: boolean
   /** The source on air was chosen by a person. */
   readonly isByHand: boolean
   readonly failsOverByItself: boolean

@@ -38,7 +38,7 @@ function channelRefusal(channel: DrillChannel): string | undefined {
     default:
       channel.phase satisfies never
   }
-  if (channel.hasIncident) return 'the source on air has not delivered long enough since the last failure'
+  if (!channel.isProven) return 'the source on air has not delivered for long enough'
   if (channel.isPinned) return 'the stream is pinned to its source'
   return undefined
 }

@@ -125,12 +125,13 @@ class Drill {
   async #out(origin: number): Promise<boolean> {
     const { channel } = this.#options
     const { mode, target, by, returns } = this.#request
+    const known = this.#receipts.length
     if (mode === 'switch') channel.switchTo(target, { by, byHand: !returns })
     else if (!channel.stage(stageFault(mode))) {
       this.#problems.push('the source on air ended before its failure could be staged')
       return false
     }
-    const receipt = await this.#settled(mode === 'switch' ? SETTLE_MS_MAX : NOTICE_MS_MAX)
+    const receipt = await this.#settled(known, mode === 'switch' ? SETTLE_MS_MAX : NOTICE_MS_MAX)
     if (receipt === undefined) {
       if (channel.onAirIndex === origin) channel.stage(undefined)
       const within = `within ${NOTICE_MS_MAX / 1_000} s`
@@ -151,16 +152,16 @@ class Drill {
       this.#problems.push('there was no way back: the other source does not deliver')
       return
     }
+    const known = this.#receipts.length
     channel.switchTo(origin, { by: this.#request.by, byHand: wasByHand })
-    const receipt = await this.#settled(SETTLE_MS_MAX)
+    const receipt = await this.#settled(known, SETTLE_MS_MAX)
     if (receipt !== undefined) this.#steps.push({ name: 'back', receipt })
     if (receipt?.to.index !== origin) this.#problems.push(`source ${origin} did not come back on air`)
   }
 
-  /** The next switch that settles; undefined when none does, or the stream ends. */
-  async #settled(withinMs: number): Promise<SwitchReceipt | undefined> {
+  /** The first switch after the `known` ones; undefined when none settles, or the stream ends. */
+  async #settled(known: number, withinMs: number): Promise<SwitchReceipt | undefined> {
     const { channel } = this.#options
-    const known = this.#receipts.length
     await this.#until(() => this.#receipts.length > known || channel.phase === 'idle', withinMs)
     return this.#receipts[known]
   }

@@ -63,8 +63,8 @@ export class LiveChannel implements DrillChannel {
     return this.#options.group.isPinned
   }
 
-  get hasIncident(): boolean {
-    return this.#options.group.hasIncident
+  get isProven(): boolean {
+    return this.#options.group.isProven
   }
 
   get isByHand(): boolean {
