@@ -1,0 +1,475 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { createServer as createTlsServer } from 'node:tls'
+import type { TLSSocket, TlsOptions } from 'node:tls'
+import { promisify } from 'node:util'
+import { systemClock } from '../../src/lib/clock.ts'
+import type { Fields } from '../../src/proxy/wire/fields.ts'
+import type { ResponseHead } from '../../src/proxy/wire/head.ts'
+import { TimerWheel } from '../../src/proxy/wire/timer-wheel.ts'
+import { UpstreamPool } from '../../src/proxy/wire/upstream.ts'
+import type { UpstreamExchange, UpstreamListener, UpstreamRequest } from '../../src/proxy/wire/upstream-exchange.ts'
+import type { UpstreamFailure } from '../../src/proxy/wire/upstream-failure.ts'
+import type { Origin, OriginTls } from '../../src/proxy/wire/upstream-socket.ts'
+import { until } from '../lab/poll.ts'
+
+/** What the upstream client tells of upstreams that break in every way that a peer can. */
+
+const wheel = new TimerWheel(systemClock)
+const faults: unknown[] = []
+const closers: (() => unknown)[] = []
+
+after(async () => {
+  for (const close of closers) await close()
+  assert.deepEqual(faults, [], 'a callback of the wire threw')
+})
+
+/** A server whose connections do as the script says when a request head is there; `nth` counts them from 0. */
+async function upstream(script: (socket: Socket, nth: number) => void, tls?: TlsOptions): Promise<number> {
+  const sockets = new Set<Socket>()
+  let requests = 0
+  const serve = (socket: Socket): void => {
+    sockets.add(socket)
+    let held = ''
+    socket.on('error', () => undefined)
+    socket.on('data', (bytes: Buffer) => {
+      held += bytes.toString('latin1')
+      for (let end = held.indexOf('\r\n\r\n'); end >= 0; end = held.indexOf('\r\n\r\n')) {
+        held = held.slice(end + 4)
+        script(socket, requests)
+        requests += 1
+      }
+    })
+  }
+  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve)
+  server.on('tlsClientError', () => undefined)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closers.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+function poolFor(port: number, changes: Partial<Origin> = {}): UpstreamPool {
+  const pool = new UpstreamPool({
+    origin: { host: '127.0.0.1', port, ...changes },
+    wheel,
+    idleConnectionsMax: 8,
+    idleMs: 5_000,
+    onFault: (error) => faults.push(error),
+  })
+  closers.unshift(() => pool.close())
+  return pool
+}
+
+const deadlines = { connectMs: 2_000, firstByteMs: 2_000, idleMs: 2_000 }
+const short = { connectMs: 150, firstByteMs: 150, idleMs: 150 }
+const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+
+class Result implements UpstreamListener {
+  status = 0
+  informational: number[] = []
+  content = ''
+  failure: UpstreamFailure | undefined
+  isEnded = false
+  drains = 0
+
+  onInformational(head: ResponseHead): void {
+    this.informational.push(head.status)
+  }
+
+  onHead(head: ResponseHead): void {
+    this.status = head.status
+  }
+
+  onPiece(piece: Buffer): boolean {
+    this.content += piece.toString('latin1')
+    return true
+  }
+
+  onEnd(_trailers: Fields): void {
+    this.isEnded = true
+  }
+
+  onDrain(): void {
+    this.drains += 1
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    this.failure = failure
+  }
+}
+
+interface Attempt {
+  readonly result: Result
+  readonly exchange: UpstreamExchange
+}
+
+function begin(pool: UpstreamPool, changes: Partial<UpstreamRequest> = {}): Attempt {
+  const result = new Result()
+  const exchange = pool.exchange({
+    head: HEAD,
+    method: 'GET',
+    framing: { kind: 'none' },
+    deadlines,
+    listener: result,
+    ...changes,
+  })
+  return { result, exchange }
+}
+
+async function finished({ result }: Attempt): Promise<Result> {
+  await until(() => result.isEnded || result.failure !== undefined, {
+    what: 'the end of an attempt',
+    evidence: () => result,
+  })
+  return result
+}
+
+async function outcome(pool: UpstreamPool, changes: Partial<UpstreamRequest> = {}): Promise<Result> {
+  return await finished(begin(pool, changes))
+}
+
+const OK = 'HTTP/1.1 200 OK\r\n'
+
+interface BrokenCase {
+  readonly name: string
+  readonly script: (socket: Socket) => void
+  readonly expected: Partial<UpstreamFailure>
+  readonly content?: string
+}
+
+const broken: readonly BrokenCase[] = [
+  {
+    name: 'a reset ahead of the response',
+    script: (socket) => socket.resetAndDestroy(),
+    expected: { kind: 'reset_before_response', wasSent: true, wasAnswered: false, wasReused: false },
+  },
+  {
+    name: 'an end ahead of the response',
+    script: (socket) => socket.end(),
+    expected: { kind: 'reset_before_response', wasAnswered: false },
+  },
+  {
+    name: 'an end within the head',
+    script: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-'),
+    expected: { kind: 'reset_before_response', wasAnswered: true },
+  },
+  {
+    name: 'an end within a body of a known length',
+    script: (socket) => socket.end(`${OK}Content-Length: 9\r\n\r\nabc`),
+    expected: { kind: 'truncated', wasAnswered: true },
+    content: 'abc',
+  },
+  {
+    name: 'an end within chunks',
+    script: (socket) => socket.end(`${OK}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`),
+    expected: { kind: 'truncated' },
+    content: 'abc',
+  },
+  {
+    name: 'an end ahead of the trailers',
+    script: (socket) => socket.end(`${OK}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n`),
+    expected: { kind: 'truncated' },
+    content: 'abc',
+  },
+  {
+    name: 'a reset within a body that ends with the connection',
+    script: (socket) => socket.write(`${OK}\r\nabc`, () => setTimeout(() => socket.resetAndDestroy(), 30)),
+    expected: { kind: 'truncated', detail: 'ECONNRESET' },
+    content: 'abc',
+  },
+  {
+    name: 'silence ahead of the response',
+    script: () => undefined,
+    expected: { kind: 'first_byte_timeout', wasSent: true, wasAnswered: false },
+  },
+  {
+    name: 'silence within the head',
+    script: (socket) => socket.write('HTTP/1.1 200 OK\r\nX'),
+    expected: { kind: 'first_byte_timeout', wasAnswered: true },
+  },
+  {
+    name: 'silence within the body',
+    script: (socket) => socket.write(`${OK}Content-Length: 9\r\n\r\nabc`),
+    expected: { kind: 'idle_timeout' },
+    content: 'abc',
+  },
+  {
+    name: 'something else than HTTP',
+    script: (socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
+    expected: { kind: 'malformed_response' },
+  },
+  {
+    name: 'a length and a coding',
+    script: (socket) => socket.write(`${OK}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`),
+    expected: { kind: 'malformed_response' },
+  },
+  {
+    name: 'a chunk that is none',
+    script: (socket) => socket.write(`${OK}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n`),
+    expected: { kind: 'malformed_response' },
+    content: 'abc',
+  },
+  {
+    name: 'interim responses without an end',
+    script: (socket) => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(40)),
+    expected: { kind: 'malformed_response' },
+  },
+  {
+    name: 'a switch of protocols that nobody asked for',
+    script: (socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+    expected: { kind: 'malformed_response' },
+  },
+]
+
+describe('an attempt fails by', () => {
+  for (const { name, script, expected, content = '' } of broken) {
+    test(name, async () => {
+      const pool = poolFor(await upstream(script))
+      const { failure, content: got } = await outcome(pool, {
+        deadlines: { ...deadlines, firstByteMs: 150, idleMs: 150 },
+      })
+      assert.deepEqual({ ...failure, ...expected }, failure, JSON.stringify(failure))
+      assert.equal(got, content)
+      await until(() => pool.openConnections === 0, { what: 'the connection to be gone' })
+    })
+  }
+
+  test('a port where nobody listens', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    const { failure } = await outcome(poolFor(port))
+    assert.deepEqual([failure?.kind, failure?.wasSent], ['refused', false])
+  })
+
+  test('a name that does not resolve', async () => {
+    const { failure } = await outcome(poolFor(80, { host: 'nowhere.invalid' }))
+    assert.deepEqual([failure?.kind, failure?.wasSent], ['dns', false])
+  })
+
+  test('an upstream that takes nothing of a body', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined).pause()
+      closers.unshift(() => socket.destroy())
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    closers.push(() => server.close())
+    const pool = poolFor((server.address() as AddressInfo).port)
+    const attempt = begin(pool, {
+      method: 'POST',
+      framing: { kind: 'chunked' },
+      deadlines: { ...deadlines, idleMs: 200 },
+    })
+    const piece = Buffer.alloc(1_000_000)
+    await until(() => attempt.exchange.write(piece) === false && attempt.exchange.pendingBytes > 8_000_000, {
+      what: 'a full pipe',
+    })
+    const { failure } = await finished(attempt)
+    assert.deepEqual([failure?.kind, failure?.wasBodySent], ['idle_timeout', true])
+  })
+})
+
+const answered = `${OK}Content-Length: 2\r\n\r\nok`
+
+test('a connection is used again as long as nothing is in doubt', async () => {
+  const pool = poolFor(await upstream((socket) => socket.write(answered)))
+  assert.equal((await outcome(pool)).content, 'ok')
+  const second = begin(pool)
+  assert.equal(second.exchange.wasReused, true)
+  await finished(second)
+  const fresh = begin(pool, { isFreshConnection: true })
+  assert.equal(fresh.exchange.wasReused, false)
+  await finished(fresh)
+  assert.deepEqual([pool.openConnections, pool.idleConnections], [2, 2])
+})
+
+const doubtful: readonly (readonly [string, string])[] = [
+  ['bytes behind its response', `${answered}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`],
+  ['Connection: close', `${OK}Connection: close\r\nContent-Length: 2\r\n\r\nok`],
+  ['HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+]
+
+describe('a connection is not used again after', () => {
+  for (const [name, text] of doubtful) {
+    test(name, async () => {
+      const pool = poolFor(await upstream((socket) => socket.write(text)))
+      assert.equal((await outcome(pool)).content, 'ok')
+      assert.equal(pool.idleConnections, 0)
+      assert.equal((await outcome(pool)).content, 'ok')
+    })
+  }
+
+  test('bytes that come while nobody asked', async () => {
+    let poison: Socket | undefined
+    const pool = poolFor(
+      await upstream((socket) => {
+        poison = socket
+        socket.write(answered)
+      }),
+    )
+    await outcome(pool)
+    poison?.write(`${OK}Content-Length: 4\r\n\r\nevil`)
+    await until(() => pool.idleConnections === 0, { what: 'the connection to be dropped' })
+    assert.equal((await outcome(pool)).content, 'ok')
+  })
+
+  test('a response that came ahead of the end of the request', async () => {
+    const pool = poolFor(await upstream((socket) => socket.write(answered)))
+    const attempt = begin(pool, { method: 'POST', framing: { kind: 'chunked' } })
+    const result = await finished(attempt)
+    assert.deepEqual([result.content, pool.idleConnections], ['ok', 0])
+    assert.equal(attempt.exchange.write(Buffer.from('late')), true)
+  })
+})
+
+test('a kept connection that ends when it is used again is told as such', async () => {
+  const pool = poolFor(
+    await upstream((socket, nth) => {
+      if (nth === 0) socket.write(answered)
+      else socket.resetAndDestroy()
+    }),
+  )
+  await outcome(pool)
+  const { failure } = await outcome(pool)
+  assert.deepEqual(
+    [failure?.kind, failure?.wasReused, failure?.wasAnswered, failure?.wasBodySent],
+    ['reset_before_response', true, false, false],
+  )
+})
+
+test('an aborted attempt is silent and its connection gone at once', async () => {
+  let closed = 0
+  const port = await upstream((socket) => {
+    socket.on('close', () => (closed += 1))
+    socket.write(`${OK}Content-Length: 9\r\n\r\nabc`)
+  })
+  const pool = poolFor(port)
+  const attempt = begin(pool)
+  await until(() => attempt.result.content === 'abc', { what: 'a part of the body' })
+  attempt.exchange.abort()
+  await until(() => closed === 1 && pool.openConnections === 0, { what: 'the end of the connection' })
+  assert.deepEqual([attempt.result.isEnded, attempt.result.failure], [false, undefined])
+})
+
+test('pieces that are kept stay as they were while the connection reads on', async () => {
+  const blocks = Array.from({ length: 40 }, (_, index) => Buffer.alloc(50_000, index + 1))
+  const pool = poolFor(
+    await upstream((socket) => {
+      socket.write(`${OK}Content-Length: ${blocks.length * 50_000}\r\n\r\n`)
+      for (const block of blocks) socket.write(block)
+    }),
+  )
+  const kept: Buffer[] = []
+  const result = new Result()
+  const exchange: UpstreamExchange = pool.exchange({
+    head: HEAD,
+    method: 'GET',
+    framing: { kind: 'none' },
+    deadlines,
+    listener: Object.assign(result, {
+      onPiece: (piece: Buffer) => {
+        kept.push(piece)
+        exchange.keep()
+        return true
+      },
+    }),
+  })
+  await until(() => result.isEnded, { what: 'the end' })
+  assert.ok(Buffer.concat(kept).equals(Buffer.concat(blocks)), 'a kept piece was overwritten')
+})
+
+interface Certificates {
+  readonly ca: Buffer
+  readonly server: { readonly cert: Buffer; readonly key: Buffer }
+  readonly client: { readonly cert: Buffer; readonly key: Buffer }
+}
+
+const run = promisify(execFile)
+
+/** An authority with a server's certificate for the name `origin.test` and a client's, made by openssl. */
+async function certificates(): Promise<Certificates> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-tls-'))
+  closers.push(() => rm(directory, { recursive: true }))
+  const openssl = (...args: readonly string[]) => run('openssl', args, { cwd: directory })
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  await openssl('req', '-x509', ...curve, '-subj', '/CN=Lab CA', '-keyout', 'ca.key', '-out', 'ca.crt')
+  const signed = ['-CA', 'ca.crt', '-CAkey', 'ca.key']
+  for (const [name, subject] of [
+    ['server', '/CN=origin.test'],
+    ['client', '/CN=lab-client'],
+  ] as const) {
+    const names = ['-addext', 'subjectAltName=DNS:origin.test']
+    const files = ['-keyout', `${name}.key`, '-out', `${name}.crt`]
+    await openssl('req', '-x509', ...curve, '-subj', subject, ...names, ...signed, ...files)
+  }
+  const file = (name: string) => readFile(join(directory, name))
+  const pair = async (name: string) => ({ cert: await file(`${name}.crt`), key: await file(`${name}.key`) })
+  return { ca: await file('ca.crt'), server: await pair('server'), client: await pair('client') }
+}
+
+describe('over TLS', async () => {
+  const { ca, server, client } = await certificates()
+  const port = await upstream(
+    (socket) => {
+      const { authorized, alpnProtocol, servername } = socket as TLSSocket
+      const body = JSON.stringify({ authorized, alpnProtocol, servername })
+      socket.write(`${OK}Content-Length: ${body.length}\r\n\r\n${body}`)
+    },
+    { ...server, ca, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['http/1.1'] },
+  )
+  const over = (tls: OriginTls) => poolFor(port, { tls })
+
+  test('an own authority, a client certificate and a name of its own are used, and the connection kept', async () => {
+    const pool = over({ ca, ...client, servername: 'origin.test' })
+    const first = await outcome(pool)
+    assert.deepEqual(JSON.parse(first.content), {
+      authorized: true,
+      alpnProtocol: 'http/1.1',
+      servername: 'origin.test',
+    })
+    const second = begin(pool)
+    assert.equal(second.exchange.wasReused, true)
+    assert.equal((await finished(second)).status, 200)
+  })
+
+  test('an authority that nobody knows fails as tls, with nothing sent', async () => {
+    const { failure } = await outcome(over({ ...client, servername: 'origin.test' }))
+    assert.deepEqual([failure?.kind, failure?.wasSent], ['tls', false])
+  })
+
+  test('another name in the certificate fails as tls', async () => {
+    const { failure } = await outcome(over({ ca, ...client, servername: 'other.test' }))
+    assert.deepEqual([failure?.kind, failure?.wasSent], ['tls', false])
+  })
+
+  test('a missing client certificate fails as tls', async () => {
+    const { failure } = await outcome(over({ ca, servername: 'origin.test' }))
+    assert.equal(failure?.kind, 'tls')
+  })
+
+  test('an upstream that does not speak TLS fails as tls', async () => {
+    const plain = await upstream(() => undefined)
+    const babbling = createServer((socket) => void socket.on('error', () => undefined).write('220 mail\r\n'))
+    babbling.listen(0, '127.0.0.1')
+    await once(babbling, 'listening')
+    closers.push(() => babbling.close())
+    const { failure } = await outcome(poolFor((babbling.address() as AddressInfo).port, { tls: { ca } }))
+    assert.equal(failure?.kind, 'tls')
+    // One that listens and says nothing is one that cannot be connected to in time.
+    const silent = await outcome(poolFor(plain, { tls: { ca } }), { deadlines: short })
+    assert.deepEqual([silent.failure?.kind, silent.failure?.wasSent], ['connect_timeout', false])
+  })
+})
