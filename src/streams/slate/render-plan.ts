@@ -25,6 +25,11 @@ export interface SlateContent {
 }
 
 const CARD_SECONDS = 4
+/** Of a card that takes long to encode. */
+const CARD_SECONDS_COSTLY = 2
+/** Pixels in a second, of which those of HEVC count more: 200 pictures of 1080p50 take two seconds of two cores. */
+const COSTLY_PIXELS = 110_000_000
+const HEVC_COST = 4
 const FILE_SECONDS_MAX = 60
 /** A file that lasts no longer than this is a still picture. */
 const STILL_SECONDS_MAX = 0.5
@@ -60,8 +65,8 @@ function planVideo(
 ): RenderPlan {
   if (file !== undefined && !file.hasVideo) throw new SlateError('file_unusable', `there is no picture in ${file.path}`)
   const isMoving = file?.seconds !== undefined && file.seconds > STILL_SECONDS_MAX
-  const seconds = isMoving ? Math.min(file.seconds, FILE_SECONDS_MAX) : CARD_SECONDS
-  const frames = Math.max(2, isMoving ? Math.round(seconds * video.framesPerSecond) : CARD_SECONDS * video.groupFrames)
+  const seconds = isMoving ? Math.min(file.seconds, FILE_SECONDS_MAX) : cardSecondsOf(video)
+  const frames = Math.max(2, isMoving ? Math.round(seconds * video.framesPerSecond) : seconds * video.groupFrames)
   const loopSeconds = frames / video.framesPerSecond
   const card = file === undefined ? cardGraph(video, text, loopSeconds, lettering) : undefined
   const end = [
@@ -79,6 +84,11 @@ function planVideo(
     ],
     input: card?.input,
   }
+}
+
+function cardSecondsOf({ width, height, framesPerSecond, codec }: VideoEncoding): number {
+  const cost = width * height * framesPerSecond * (codec === 'hevc' ? HEVC_COST : 1)
+  return cost > COSTLY_PIXELS ? CARD_SECONDS_COSTLY : CARD_SECONDS
 }
 
 function planSound(audio: readonly AudioEncoding[], { file }: SlateContent): RenderPlan {

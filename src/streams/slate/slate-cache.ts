@@ -54,10 +54,6 @@ export class SlateCache {
     await this.#makeRoom()
   }
 
-  async remove(key: string): Promise<void> {
-    await rm(this.#path(key), { force: true })
-  }
-
   #path(key: string): string {
     return join(this.#options.directory, `${key}.slate`)
   }

@@ -25,7 +25,7 @@ const signature = signatureOfHeight(360)
  * A program in place of ffmpeg: it lists libx264, says what it finds in a file, and writes the fixture. Each rendering is
  * a line in `log`. While there is a file `hang`, renderings do not end; `fail` makes them fail.
  */
-const FAKE = `#!${process.execPath}
+const FAKE = `
 const { appendFileSync, existsSync, readFileSync } = require('node:fs')
 const { dirname } = require('node:path')
 const here = dirname(process.argv[1])
@@ -46,7 +46,8 @@ async function openRenderer(t: TestContext) {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-render-'))
   t.after(async () => await rm(directory, { recursive: true, force: true }))
   const ffmpegPath = join(directory, 'ffmpeg')
-  await writeFile(ffmpegPath, FAKE)
+  await writeFile(join(directory, 'fake.cjs'), FAKE)
+  await writeFile(ffmpegPath, `#!/bin/sh\nexec "${process.execPath}" "${join(directory, 'fake.cjs')}" "$@"\n`)
   await chmod(ffmpegPath, 0o755)
   await writeFile(join(directory, 'fixture.ts'), fixtureBytes)
   const clock = createSimulatedClock()
@@ -123,8 +124,6 @@ test('when nobody waits any more the rendering is killed, and the next one has i
   const only = renderer.slateFor(signature, {}, abort.signal)
   await begun(1)
   const next = renderer.slateFor(signatureOfHeight(720), {}, never)
-  await rm(join(directory, 'hang'))
-  await writeFile(join(directory, 'hang'), '')
   abort.abort(new Error('left'))
   await assert.rejects(only, /left/)
   await begun(2)

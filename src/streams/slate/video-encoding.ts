@@ -1,9 +1,11 @@
 import { codecText } from '../../mpegts/analyser/signature.ts'
 import type { StreamSignature, VideoFormat } from '../../mpegts/analyser/signature.ts'
+import type { Codec } from '../../mpegts/elementary-stream.ts'
 import { SlateError } from './slate-error.ts'
 
 /** How to encode a picture so that a decoder goes on as if it were more of the channel. */
 export interface VideoEncoding {
+  readonly codec: Codec
   readonly width: number
   readonly height: number
   /** A rational number as ffmpeg reads it: `25`, `30000/1001`. */
@@ -75,7 +77,8 @@ export function videoEncodingOf(stream: StreamSignature, available: ReadonlySet<
     ...['-maxrate', `${KBPS_MAX}k`, '-bufsize', '1800k'],
     ...encoder.options(format, groupFrames),
   ]
-  return { width, height, rate, framesPerSecond, groupFrames, pixelFormat, isInterlaced, args }
+  const { codec } = stream
+  return { codec, width, height, rate, framesPerSecond, groupFrames, pixelFormat, isInterlaced, args }
 }
 
 function pixelFormatOf({ chroma, bitDepth }: VideoFormat, width: number, height: number): string {
