@@ -53,14 +53,15 @@ interface Refusal {
   readonly detail: string
 }
 
-/** Asks for a drill once the source on air has proved itself. */
-async function drill<Body = Report>(
+/** Asks for a drill once the source on air has proved itself; a refusal has nothing but its detail. */
+async function drill(
   scene: Scene,
   body: object,
-): Promise<{ readonly status: number; readonly body: Body }> {
+): Promise<{ readonly status: number; readonly body: Report & Refusal }> {
   return until(
     async () => {
-      const answer = await gateway.api.call<Body & Refusal>('POST', `/streams/${scene.streamId}/drill`, body)
+      const path = `/streams/${scene.streamId}/drill`
+      const answer = await gateway.api.call<Report & Refusal>('POST', path, body)
       return answer.status === 409 && answer.body.detail.endsWith('for long enough') ? undefined : answer
     },
     { what: 'an answer to a drill', deadlineMs: 60_000 },
@@ -69,7 +70,7 @@ async function drill<Body = Report>(
 
 /** Until the source on air has proved itself; a drill to itself is refused either way. */
 async function proven(scene: Scene): Promise<void> {
-  const { body } = await drill<Refusal>(scene, { mode: 'switch', target: 0 })
+  const { body } = await drill(scene, { mode: 'switch', target: 0 })
   assert.match(body.detail, /source 0 is on air already/)
 }
 
@@ -171,7 +172,7 @@ describe('a drill leads out and back and leaves no trace:', { concurrency: 3 }, 
 })
 
 test('a rehearsed failure with a hot standby and a delay leaves no gap, and the standby is not asked again', async () => {
-  const { scene, viewer, path } = await onAir(gateway, { standby: 'hot', output_delay_ms: 2_500 })
+  const { scene, viewer } = await onAir(gateway, { standby: 'hot', output_delay_ms: 2_500 })
   await using _scene = scene
   const snapshot = async () =>
     (await gateway.api.get<{ stream: { sources: readonly { standby: string }[] } }>(`/streams/${scene.streamId}`))
@@ -191,7 +192,7 @@ test('a rehearsed failure with a hot standby and a delay leaves no gap, and the 
 })
 
 test('a drill may stay where it led, which is then where the stream is', async () => {
-  const { scene, viewer, path } = await onAir(gateway)
+  const { scene, viewer } = await onAir(gateway)
   await using _scene = scene
   const body = { mode: 'switch', target: scene.origin(1).url, stay_seconds: 1, return: false }
   const report = (await drill(scene, body)).body
@@ -203,7 +204,7 @@ test('a drill may stay where it led, which is then where the stream is', async (
 })
 
 test('a source that fails in earnest during a drill is left, and the drill has failed', async () => {
-  const { scene, viewer, path } = await onAir(gateway)
+  const { scene, viewer } = await onAir(gateway)
   await using _scene = scene
   const asked = drill(scene, { mode: 'reset', stay_seconds: 5 })
   await viewer.sees(scene.origin(1).name)
@@ -272,10 +273,10 @@ async function refusedOn(
   body: object,
   prepare: (scene: Scene) => Promise<void> = async () => {},
 ): Promise<Refused> {
-  const { scene, viewer, path } = await onAir(gateway, stream, names)
+  const { scene, viewer } = await onAir(gateway, stream, names)
   await using _scene = scene
   await prepare(scene)
-  const { status, body: answer } = await drill<Refusal>(scene, body)
+  const { status, body: answer } = await drill(scene, body)
   return { status, detail: answer.detail, sources: viewer.sources.length, isAlive: viewer.isAlive }
 }
 
@@ -288,7 +289,7 @@ async function refusedIdle(): Promise<Refused> {
 }
 
 async function refusedAccount(): Promise<Refused> {
-  const { scene, viewer, path } = await onAir(gateway)
+  const { scene, viewer } = await onAir(gateway)
   await using _scene = scene
   const [url, backup] = scene.origins.map((origin) => origin.url)
   const account = { account: `only-one-${scene.streamId}`, max_connections: 1 }
@@ -308,7 +309,7 @@ async function refusedAccount(): Promise<Refused> {
     },
     { what: 'media within the account' },
   )
-  const { status, body } = await drill<Refusal>(scene, { mode: 'switch' })
+  const { status, body } = await drill(scene, { mode: 'switch' })
   return { status, detail: body.detail, sources: 1, isAlive: viewer.isAlive }
 }
 
