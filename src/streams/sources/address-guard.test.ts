@@ -98,6 +98,11 @@ test('a name keeps only its public addresses, and fails when it has none', async
   }
 })
 
+test('who may reach more than public addresses is told by whoever asks', async () => {
+  const opened = publicOnlyLookup(resolvingTo('10.0.0.1', '1.1.1.1', '::1'), (ip) => ip === '10.0.0.1')
+  assert.equal((await lookUp(opened, false)).addresses, '10.0.0.1')
+})
+
 test('a failure of the resolver passes through as it is', async () => {
   const failing: LookupFunction = (_hostname, _options, callback) => {
     callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), '', 0)

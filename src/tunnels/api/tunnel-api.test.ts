@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { createAccess } from '../../http/access.ts'
 import type { Caller, KeyDirectory } from '../../http/access.ts'
@@ -347,4 +348,19 @@ test('a store that does not write is a 503, and says so in the peer’s words', 
   api.lab.isStoreFailing = true
   const answer = await api.ask('POST', '/api/tunnels', { name: 'one' })
   assert.deepEqual([answer.status, codeOf(answer)], [503, 'SERVICE_UNAVAILABLE'])
+})
+
+test('docs/TUNNELS.md lists every route, and no other', async () => {
+  await using api = await ApiLab.open()
+  const documented = (await api.ask('GET', '/openapi.json')).body['paths'] as Record<string, object>
+  const routes = Object.entries(documented).flatMap(([path, methods]) =>
+    Object.keys(methods).map(
+      (method) => `${method.toUpperCase()} ${path.replace('/api/tunnels/{tunnelId}/failover', '')}`,
+    ),
+  )
+  const page = await readFile(new URL('../../../docs/TUNNELS.md', import.meta.url), 'utf8')
+  const listed = [...page.matchAll(/^\| `((?:GET|POST|PUT|DELETE) [^`]+)`/gm)].map((match) => match[1] ?? '')
+  const tunnels = listed.filter((route) => !route.includes(' /api/keys'))
+  assert.equal(listed.length - tunnels.length, 4, 'the routes of keys')
+  assert.deepEqual(tunnels.toSorted(), routes.toSorted())
 })
