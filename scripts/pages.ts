@@ -95,7 +95,7 @@ const errorMeanings = {
   invalid_permission: 'A share is for read, write or admin.',
   share_not_found: 'The tunnel is not shared with that user.',
   api_key_not_found: 'There is no API key of that id, or it is not yours.',
-  quota_exceeded: 'A limit is reached: MAX_TUNNELS, the API keys of an owner, or the shares of a tunnel.',
+  quota_exceeded: 'A limit is reached: MAX_TUNNELS, the tunnels or API keys of an owner, or the shares of a tunnel.',
   route_not_found: 'There is no such route.',
   no_failover_configured: 'A manual failover was asked of a stream that has neither failover URLs nor a resolver.',
   failover_target_unknown: 'The target of a manual failover or a drill is neither an index nor a URL of the stream.',

@@ -147,7 +147,7 @@ async function openTunnels(parts: TunnelParts, starting: AsyncDisposableStack): 
   const allows = (ip: string) => isPublicAddress(ip) || isOpened(ip)
   const guard = { allows, lookup: publicOnlyLookup(undefined, allows) }
   const probe = starting.use(createHttpProbe({ clock, guard }))
-  const policy = { ...tunnelPolicy, probe: { ...tunnelPolicy.probe, intervalMs: config.tunnelProbeMs } }
+  const policy = tunnelPolicyOf(config)
   const service = starting.use(
     new TunnelService({
       ...{ ...parts, clock, random: systemRandom, policy, probe, guard },
@@ -166,6 +166,13 @@ async function openApiKeys({ store, log }: TunnelParts): Promise<ApiKeys> {
     delete: async (id: string) => store.delete('api_keys', id),
   }
   return ApiKeys.open({ shelf, clock, log })
+}
+
+/** Bad news is kept for three checks, so that an endpoint does not come back before anybody has looked. */
+function tunnelPolicyOf({ tunnelProbeMs: intervalMs }: Config): GroupPolicy {
+  const { health, probe } = tunnelPolicy
+  const coolDownMs = Math.max(health.coolDownMs, 3 * intervalMs)
+  return { ...tunnelPolicy, health: { ...health, coolDownMs }, probe: { ...probe, intervalMs } }
 }
 
 function informationOf(

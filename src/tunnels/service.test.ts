@@ -38,10 +38,12 @@ test('names are unique among those of one owner, also when two ask at once', asy
   await lab.service.update(id, ALICE, { name: 'two' })
 })
 
-test('there are no more tunnels than the limit', async () => {
+test('there are no more tunnels than the limit, nor than one user may have', async () => {
   await using lab = await TunnelLab.open()
-  for (let index = 0; index < 20; index += 1) await lab.service.create(ALICE, { name: `t${index}` })
-  await assert.rejects(lab.service.create(BOB, { name: 'one more' }), hasCode('quota_exceeded'))
+  for (let index = 0; index < 100; index += 1) await lab.service.create(ALICE, { name: `t${index}` })
+  await assert.rejects(lab.service.create(ALICE, { name: 'one more' }), hasCode('quota_exceeded'))
+  for (let index = 0; index < 20; index += 1) await lab.service.create(BOB, { name: `t${index}` })
+  await assert.rejects(lab.service.create(ADMIN, { name: 'one more' }), hasCode('quota_exceeded'))
 })
 
 test('a share gives what it says and no more, until it ends', async () => {

@@ -43,6 +43,8 @@ export interface PickedEndpoint {
   readonly namedByAdmin: boolean
 }
 
+/** So that no user takes the places of all others; admins are bound by MAX_TUNNELS alone. */
+const TUNNELS_PER_OWNER_MAX = 100
 const COUNTERS_SAVED_EVERY_MS = 10_000
 /** Methods that a caller who may only read may send (RFC 9110 §9.2.1). */
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
@@ -87,6 +89,10 @@ export class TunnelService implements AsyncDisposable {
   async create(actor: Actor, input: TunnelInput): Promise<LiveTunnel> {
     return this.#exclusively(async () => {
       const { store, tunnelsMax } = this.#options
+      const owned = [...this.#live.values()].filter(({ tunnel }) => tunnel.owner === actor.owner).length
+      if (actor.role !== 'admin' && owned >= TUNNELS_PER_OWNER_MAX) {
+        throw new HoldfastError('quota_exceeded', `${actor.owner} has ${owned} tunnels, which is the most for a user`)
+      }
       if (this.#live.size >= tunnelsMax) {
         throw new HoldfastError(
           'quota_exceeded',

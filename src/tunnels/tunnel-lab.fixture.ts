@@ -94,7 +94,7 @@ export class TunnelLab implements AsyncDisposable {
   #begin(clock: SimulatedClock): Life {
     const hand = { isDead: false }
     const service = new TunnelService({
-      ...{ clock, guard, random: seededRandom(7), log: silentLog, policy: tunnelPolicy, tunnelsMax: 20 },
+      ...{ clock, guard, random: seededRandom(7), log: silentLog, policy: tunnelPolicy, tunnelsMax: 120 },
       store: this.#held(hand),
       events: { emit: (type, _streamId, data) => void this.events.push({ type, data }) },
       probe: async (target) => this.#probe(target),
