@@ -1,5 +1,6 @@
 import { closedBreaker, type BreakerState } from './circuit-breaker.ts'
 import { unknownHealth, type HealthState } from './health.ts'
+import { hashText } from './selection/hash.ts'
 
 /** Names a candidate inside its group. Any non-empty text of at most `CANDIDATE_ID_CHARS_MAX` characters. */
 export type CandidateId = string & { readonly __brand: 'CandidateId' }
@@ -16,6 +17,8 @@ export interface CandidateSpec {
   /** Share of the traffic inside one priority, 0 or more; 0 drains (used only when nothing else is usable). */
   readonly weight: number
   readonly region?: string
+  /** Requests that it takes at once; no limit when it is left out. */
+  readonly inFlightMax?: number
 }
 
 /** A candidate and all that is known of it. Plain JSON data. */
@@ -23,8 +26,8 @@ export interface CandidateState {
   readonly spec: CandidateSpec
   readonly health: HealthState
   readonly breaker: BreakerState
-  /** The running credit of smooth weighted round robin. */
-  readonly smoothWeight: number
+  /** The id's place in consistent hashing, kept because every request with a key needs it of every candidate. */
+  readonly idHash: number
   /** Requests that were handed out and not yet answered; request-style groups only. */
   readonly inFlight: number
   /** Set while the adapter has been asked to probe this candidate. */
@@ -46,9 +49,14 @@ export function candidateId(text: string): CandidateId {
 }
 
 export function newCandidate(spec: CandidateSpec): CandidateState {
-  const { id, priority, weight, region } = spec
-  const known = { id, priority, weight, ...(region === undefined ? {} : { region }) }
-  return { spec: known, health: unknownHealth, breaker: closedBreaker, smoothWeight: 0, inFlight: 0, probing: null }
+  const { id, priority, weight, region, inFlightMax } = spec
+  const known = {
+    ...{ id, priority, weight },
+    ...(region === undefined ? {} : { region }),
+    ...(inFlightMax === undefined ? {} : { inFlightMax }),
+  }
+  const idHash = hashText(id)
+  return { spec: known, idHash, health: unknownHealth, breaker: closedBreaker, inFlight: 0, probing: null }
 }
 
 /** Throws a RangeError that names the candidate and the value when a list cannot be ranked. */
@@ -57,7 +65,7 @@ export function checkCandidates(specs: readonly CandidateSpec[]): void {
     throw new RangeError(`a group has at most ${CANDIDATES_MAX} candidates, this one has ${specs.length}`)
   }
   const seen = new Set<CandidateId>()
-  for (const { id, priority, weight } of specs) {
+  for (const { id, priority, weight, inFlightMax } of specs) {
     candidateId(id)
     if (seen.has(id)) throw new RangeError(`candidate "${id}" is listed twice; ids must be unique in a group`)
     seen.add(id)
@@ -65,6 +73,9 @@ export function checkCandidates(specs: readonly CandidateSpec[]): void {
       throw new RangeError(`candidate "${id}": priority ${priority} is not a finite number`)
     if (!Number.isFinite(weight) || weight < 0) {
       throw new RangeError(`candidate "${id}": weight ${weight} is not a finite number of 0 or more`)
+    }
+    if (inFlightMax !== undefined && !(inFlightMax >= 1)) {
+      throw new RangeError(`candidate "${id}": a limit of ${inFlightMax} requests is not 1 or more`)
     }
   }
 }

@@ -69,6 +69,18 @@ export interface GroupPolicy {
   readonly noneUsable: NoneUsable
   /** Request-style: candidates that are unknown or half open get single requests although healthy ones exist. */
   readonly trialByTraffic: boolean
+  /**
+   * Request-style: at most this share of the candidates, 0 to 1, and always one, is passed over for being unhealthy; those
+   * that failed last come back first. 1 when it is left out.
+   */
+  readonly ejectedShareMax?: number
+  /**
+   * Request-style: when no larger share of the candidates than this, 0 to 1, is usable, their health is set aside (panic):
+   * all whose circuits admit requests are used, so that the few are not drowned. Never when it is left out.
+   */
+  readonly panicShare?: number
+  /** Request-style: for so long after a recovery the weight rises from a tenth to the whole. 0 when it is left out. */
+  readonly slowStartMs?: number
 }
 
 /** Whether `pick` looks at each request alone, so that the candidate on air is no more than the first to be named. */
@@ -144,7 +156,10 @@ export const tunnelPolicy: GroupPolicy = {
   onPriorityChange: 'switch',
 }
 
-/** A reverse-proxy service: bounded-load consistent hash, refuses when nothing is usable, recovers by single trial requests. */
+/**
+ * A reverse-proxy service: bounded-load consistent hash, recovery by single trial requests, a slow start after it. When
+ * none is usable, those whose circuits are not open are used all the same; when all are open, requests are refused.
+ */
 export const serviceDefaults: GroupPolicy = {
   ...streamPolicy,
   selection: { kind: 'active_active', loadFactor: 1.25 },
@@ -154,4 +169,6 @@ export const serviceDefaults: GroupPolicy = {
   onPriorityChange: 'switch',
   noneUsable: 'none',
   trialByTraffic: true,
+  panicShare: 0,
+  slowStartMs: 10_000,
 }

@@ -12,6 +12,8 @@ export interface GroupState {
   readonly version: 1
   /** In the order of the configuration. */
   readonly candidates: readonly CandidateState[]
+  /** The running credits of smooth weighted round robin, one for each candidate; all are 0 when the lengths differ. */
+  readonly credits: readonly number[]
   /** Somebody wants output. */
   readonly wanted: boolean
   /** Rises at each put_on_air. */

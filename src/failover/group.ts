@@ -1,11 +1,11 @@
 import type { Chance } from './backoff.ts'
 import { breakerAt, closedBreaker, type BreakerState } from './circuit-breaker.ts'
 import { checkCandidates, newCandidate, type CandidateId, type CandidateSpec } from './candidate.ts'
-import { candidateFailed, candidateSucceeded, probed } from './evidence.ts'
+import { candidateFailed, candidateSucceeded, plainSuccess, probed } from './evidence.ts'
 import { considerFailback, nextFailback } from './failback.ts'
 import { nextAfterFailure, resumeAfterPin } from './failover.ts'
 import type { GroupPolicy } from './group-policy.ts'
-import type { GroupEvent, GroupState, StepResult } from './group-state.ts'
+import type { GroupEffect, GroupEvent, GroupState, StepResult } from './group-state.ts'
 import { unknownHealth, type LastFailure, type Verdict } from './health.ts'
 import { candidatesChanged, pinRequested, start, stop, switchRequested } from './orders.ts'
 import { arrangeProbes } from './probing.ts'
@@ -23,6 +23,7 @@ export function createGroup(candidates: readonly CandidateSpec[]): GroupState {
   return {
     version: 1,
     candidates: candidates.map(newCandidate),
+    credits: [],
     wanted: false,
     epoch: 0,
     onAir: null,
@@ -38,6 +39,8 @@ export function createGroup(candidates: readonly CandidateSpec[]): GroupState {
   }
 }
 
+const NO_EFFECTS: readonly GroupEffect[] = []
+
 const EVEN_CHANCE: Chance = { next: () => 0.5 }
 
 /**
@@ -52,6 +55,8 @@ export function step(
   policy: GroupPolicy,
   chance: Chance = EVEN_CHANCE,
 ): StepResult {
+  const plain = event.kind === 'candidate_succeeded' ? plainSuccess(state, event, nowMs, policy) : undefined
+  if (plain !== undefined) return { state: plain, effects: NO_EFFECTS }
   const turn: Turn = { state, effects: [], nowMs, policy, chance }
   const pinRanOut = settleTime(turn)
   handle(turn, event)

@@ -45,6 +45,8 @@ export interface HealthState {
   readonly outcomes: number
   readonly lastOutcomeAtMs: number
   readonly lastFailure: LastFailure | null
+  /** When it was last found well again after it had been unhealthy. */
+  readonly recoveredAtMs?: number
 }
 
 export const unknownHealth: HealthState = {
@@ -109,7 +111,7 @@ export function verdictAt(health: HealthState, nowMs: number, policy: HealthPoli
 /** A recovered candidate starts with a clean window: the failures that condemned it are not held against it twice. */
 function recovered({ lastFailure }: HealthState, successesInRow: number, nowMs: number): HealthState {
   const counted = { successesInRow, outcomes: 1, lastOutcomeAtMs: nowMs, lastFailure }
-  return { ...unknownHealth, ...counted, verdict: 'healthy' }
+  return { ...unknownHealth, ...counted, recoveredAtMs: nowMs, verdict: 'healthy' }
 }
 
 function withOutcome(health: HealthState, bit: 0 | 1, nowMs: number, policy: HealthPolicy): HealthState {

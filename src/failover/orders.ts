@@ -68,7 +68,9 @@ export function candidatesChanged(turn: Turn, specs: readonly CandidateSpec[]): 
   const candidates = specs.map((spec) => {
     const known = kept.get(spec.id)
     kept.delete(spec.id)
-    return known === undefined ? newCandidate(spec) : { ...known, spec: newCandidate(spec).spec }
+    if (known === undefined) return newCandidate(spec)
+    const { spec: knownSpec, idHash } = newCandidate(spec)
+    return { ...known, spec: knownSpec, idHash }
   })
   for (const gone of kept.values()) {
     if (gone.probing !== null) turn.effects.push({ kind: 'stop_probing', id: gone.spec.id })
@@ -76,6 +78,7 @@ export function candidatesChanged(turn: Turn, specs: readonly CandidateSpec[]): 
   const isListed = (id: CandidateId | undefined) => id !== undefined && !kept.has(id)
   change(turn, {
     candidates,
+    credits: creditsAfterEdit(former, candidates),
     pin: isListed(former.pin?.id) ? former.pin : null,
     resume: isListed(former.resume?.id) ? former.resume : null,
     lastGoodId: former.lastGoodId !== null && isListed(former.lastGoodId) ? former.lastGoodId : null,
@@ -90,6 +93,12 @@ export function candidatesChanged(turn: Turn, specs: readonly CandidateSpec[]): 
         : former.onAir,
   })
   placeAfterEdit(turn, former)
+}
+
+/** Those that stay keep their credit, so that an edit does not begin the round anew. */
+function creditsAfterEdit(former: GroupState, candidates: readonly CandidateState[]): readonly number[] {
+  const credits = new Map(former.candidates.map(({ spec }, index) => [spec.id, former.credits[index] ?? 0]))
+  return candidates.map(({ spec }) => credits.get(spec.id) ?? 0)
 }
 
 function placeAfterEdit(turn: Turn, former: GroupState): void {

@@ -138,8 +138,9 @@ test('active-passive gives everything to the first that is usable', () => {
   const state = groupOf('a:1 b:2 c:1', 'a b c', policy)
   assert.equal(served(state, 3, policy), 'bbb')
   assert.equal(served(failing(state, 'b', 3, policy), 3, policy), 'aaa')
-  const all = ['a', 'b', 'c'].reduce((dead, name) => failing(dead, name, 3, policy), state)
-  assert.equal(served(all, 1, policy), 'none_usable')
+  const all = (times: number) => ['a', 'b', 'c'].reduce((dead, name) => failing(dead, name, times, policy), state)
+  assert.equal(served(all(3), 1, policy), 'b', 'all are unhealthy: their health is set aside')
+  assert.equal(served(all(5), 1, policy), 'none_usable', 'all circuits are open')
 })
 
 test('active-passive follows the one on air while it is usable', () => {
@@ -161,7 +162,7 @@ test('the same key stays with the same candidate, and comes back to it after an 
     (recovering, { id }) => step(recovering, { kind: 'probe_succeeded', id }, NOW_MS, policy).state,
     out,
   )
-  assert.equal(served(back, 1, policy, { key: 'channel-7' }), home)
+  assert.equal(served(back, 1, policy, { key: 'channel-7' }, NOW_MS + 10_000), home)
 })
 
 test('without a key active-active goes round the healthy', () => {

@@ -1,13 +1,14 @@
-import { admits, afterAttempt, breakerAt } from './circuit-breaker.ts'
+import { admits, afterAttempt } from './circuit-breaker.ts'
 import type { CandidateId, CandidateState } from './candidate.ts'
 import type { GroupPolicy } from './group-policy.ts'
 import type { GroupState, Pin } from './group-state.ts'
 import { activeActive } from './selection/active-active.ts'
 import { activePassive } from './selection/active-passive.ts'
-import { geographic, nearest } from './selection/geographic.ts'
+import { geographic } from './selection/geographic.ts'
 import { priorityWeighted } from './selection/priority-weighted.ts'
-import { noCredits, type Selected } from './selection/weighted-round-robin.ts'
-import { preferenceOrder, standingOf, type Standing } from './standing.ts'
+import type { Pool, Selected } from './selection/weighted-round-robin.ts'
+import { preferenceOrder } from './standing.ts'
+import { usableFor } from './usable.ts'
 
 export interface PickRequest {
   /** What the same candidate should keep serving (a session, a channel); active-active groups only. */
@@ -16,6 +17,8 @@ export interface PickRequest {
   readonly region?: string
   /** Candidates that this request has already tried. */
   readonly exclude?: readonly CandidateId[]
+  /** It cannot be sent again if it fails: it is not used to find out whether a candidate has recovered. */
+  readonly noTrials?: boolean
 }
 
 export type PickReason =
@@ -26,10 +29,14 @@ export type PickReason =
   /** Nothing is usable; the policy's answer for that case. */
   | 'highest_priority'
   | 'last_good'
-  /** No candidate: the group is empty, this request has tried all, or nothing is usable and the policy says none. */
+  /**
+   * No candidate: the group is empty, this request has tried all, nothing is usable and the policy says none, or all that
+   * could be used have as many requests as they take.
+   */
   | 'no_candidates'
   | 'all_excluded'
   | 'none_usable'
+  | 'all_busy'
 
 export interface PickResult {
   readonly id: CandidateId | undefined
@@ -44,18 +51,21 @@ export interface PickResult {
  * `request_abandoned`: until then the request counts as in flight.
  */
 export function pick(state: GroupState, request: PickRequest, nowMs: number, policy: GroupPolicy): PickResult {
-  const pin = state.pin !== null && isPinned(state.pin, nowMs) ? state.pin : null
-  const open = admissible(state, pin, request)
-  if (open.length === 0) return refused(state, state.candidates.length === 0 ? 'no_candidates' : 'all_excluded')
-  const [pinned] = open
-  if (pin !== null && pinned !== undefined) return granted(state, sole(pinned), 'pinned', nowMs, policy)
-  const usable = bestTier(open, request, nowMs, policy)
-  const trials = policy.trialByTraffic ? open.filter((candidate) => isDueForTrial(candidate, nowMs, policy)) : []
-  const trialIds = new Set(trials.filter((candidate) => !usable.includes(candidate)).map(({ spec }) => spec.id))
-  const pool = trialIds.size === 0 ? usable : open.filter((one) => usable.includes(one) || trialIds.has(one.spec.id))
-  const selected = select(pool, trialIds, state, request, policy)
-  if (selected === undefined) return whenNoneUsable(state, open, nowMs, policy)
-  return granted(state, selected, trialIds.has(selected.id) ? 'trial' : 'selected', nowMs, policy)
+  const { candidates } = state
+  if (state.pin !== null && isPinned(state.pin, nowMs)) return pickPinned(state, state.pin.id, request, nowMs, policy)
+  const { places, trials, untried, busy } = usableFor(candidates, request, nowMs, policy)
+  if (untried === 0) return refused(state, candidates.length === 0 ? 'no_candidates' : 'all_excluded')
+  const pool: Pool = {
+    candidates,
+    places,
+    credits: state.credits,
+    weights: risingWeights(state, places, nowMs, policy),
+  }
+  const selected = select(pool, trials, state, request, policy)
+  if (selected !== undefined) {
+    return granted(state, selected, trials.includes(selected.place) ? 'trial' : 'selected', nowMs, policy)
+  }
+  return busy > 0 ? refused(state, 'all_busy') : whenNoneUsable(state, request, nowMs, policy)
 }
 
 /** A pin that has run out no longer holds, though its timer may not have fired yet. */
@@ -63,41 +73,48 @@ function isPinned({ untilMs }: Pin, nowMs: number): boolean {
   return untilMs === null || nowMs < untilMs
 }
 
-function admissible(state: GroupState, pin: Pin | null, { exclude }: PickRequest): readonly CandidateState[] {
-  return state.candidates.filter(
-    ({ spec }) => (pin === null || spec.id === pin.id) && !(exclude?.includes(spec.id) ?? false),
-  )
-}
-
-/**
- * The healthy; if there are none the unknown; if there are none the drained. A listed order and nearness come before the
- * difference between healthy and unknown.
- */
-function bestTier(
-  candidates: readonly CandidateState[],
-  request: PickRequest,
+/** A person's decision: neither health nor circuit counts, but a limit of requests does. */
+function pickPinned(
+  state: GroupState,
+  id: CandidateId,
+  { exclude }: PickRequest,
   nowMs: number,
   policy: GroupPolicy,
-): readonly CandidateState[] {
-  const { selection } = policy
-  const near = (from: readonly CandidateState[]) =>
-    selection.kind === 'geographic' ? nearest(from, request.region, selection.regions) : from
-  const standings = new Map<CandidateState, Standing>()
-  for (const candidate of candidates) {
-    if (!admits(candidate.breaker, nowMs, policy.breaker)) continue
-    standings.set(candidate, standingOf(candidate, nowMs, policy))
+): PickResult {
+  const place = state.candidates.findIndex(({ spec }) => spec.id === id)
+  const pinned = state.candidates[place]
+  if (pinned === undefined || exclude?.includes(id) === true) return refused(state, 'all_excluded')
+  const { inFlightMax } = pinned.spec
+  if (inFlightMax !== undefined && pinned.inFlight >= inFlightMax) return refused(state, 'all_busy')
+  return granted(state, { place }, 'pinned', nowMs, policy)
+}
+
+/** One that has just recovered begins with a tenth of its weight. */
+const SLOW_START_SHARE_MIN = 0.1
+
+function risingWeights(
+  { candidates }: GroupState,
+  places: readonly number[],
+  nowMs: number,
+  { slowStartMs = 0 }: GroupPolicy,
+): ReadonlyMap<number, number> | undefined {
+  if (slowStartMs === 0) return undefined
+  let weights: Map<number, number> | undefined
+  for (const place of places) {
+    const candidate = candidates[place]
+    const recoveredAtMs = candidate?.health.recoveredAtMs
+    if (candidate === undefined || recoveredAtMs === undefined) continue
+    const share = (nowMs - recoveredAtMs) / slowStartMs
+    if (share >= 1) continue
+    weights ??= new Map()
+    weights.set(place, candidate.spec.weight * Math.max(SLOW_START_SHARE_MIN, share))
   }
-  const of = (from: readonly CandidateState[], ...wanted: readonly Standing[]) =>
-    from.filter((candidate) => wanted.some((standing) => standing === standings.get(candidate)))
-  const usable = near(of(candidates, 'healthy', 'unknown'))
-  if (usable.length === 0) return near(of(candidates, 'drained'))
-  const healthy = selection.kind === 'ordered' ? [] : of(usable, 'healthy')
-  return healthy.length > 0 ? healthy : usable
+  return weights
 }
 
 function select(
-  usable: readonly CandidateState[],
-  trialIds: ReadonlySet<CandidateId>,
+  pool: Pool,
+  trials: readonly number[],
   state: GroupState,
   request: PickRequest,
   policy: GroupPolicy,
@@ -105,53 +122,36 @@ function select(
   const { selection } = policy
   switch (selection.kind) {
     case 'ordered':
-    case 'active_passive':
-      return activePassive(preferenceOrder(usable, policy), trialIds, state.onAir?.id)
+    case 'active_passive': {
+      const present = pool.places.flatMap((place) => pool.candidates[place] ?? [])
+      const isOnTrial = (candidate: CandidateState) => trials.includes(pool.candidates.indexOf(candidate))
+      return activePassive(pool, preferenceOrder(present, policy), isOnTrial, state.onAir?.id)
+    }
     case 'priority_weighted':
-      return priorityWeighted(usable)
+      return priorityWeighted(pool)
     case 'active_active':
-      return activeActive(usable, request.key, selection.loadFactor)
+      return activeActive(pool, request.key, selection.loadFactor)
     case 'geographic':
-      return geographic(usable, request.region, selection.regions)
+      return geographic(pool, request.region, selection.regions)
     default:
       return selection satisfies never
   }
 }
 
-/**
- * An unknown (again) or half-open candidate takes part in the choice although others are healthy, one request at a time,
- * so that it can come back without a prober.
- */
-function isDueForTrial(candidate: CandidateState, nowMs: number, policy: GroupPolicy): boolean {
-  if (candidate.inFlight > 0 || candidate.spec.weight === 0) return false
-  if (!admits(candidate.breaker, nowMs, policy.breaker)) return false
-  return breakerAt(candidate.breaker, nowMs) === 'half_open' || standingOf(candidate, nowMs, policy) === 'unknown'
-}
-
-function whenNoneUsable(
-  state: GroupState,
-  open: readonly CandidateState[],
-  nowMs: number,
-  policy: GroupPolicy,
-): PickResult {
+function whenNoneUsable(state: GroupState, { exclude }: PickRequest, nowMs: number, policy: GroupPolicy): PickResult {
   if (policy.noneUsable === 'none') return refused(state, 'none_usable')
-  const lastGood = open.find(({ spec }) => spec.id === state.lastGoodId)
-  if (policy.noneUsable === 'last_good' && lastGood !== undefined) {
-    return granted(state, sole(lastGood), 'last_good', nowMs, policy)
-  }
-  const [first] = open.toSorted(
+  const grantTo = (candidate: CandidateState, why: PickReason) =>
+    granted(state, { place: state.candidates.indexOf(candidate) }, why, nowMs, policy)
+  const untried = state.candidates.filter(({ spec }) => exclude?.includes(spec.id) !== true)
+  const lastGood = untried.find(({ spec }) => spec.id === state.lastGoodId)
+  if (policy.noneUsable === 'last_good' && lastGood !== undefined) return grantTo(lastGood, 'last_good')
+  const [first] = untried.toSorted(
     (a, b) =>
       Number(a.spec.weight === 0) - Number(b.spec.weight === 0) ||
       b.spec.priority - a.spec.priority ||
       b.spec.weight - a.spec.weight,
   )
-  return first === undefined
-    ? refused(state, 'none_usable')
-    : granted(state, sole(first), 'highest_priority', nowMs, policy)
-}
-
-function sole({ spec }: CandidateState): Selected {
-  return { id: spec.id, credits: noCredits }
+  return first === undefined ? refused(state, 'none_usable') : grantTo(first, 'highest_priority')
 }
 
 function refused(state: GroupState, why: PickReason): PickResult {
@@ -160,23 +160,19 @@ function refused(state: GroupState, why: PickReason): PickResult {
 
 function granted(
   state: GroupState,
-  { id, credits }: Selected,
+  { place, credits }: Selected,
   why: PickReason,
   nowMs: number,
   policy: GroupPolicy,
 ): PickResult {
-  let generation = 0
-  const candidates = state.candidates.map((candidate) => {
-    const smoothWeight = credits.get(candidate.spec.id) ?? candidate.smoothWeight
-    if (candidate.spec.id !== id) {
-      return smoothWeight === candidate.smoothWeight ? candidate : { ...candidate, smoothWeight }
-    }
-    // A request that goes to an open circuit for want of any other does not count as its trial: the time stays.
-    const breaker = admits(candidate.breaker, nowMs, policy.breaker)
+  const candidate = state.candidates[place]
+  if (candidate === undefined) return refused(state, 'none_usable')
+  // A request that goes to an open circuit for want of any other does not count as its trial: the time stays.
+  const breaker =
+    candidate.breaker.kind !== 'closed' && admits(candidate.breaker, nowMs, policy.breaker)
       ? afterAttempt(candidate.breaker, nowMs, policy.breaker)
       : candidate.breaker
-    generation = breaker.generation
-    return { ...candidate, smoothWeight, breaker, inFlight: candidate.inFlight + 1 }
-  })
-  return { id, generation, state: { ...state, candidates }, why }
+  const candidates = state.candidates.with(place, { ...candidate, breaker, inFlight: candidate.inFlight + 1 })
+  const changed = credits === undefined ? { ...state, candidates } : { ...state, candidates, credits }
+  return { id: candidate.spec.id, generation: breaker.generation, state: changed, why }
 }

@@ -1,6 +1,7 @@
 import type { BreakerState } from './circuit-breaker.ts'
 import type { CandidateState } from './candidate.ts'
 import type { GroupState } from './group-state.ts'
+import { hashText } from './selection/hash.ts'
 
 /**
  * A saved group in a new process: health, circuits, pin, choice and limits as they were, nothing on air, nothing wanted,
@@ -12,6 +13,7 @@ export function restoreGroup(saved: GroupState, shiftMs: number): GroupState {
   return {
     ...saved,
     candidates: saved.candidates.map((candidate) => restoreCandidate(candidate, shiftMs)),
+    credits: [],
     wanted: false,
     onAir: null,
     incident: null,
@@ -33,12 +35,14 @@ function restoreCandidate(candidate: CandidateState, shiftMs: number): Candidate
   const { lastFailure } = health
   return {
     ...candidate,
+    idHash: hashText(candidate.spec.id),
     inFlight: 0,
     probing: null,
     breaker: shiftBreaker(candidate.breaker, shiftMs),
     health: {
       ...health,
       lastOutcomeAtMs: health.lastOutcomeAtMs + shiftMs,
+      ...(health.recoveredAtMs === undefined ? {} : { recoveredAtMs: health.recoveredAtMs + shiftMs }),
       lastFailure: lastFailure && { ...lastFailure, atMs: lastFailure.atMs + shiftMs },
     },
   }

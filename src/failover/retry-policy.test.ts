@@ -19,10 +19,14 @@ const outcome = (changes: Partial<RetryQuestion>) => {
   return decision.kind === 'stop' ? decision.why : `${decision.where} in ${decision.delayMs}`
 }
 
-test('the first retry goes to another candidate at once, later ones wait longer and longer', () => {
+test('a candidate that was not tried is tried at once; when all have been, the waits grow', () => {
   assert.deepEqual(
     [0, 1, 2, 3].map((retries) => outcome({ retries })),
-    ['other in 0', 'other in 110', 'other in 210', 'retries_used_up'],
+    ['other in 0', 'other in 0', 'other in 0', 'retries_used_up'],
+  )
+  assert.deepEqual(
+    [0, 1, 2, 3].map((retries) => outcome({ retries, otherLeft: false })),
+    ['same in 60', 'same in 110', 'same in 210', 'retries_used_up'],
   )
 })
 

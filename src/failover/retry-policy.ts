@@ -14,7 +14,17 @@ export interface RetryPolicy {
 }
 
 /** How an attempt can fail before an answer, in the engine's own words. */
-export type RetriableError = 'connection_refused' | 'connection_reset' | 'timeout' | 'broken_pipe'
+export type RetriableError =
+  | 'connection_refused'
+  | 'connection_reset'
+  | 'timeout'
+  /** The connection ended within the answer or the request. */
+  | 'broken_pipe'
+  /** No address, no route, no file descriptor. */
+  | 'unreachable'
+  | 'tls'
+  /** An answer that breaks the rules of its protocol. */
+  | 'malformed'
 
 export type AttemptFailure =
   | { readonly kind: 'error'; readonly error: RetriableError | 'other' }
@@ -52,14 +62,22 @@ export const defaultRetryPolicy: RetryPolicy = {
   retriesMax: 3,
   backoff: defaultBackoff,
   deadlineMs: 30_000,
-  retriableErrors: ['connection_refused', 'connection_reset', 'timeout', 'broken_pipe'],
+  retriableErrors: [
+    'connection_refused',
+    'connection_reset',
+    'timeout',
+    'broken_pipe',
+    'unreachable',
+    'tls',
+    'malformed',
+  ],
   retriableStatuses: [502, 503, 504],
   budget: { share: 0.2, retriesMin: 3, windowMs: 10_000 },
 }
 
 /**
- * Whether a failed attempt is followed by another. The first retry goes to another candidate at once when there is one;
- * later ones, and those to the same candidate, wait by the backoff. The same candidate's Retry-After is honoured.
+ * Whether a failed attempt is followed by another. A candidate that this request has not tried is tried at once; when all
+ * have been, it waits by the backoff, and as long as the same candidate's Retry-After asks.
  */
 export function decideRetry(
   question: RetryQuestion,
@@ -73,7 +91,7 @@ export function decideRetry(
   if (!isRetriable(failure, policy)) return stop('not_retriable')
   if (retries >= policy.retriesMax) return stop('retries_used_up')
   const where = otherLeft ? 'other' : 'same'
-  const backoff = otherLeft && retries === 0 ? 0 : backoffMs(policy.backoff, retries, chance)
+  const backoff = otherLeft ? 0 : backoffMs(policy.backoff, retries, chance)
   const askedMs = where === 'same' && failure.kind === 'status' ? (failure.retryAfterMs ?? 0) : 0
   const delayMs = Math.max(backoff, askedMs)
   if (elapsedMs + delayMs >= policy.deadlineMs) return stop('deadline')

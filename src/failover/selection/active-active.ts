@@ -1,6 +1,5 @@
-import type { CandidateState } from '../candidate.ts'
 import { hashText, mix } from './hash.ts'
-import { noCredits, weightedRoundRobin, type Selected } from './weighted-round-robin.ts'
+import { isAllDrained, weightAt, weightedRoundRobin, type Pool, type Selected } from './weighted-round-robin.ts'
 
 /**
  * Everybody works. The same key goes to the same candidate, by weighted rendezvous hashing (each pair of key and candidate
@@ -8,38 +7,40 @@ import { noCredits, weightedRoundRobin, type Selected } from './weighted-round-r
  * Thorup, Zadimoghaddam 2016): one that already has `loadFactor` times its fair share of the requests in flight is passed
  * over for the key's next best. Without a key, smooth weighted round robin.
  */
-export function activeActive(
-  candidates: readonly CandidateState[],
-  key: string | undefined,
-  loadFactor: number,
-): Selected | undefined {
-  if (key === undefined) return weightedRoundRobin(candidates)
-  const allDrained = candidates.every(({ spec }) => spec.weight === 0)
-  const weightOf = ({ spec }: CandidateState) => (allDrained ? 1 : spec.weight)
+export function activeActive(pool: Pool, key: string | undefined, loadFactor: number): Selected | undefined {
+  if (key === undefined) return weightedRoundRobin(pool)
+  const allDrained = isAllDrained(pool)
   const keyHash = hashText(key)
   let totalWeight = 0
   let inFlight = 1
-  for (const candidate of candidates) {
-    totalWeight += weightOf(candidate)
-    inFlight += candidate.inFlight
-  }
-  let best: CandidateState | undefined
-  let bestScore = Number.NEGATIVE_INFINITY
-  for (const candidate of candidates) {
-    const weight = weightOf(candidate)
+  let sharedWeight: number | undefined
+  let isWeighted = false
+  for (const place of pool.places) {
+    inFlight += pool.candidates[place]?.inFlight ?? 0
+    const weight = allDrained ? 1 : weightAt(pool, place)
+    totalWeight += weight
     if (weight === 0) continue
-    const share = Math.ceil((Math.max(1, loadFactor) * inFlight * weight) / totalWeight)
-    const score = rendezvousScore(keyHash, candidate, weight)
-    if (candidate.inFlight + 1 <= share && score > bestScore) {
-      best = candidate
+    isWeighted ||= sharedWeight !== undefined && sharedWeight !== weight
+    sharedWeight = weight
+  }
+  const fairShare = (Math.max(1, loadFactor) * inFlight) / totalWeight
+  let best = -1
+  let bestScore = Number.NEGATIVE_INFINITY
+  for (const place of pool.places) {
+    const candidate = pool.candidates[place]
+    const weight = allDrained ? 1 : weightAt(pool, place)
+    if (candidate === undefined || weight === 0) continue
+    const drawn = mix(keyHash ^ mix(candidate.idHash))
+    const score = isWeighted ? rendezvousScore(drawn, weight) : drawn
+    if (score > bestScore && candidate.inFlight + 1 <= Math.ceil(fairShare * weight)) {
+      best = place
       bestScore = score
     }
   }
-  return best === undefined ? undefined : { id: best.spec.id, credits: noCredits }
+  return best < 0 ? undefined : { place: best }
 }
 
-/** The larger the weight, the likelier the highest score, in exact proportion. */
-function rendezvousScore(keyHash: number, { spec }: CandidateState, weight: number): number {
-  const chance = (mix(keyHash ^ mix(hashText(spec.id))) + 0.5) / 2 ** 32
-  return -weight / Math.log(chance)
+/** The larger the weight, the likelier the highest score, in exact proportion. `drawn` has 32 bits. */
+function rendezvousScore(drawn: number, weight: number): number {
+  return -weight / Math.log((drawn + 0.5) / 2 ** 32)
 }

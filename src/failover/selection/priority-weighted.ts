@@ -1,9 +1,13 @@
-import type { CandidateState } from '../candidate.ts'
-import { weightedRoundRobin, type Selected } from './weighted-round-robin.ts'
+import { narrowed, weightedRoundRobin, type Pool, type Selected } from './weighted-round-robin.ts'
 
 /** The highest priority there is, and inside it smooth weighted round robin. */
-export function priorityWeighted(candidates: readonly CandidateState[]): Selected | undefined {
+export function priorityWeighted(pool: Pool): Selected | undefined {
   let highest = Number.NEGATIVE_INFINITY
-  for (const { spec } of candidates) highest = Math.max(highest, spec.priority)
-  return weightedRoundRobin(candidates.filter(({ spec }) => spec.priority === highest))
+  let lowest = Number.POSITIVE_INFINITY
+  for (const place of pool.places) {
+    const priority = pool.candidates[place]?.spec.priority ?? 0
+    if (priority > highest) highest = priority
+    if (priority < lowest) lowest = priority
+  }
+  return weightedRoundRobin(highest === lowest ? pool : narrowed(pool, ({ spec }) => spec.priority === highest))
 }

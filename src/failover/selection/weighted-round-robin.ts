@@ -1,34 +1,64 @@
 import type { CandidateId, CandidateState } from '../candidate.ts'
 
-/** What a way of choosing found: the candidate, and every candidate whose round-robin credit has changed. */
-export interface Selected {
-  readonly id: CandidateId
-  readonly credits: ReadonlyMap<CandidateId, number>
+/**
+ * Those of a group among whom is chosen: their places in its list, ascending. `weights` has the weight of each place when
+ * it is not what the specification says; `credits` are the running credits of all places of the group.
+ */
+export interface Pool {
+  readonly candidates: readonly CandidateState[]
+  readonly places: readonly number[]
+  readonly weights: ReadonlyMap<number, number> | undefined
+  readonly credits: readonly number[]
 }
 
-export const noCredits: ReadonlyMap<CandidateId, number> = new Map()
+/** What a way of choosing found: a place in the group's list, and the credits when they have changed. */
+export interface Selected {
+  readonly place: number
+  readonly credits?: readonly number[]
+}
+
+export function weightAt({ candidates, weights }: Pool, place: number): number {
+  return weights?.get(place) ?? candidates[place]?.spec.weight ?? 0
+}
+
+/** The pool with those of its places only that pass; the same one when all do. */
+export function narrowed(pool: Pool, passes: (candidate: CandidateState, id: CandidateId) => boolean): Pool {
+  const places = pool.places.filter((place) => {
+    const candidate = pool.candidates[place]
+    return candidate !== undefined && passes(candidate, candidate.spec.id)
+  })
+  return places.length === pool.places.length ? pool : { ...pool, places }
+}
+
+/** Whether all of the pool are drained; then they share equally. */
+export function isAllDrained(pool: Pool): boolean {
+  for (const place of pool.places) if (weightAt(pool, place) > 0) return false
+  return true
+}
 
 /**
  * Smooth weighted round robin, as in nginx: each gains its weight, the richest is taken and pays the sum. Exact over each
- * full cycle and never in bursts. Candidates that all weigh 0 share equally. Undefined for an empty list.
+ * full cycle and never in bursts. Candidates that all weigh 0 share equally. Undefined for an empty pool.
  */
-export function weightedRoundRobin(candidates: readonly CandidateState[]): Selected | undefined {
-  const allDrained = candidates.every(({ spec }) => spec.weight === 0)
-  const credits = new Map<CandidateId, number>()
+export function weightedRoundRobin(pool: Pool): Selected | undefined {
+  const [only] = pool.places
+  if (only === undefined) return undefined
+  if (pool.places.length === 1) return { place: only }
+  const allDrained = isAllDrained(pool)
+  const credits = pool.credits.length === pool.candidates.length ? pool.credits.slice() : pool.candidates.map(() => 0)
   let total = 0
-  let richest: CandidateId | undefined
+  let richest = -1
   let most = Number.NEGATIVE_INFINITY
-  for (const { spec, smoothWeight } of candidates) {
-    const weight = allDrained ? 1 : spec.weight
-    const credit = smoothWeight + weight
+  for (const place of pool.places) {
+    const weight = allDrained ? 1 : weightAt(pool, place)
+    const credit = (credits[place] ?? 0) + weight
     total += weight
-    credits.set(spec.id, credit)
+    credits[place] = credit
     if (weight > 0 && credit > most) {
       most = credit
-      richest = spec.id
+      richest = place
     }
   }
-  if (richest === undefined) return undefined
-  credits.set(richest, most - total)
-  return { id: richest, credits }
+  credits[richest] = most - total
+  return { place: richest, credits }
 }
