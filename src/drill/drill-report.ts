@@ -14,7 +14,7 @@ export function describeDrill(report: unknown): readonly string[] {
     `  media    ${describeMedia(fieldOf(report, 'media'))}`,
     '',
     ...(findings.length === 0
-      ? ['nothing that a viewer would notice']
+      ? ['nothing that a player would stumble over: one unbroken programme']
       : ['what a viewer may notice', ...findings.map((finding) => `  ${finding}`)]),
   ]
 }
