@@ -15,16 +15,13 @@ export interface RetryPolicy {
 
 /** How an attempt can fail before an answer, in the engine's own words. */
 export type RetriableError =
+  /** No connection could be made, for whatever reason. */
   | 'connection_refused'
+  /** It ended before an answer began. */
   | 'connection_reset'
   | 'timeout'
-  /** The connection ended within the answer or the request. */
+  /** The answer broke off, or cannot be read. */
   | 'broken_pipe'
-  /** No address, no route, no file descriptor. */
-  | 'unreachable'
-  | 'tls'
-  /** An answer that breaks the rules of its protocol. */
-  | 'malformed'
 
 export type AttemptFailure =
   | { readonly kind: 'error'; readonly error: RetriableError | 'other' }
@@ -62,15 +59,7 @@ export const defaultRetryPolicy: RetryPolicy = {
   retriesMax: 3,
   backoff: defaultBackoff,
   deadlineMs: 30_000,
-  retriableErrors: [
-    'connection_refused',
-    'connection_reset',
-    'timeout',
-    'broken_pipe',
-    'unreachable',
-    'tls',
-    'malformed',
-  ],
+  retriableErrors: ['connection_refused', 'connection_reset', 'timeout', 'broken_pipe'],
   retriableStatuses: [502, 503, 504],
   budget: { share: 0.2, retriesMin: 3, windowMs: 10_000 },
 }
