@@ -14,6 +14,7 @@ import { refusals } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { refusalResponse, requestTimeout } from './refusal-response.ts'
 import { Deadline } from './timer-wheel.ts'
+import { WriteWatch } from './write-watch.ts'
 
 /** `waiting` for a request or within its head; `lingering` after our end, until the client ends its side too. */
 type ConnectionState = 'waiting' | 'exchange' | 'draining' | 'lingering' | 'closed'
@@ -42,10 +43,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
   #requests = 0
   #lingerBytes = 0
   readonly #readDeadline = new Deadline(() => this.#guard(() => this.#onReadDue()))
-  readonly #writeDeadline = new Deadline(() => this.#onWriteDue())
-  /** Bytes that had left when the write deadline was armed. */
-  #sentBytes = 0
-
+  readonly #writes: WriteWatch
   readonly #onClosed: (connection: FrontConnection) => void
 
   constructor(socket: Socket, shared: FrontShared, onClosed: (connection: FrontConnection) => void) {
@@ -53,6 +51,9 @@ export class FrontConnection implements ExchangeConnection, BodySink {
     this.#onClosed = onClosed
     this.#shared = shared
     this.peer = peerOf(socket)
+    this.#writes = new WriteWatch(socket, shared.wheel, shared.options.timeouts.writeMs, () => {
+      this.#guard(() => this.#abandon('write_timeout', undefined))
+    })
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
     socket.on('error', ignore)
@@ -180,7 +181,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
   send(before: string, piece: Buffer | undefined, after: string): boolean {
     if (this.socket.destroyed) return true
     const isTaken = this.#shared.gather.write(this.socket, before, piece, after)
-    if (this.socket.writableLength > 0) this.#armWrite()
+    this.#writes.wrote()
     return isTaken
   }
 
@@ -274,8 +275,9 @@ export class FrontConnection implements ExchangeConnection, BodySink {
   }
 
   #destroy(): void {
-    // A TLS connection that ends without close_notify is seen as cut as well.
-    if (this.socket instanceof TLSSocket) this.socket.destroy()
+    // A TLS connection that ends without close_notify is seen as cut as well. One whose end waits behind bytes that nobody
+    // takes cannot be reset: libuv refuses that and leaves it open.
+    if (this.socket instanceof TLSSocket || this.socket.writableEnded) this.socket.destroy()
     else this.socket.resetAndDestroy()
   }
 
@@ -322,7 +324,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
     this.#state = 'closed'
     this.#held = NO_BYTES
     this.#shared.wheel.remove(this.#readDeadline)
-    this.#shared.wheel.remove(this.#writeDeadline)
+    this.#writes.end()
     this.#onClosed(this)
   }
 
@@ -361,22 +363,8 @@ export class FrontConnection implements ExchangeConnection, BodySink {
     }
   }
 
-  /** Cuts a client that took nothing at all since the deadline was armed. */
-  #onWriteDue(): void {
-    const { bytesWritten, writableLength } = this.socket
-    if (writableLength === 0 || this.#state === 'closed') return
-    if (bytesWritten - writableLength > this.#sentBytes) this.#armWrite()
-    else this.#guard(() => this.#abandon('write_timeout', undefined))
-  }
-
   #armRead(ms: number): void {
     if (this.#state !== 'closed') this.#shared.wheel.arm(this.#readDeadline, ms)
-  }
-
-  #armWrite(): void {
-    if (this.#state === 'closed' || this.#writeDeadline.dueMs !== Number.POSITIVE_INFINITY) return
-    this.#sentBytes = this.socket.bytesWritten - this.socket.writableLength
-    this.#shared.wheel.arm(this.#writeDeadline, this.#shared.options.timeouts.writeMs)
   }
 
   #setPaused(isPaused: boolean): void {
