@@ -1,4 +1,4 @@
-import type { CandidateState } from './candidate.ts'
+import type { CandidateId, CandidateState } from './candidate.ts'
 import { breakerAfterSuccess } from './circuit-breaker.ts'
 import { failureRehearsed, leaveForBetter, onAirFailed } from './failover.ts'
 import type { GroupPolicy } from './group-policy.ts'
@@ -76,10 +76,15 @@ export function candidateFailed(turn: Turn, event: EventOf<'candidate_failed'>):
   }
   if (!closeRequest(turn, event.id, event.generation, true)) return
   recordFailure(turn, event.id, { reason: event.reason, atMs: turn.nowMs, epoch: null, evidence })
-  // One failed request is no reason to move everybody; a candidate that is now known to be bad is.
-  const candidate = findCandidate(turn.state, event.id)
-  if (onAir?.id !== event.id || candidate === undefined) return
-  if (badnessOf(candidate, turn.nowMs, turn.policy) > 0) leaveForBetter(turn, onAir, event.reason)
+  leaveIfBad(turn, event.id, event.reason)
+}
+
+/** One failed request is no reason to move everybody; a candidate on air that is now known to be bad is. */
+function leaveIfBad(turn: Turn, id: CandidateId, reason: string): void {
+  const { onAir } = turn.state
+  const candidate = findCandidate(turn.state, id)
+  if (onAir?.id !== id || candidate === undefined) return
+  if (badnessOf(candidate, turn.nowMs, turn.policy) > 0) leaveForBetter(turn, onAir, reason)
 }
 
 /**
@@ -96,9 +101,11 @@ export function probed(turn: Turn, event: EventOf<'probe_succeeded' | 'probe_fai
   if (event.kind === 'probe_failed') {
     const reason = event.reason ?? 'probe_failed'
     recordFailure(turn, event.id, { reason, atMs: nowMs, epoch: null, evidence: event.evidence ?? null })
+    if (turn.policy.probe.watch === 'always') leaveIfBad(turn, event.id, reason)
     return
   }
   recordSuccess(turn, event.id, 'probe_succeeded')
+  if (turn.policy.probe.watch === 'always' && turn.state.onAir?.id === event.id) settle(turn)
   changeCandidate(turn, event.id, 'probe_succeeded', (known) =>
     known.probing === null || known.probing.goodSinceMs !== null
       ? known

@@ -40,8 +40,12 @@ export type FailbackPolicy =
 export interface ProbePolicy {
   /** Of candidates whose recovery matters now. */
   readonly intervalMs: number
-  /** Which candidates are probed while output is wanted, apart from those that failback watches; never the one on air. */
-  readonly watch: 'none' | 'unhealthy' | 'unhealthy_and_unknown' | 'all'
+  /**
+   * Which candidates are probed while output is wanted, apart from those that failback watches: never the one on air, but
+   * with `always`, which is for groups whose probes cost nothing and speak for requests: what they find of the one on air
+   * leads where the same of a request would.
+   */
+  readonly watch: 'none' | 'unhealthy' | 'unhealthy_and_unknown' | 'all' | 'always'
   /** With `all`: of candidates that are probed only to know whether they could take over. */
   readonly standbyIntervalMs?: number
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { standbyOf, streamPolicy, type GroupPolicy } from './group.ts'
+import { serviceDefaults, standbyOf, streamPolicy, type GroupPolicy } from './group.ts'
 import { Rehearsal } from './rehearsal.ts'
 
 const warm: GroupPolicy = {
@@ -43,4 +43,33 @@ test('the standby is who would take over now', () => {
   group.send({ kind: 'tick' }, warm.stableMs)
   assert.equal(standby(), 'a')
   assert.equal(standbyOf(new Rehearsal('a', warm).live().state, 0, warm), undefined)
+})
+
+test('where probes speak for requests the one on air is probed too, and left when they fail', () => {
+  const policy: GroupPolicy = {
+    ...serviceDefaults,
+    selection: { kind: 'active_passive' },
+    probe: { intervalMs: 5_000, watch: 'always' },
+    failback: {
+      ...serviceDefaults.failback,
+      kind: 'auto',
+      probationMs: 30_000,
+      holdDownMs: 0,
+      flapWindowMs: 0,
+      holdDownMsMax: 0,
+    },
+  }
+  const group = new Rehearsal('a:2 b:1', policy)
+  group.send({ kind: 'started' })
+  assert.deepEqual(probed(group), { a: 5_000, b: 5_000 })
+  group.probe('b', 'probe_succeeded', 5_000)
+  group.probe('a', 'probe_failed')
+  group.probe('a', 'probe_failed', 5_000)
+  assert.deepEqual(group.probe('a', 'probe_failed', 5_000), ['failover b'])
+  // No request comes: its probes alone say that it delivers, and that the better one is back.
+  group.probe('b', 'probe_succeeded', 5_000)
+  group.probe('a', 'probe_succeeded')
+  group.probe('a', 'probe_succeeded', 10_000)
+  assert.deepEqual(group.probe('a', 'probe_succeeded', 19_999), [])
+  assert.deepEqual(group.send({ kind: 'tick' }, 1), ['failback a'])
 })

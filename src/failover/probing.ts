@@ -47,6 +47,7 @@ function intervalOf({ state, policy }: Turn, id: CandidateId): number {
 
 function isWatched({ health, breaker, spec }: CandidateState, { onAir }: GroupState, policy: GroupPolicy): boolean {
   if (policy.probe.watch === 'none') return false
+  if (policy.probe.watch === 'always') return true
   if (policy.probe.watch === 'all') return onAir?.id !== spec.id
   if (health.verdict === 'unknown') return policy.probe.watch === 'unhealthy_and_unknown'
   return health.verdict === 'unhealthy' || breaker.kind !== 'closed'
