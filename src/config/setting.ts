@@ -11,7 +11,8 @@ export interface Setting<Value> {
   readonly defaultValue: Value
 }
 
-export type SettingGroup = 'server' | 'access' | 'sources' | 'failover' | 'tunnels' | 'detection' | 'viewers' | 'events'
+export type SettingGroup =
+  'server' | 'access' | 'sources' | 'failover' | 'tunnels' | 'proxy' | 'detection' | 'viewers' | 'events'
 
 export interface SettingText {
   readonly name: string

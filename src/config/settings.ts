@@ -2,6 +2,7 @@ import { detection } from './detection-settings.ts'
 import { failover } from './failover-settings.ts'
 import { boolean, choice, integer, optionalString, seconds, string } from './setting.ts'
 import type { Setting } from './setting.ts'
+import { proxy } from './proxy-settings.ts'
 import { tunnels } from './tunnel-settings.ts'
 import { viewers } from './viewer-settings.ts'
 
@@ -191,7 +192,17 @@ const events = {
   ),
 } as const
 
-const table = { ...server, ...access, ...sources, ...failover, ...tunnels, ...detection, ...viewers, ...events }
+const table = {
+  ...server,
+  ...access,
+  ...sources,
+  ...failover,
+  ...tunnels,
+  ...proxy,
+  ...detection,
+  ...viewers,
+  ...events,
+}
 
 type Table = typeof table
 

@@ -28,6 +28,11 @@ export const EVENT_TYPES = [
   'tunnel.status_changed',
   'tunnel.failover',
   'tunnel.endpoint_health_changed',
+  'service_created',
+  'service_updated',
+  'service_deleted',
+  'service_switched',
+  'endpoint_health_changed',
 ] as const
 
 export type EventType = (typeof EVENT_TYPES)[number]

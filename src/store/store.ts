@@ -36,6 +36,8 @@ export type Bucket =
   | 'api_keys'
   | 'tunnels'
   | 'tunnel_state'
+  | 'services'
+  | 'service_state'
 /** Append-only logs. */
 export type Log = 'events' | 'webhook_deliveries' | 'switches' | 'tunnel_activity'
 
