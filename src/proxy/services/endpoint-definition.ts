@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { booleanField, fileField, integerField, numberField, objectField, regionField, shown, textField } from './field.ts'
+import {
+  booleanField,
+  fileField,
+  integerField,
+  numberField,
+  objectField,
+  regionField,
+  shown,
+  textField,
+} from './field.ts'
 
 const URL_CHARS_MAX = 2_048
 
@@ -8,9 +17,11 @@ const endpointTls = objectField({
   caFile: fileField().optional().meta({ description: 'Certificates that are trusted instead of the system’s' }),
   certFile: fileField().optional().meta({ description: 'Certificate that we show (mutual TLS)' }),
   keyFile: fileField().optional(),
-  serverName: textField(/^[A-Za-z0-9.-]{1,253}$/, 'a host name').optional().meta({
-    description: 'Name for SNI and the certificate, if it is not the host of the URL',
-  }),
+  serverName: textField(/^[A-Za-z0-9.-]{1,253}$/, 'a host name')
+    .optional()
+    .meta({
+      description: 'Name for SNI and the certificate, if it is not the host of the URL',
+    }),
   insecure: booleanField().default(false).meta({ description: 'Takes any certificate' }),
 }).refine(({ certFile, keyFile }) => (certFile === undefined) === (keyFile === undefined), {
   error: () => 'certFile and keyFile go together: give both or neither',
@@ -31,13 +42,18 @@ function isEndpointUrl(text: string): boolean {
 }
 
 export const endpointIdField = () =>
-  textField(/^[A-Za-z0-9][\w.:-]{0,127}$/, 'letters, digits and . _ : - only, at most 128, and begin with one of the first two')
+  textField(
+    /^[A-Za-z0-9][\w.:-]{0,127}$/,
+    'letters, digits and . _ : - only, at most 128, and begin with one of the first two',
+  )
 
 /** One replica. */
 export const endpointDefinition = objectField({
   id: endpointIdField().optional().meta({ description: 'Made of the URL when it is left out' }),
   url: endpointUrl.meta({ description: 'Where it is; its path goes before the path of each request' }),
-  priority: numberField({ minimum: -1_000_000, maximum: 1_000_000 }).default(0).meta({ description: 'Higher is better' }),
+  priority: numberField({ minimum: -1_000_000, maximum: 1_000_000 })
+    .default(0)
+    .meta({ description: 'Higher is better' }),
   weight: numberField({ minimum: 0, maximum: 1_000_000 })
     .default(1)
     .meta({ description: 'Share of the requests among equals; 0: only when nothing else is usable' }),

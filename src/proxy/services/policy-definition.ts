@@ -71,7 +71,9 @@ export const healthCheckDefinition = kindField(
       kind: z.literal('http'),
       path: textField(/^\/[\x21-\x7e]{0,2047}$/, 'a path that begins with /').default('/health'),
       method: choiceField(['GET', 'HEAD', 'OPTIONS', 'POST']).default('GET'),
-      host: textField(/^[A-Za-z0-9.:[\]-]{1,255}$/, 'a host').optional().meta({ description: 'Sent as Host' }),
+      host: textField(/^[A-Za-z0-9.:[\]-]{1,255}$/, 'a host')
+        .optional()
+        .meta({ description: 'Sent as Host' }),
       ...checkTimes,
       statuses: listField(status(), 100, 'statuses').min(1).default([200]),
       bodyIncludes: textField(/^[^\0]{1,1024}$/, 'text of 1 to 1024 characters').optional(),
@@ -88,25 +90,26 @@ export const healthDefinition = objectField({
   failureShare: numberField({ minimum: 0.05, maximum: 1 })
     .default(0.5)
     .meta({ description: 'Share of failures among the last 20 outcomes at which an endpoint is unhealthy' }),
+  forgetMs: milliseconds(100, HOUR_MS)
+    .default(30_000)
+    .meta({ description: 'An unhealthy endpoint of which nothing was heard for so long gets a single request' }),
 })
 
-/** Passive ejection: what failing requests lead to. */
+/** How many endpoints may be passed over at once. */
 export const ejectionDefinition = objectField({
-  baseMs: milliseconds(100, HOUR_MS).default(30_000).meta({ description: 'How long the first ejection lasts' }),
-  factor: numberField({ minimum: 1, maximum: 10 }).default(2),
-  maxMs: milliseconds(100, 24 * HOUR_MS).default(300_000),
   shareMax: numberField({ minimum: 0, maximum: 1 })
-    .default(0.5)
-    .meta({ description: 'Most of the endpoints that may be ejected; at least one may' }),
+    .default(1)
+    .meta({ description: 'Most of the endpoints that may be passed over as unhealthy; one always may' }),
   panicShare: numberField({ minimum: 0, maximum: 1 })
     .default(0)
-    .meta({ description: 'With fewer usable endpoints than this share all are used' }),
+    .meta({ description: 'With no more usable endpoints than this share all whose circuits are closed are used' }),
 })
 
 /** The circuit breaker of each endpoint. */
 export const breakerDefinition = objectField({
   failures: integerField({ minimum: 1, maximum: 1_000, unit: 'failures in a row' }).default(5),
   openMs: milliseconds(100, HOUR_MS).default(30_000),
+  openFactor: numberField({ minimum: 1, maximum: 10 }).default(2).meta({ description: 'Longer each time it reopens' }),
   openMaxMs: milliseconds(100, 24 * HOUR_MS).default(300_000),
   trials: integerField({ minimum: 1, maximum: 100, unit: 'requests at once' }).default(1),
   successes: integerField({ minimum: 1, maximum: 100, unit: 'successes' }).default(3),
@@ -123,16 +126,31 @@ export const retryDefinition = objectField({
   statuses: listField(status(), 100, 'statuses').default([502, 503, 504]),
   budgetShare: numberField({ minimum: 0, maximum: 1 }).default(0.2),
   nonIdempotent: booleanField().default(false).meta({ description: 'Send POST and PATCH again too' }),
-  bodyBytesMax: integerField({ minimum: 0, maximum: 64 * MEBIBYTE, unit: 'bytes' }).default(65_536).meta({
-    description: 'Request bodies up to this length are kept to be sent again',
-  }),
+  bodyBytesMax: integerField({ minimum: 0, maximum: 64 * MEBIBYTE, unit: 'bytes' })
+    .default(65_536)
+    .meta({
+      description: 'Request bodies up to this length are kept to be sent again',
+    }),
 })
 
 export const timeoutsDefinition = objectField({
   connectMs: milliseconds(10, 60_000).default(500),
   firstByteMs: milliseconds(10, HOUR_MS).default(15_000),
   idleMs: milliseconds(10, HOUR_MS).default(60_000),
-  totalMs: milliseconds(10, HOUR_MS).default(30_000).meta({ description: 'Until the response begins' }),
+  totalMs: milliseconds(10, HOUR_MS).default(30_000).meta({ description: 'Until the response begins, all attempts' }),
+  upgradeIdleMs: milliseconds(10, 24 * HOUR_MS)
+    .default(600_000)
+    .meta({ description: 'Silence of a WebSocket' }),
+})
+
+export const holdBackDefinition = objectField({
+  bytesMax: integerField({ minimum: 0, maximum: 16 * MEBIBYTE, unit: 'bytes' })
+    .default(65_536)
+    .meta({
+      description: 'A response up to this length is passed on only when it is complete; 0: at once',
+    }),
+  knownLengthMs: milliseconds(0, 60_000).default(2_000).meta({ description: 'Then it is passed on unfinished' }),
+  unknownLengthMs: milliseconds(0, 60_000).default(50).meta({ description: 'The same without Content-Length' }),
 })
 
 export const hedgeDefinition = objectField({

@@ -139,7 +139,9 @@ function findIn<Target>(
 ): Entry<Target> | undefined {
   let disabled: Entry<Target> | undefined
   for (let prefix = firstSegments(path, segmentsMax); ; prefix = parentOf(prefix)) {
-    const found = byPrefix.get(prefix)?.find(({ headers }) => headers.every(([name, value]) => fieldList(fields, name) === value))
+    const found = byPrefix
+      .get(prefix)
+      ?.find(({ headers }) => headers.every(([name, value]) => fieldList(fields, name) === value))
     if (found?.enabled === true) return found
     disabled ??= found
     if (prefix === '/') return disabled

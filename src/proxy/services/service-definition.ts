@@ -1,7 +1,15 @@
 import { z } from 'zod'
 import { endpointDefinition, withEndpointIds } from './endpoint-definition.ts'
 import type { EndpointDefinition } from './endpoint-definition.ts'
-import { addressField, booleanField, choiceField, fileField, headerNameField, integerField, listField } from './field.ts'
+import {
+  addressField,
+  booleanField,
+  choiceField,
+  fileField,
+  headerNameField,
+  integerField,
+  listField,
+} from './field.ts'
 import { objectField, shown, textField } from './field.ts'
 import {
   breakerDefinition,
@@ -10,6 +18,7 @@ import {
   healthCheckDefinition,
   healthDefinition,
   hedgeDefinition,
+  holdBackDefinition,
   retryDefinition,
   strategyDefinition,
   timeoutsDefinition,
@@ -63,7 +72,11 @@ const endpointList = listField(endpointDefinition, ENDPOINTS_MAX, 'endpoints')
   .superRefine((endpoints, context) => {
     for (const [index, { id }] of endpoints.entries()) {
       if (id === undefined || endpoints.findIndex((other) => other.id === id) === index) continue
-      context.addIssue({ code: 'custom', path: [index, 'id'], message: `is ${shown(id)} a second time; ids are unique` })
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'id'],
+        message: `is ${shown(id)} a second time; ids are unique`,
+      })
     }
   })
   .transform((endpoints): EndpointDefinition[] => withEndpointIds(endpoints))
@@ -92,8 +105,9 @@ const serviceShape = {
   breaker: breakerDefinition.prefault({}),
   retry: retryDefinition.prefault({}),
   timeouts: timeoutsDefinition.prefault({}),
-  holdBackBytesMax: integerField({ minimum: 0, maximum: 16_777_216, unit: 'bytes' }).default(65_536).meta({
-    description: 'A response up to this length is passed on only when it is complete',
+  holdBack: holdBackDefinition.prefault({}),
+  resume: booleanField().default(true).meta({
+    description: 'Goes on elsewhere with a larger response that broke off, where it is provably the same',
   }),
   hedge: hedgeDefinition.optional(),
   slowStartMs: integerField({ minimum: 0, maximum: 3_600_000, unit: 'ms' }).default(10_000).meta({

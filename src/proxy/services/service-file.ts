@@ -41,7 +41,11 @@ export async function readServiceFile(path: string, defaultHost: string): Promis
 export function parseServiceFile(text: string, path: string, defaultHost: string): readonly ServiceDefinition[] {
   const content = contentOf(text, path)
   const parsed = fileSchema.safeParse(content.value ?? {})
-  if (!parsed.success) fail(path, parsed.error.issues.map((issue) => issueText(issue, content)))
+  if (!parsed.success)
+    fail(
+      path,
+      parsed.error.issues.map((issue) => issueText(issue, content)),
+    )
   const { services } = parsed.data
   const problems = setProblems(services, defaultHost)
   if (problems.length > 0) {
