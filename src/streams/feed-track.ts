@@ -5,6 +5,7 @@ import type { Framer } from './framing/framing.ts'
 import type { StagedFault } from './sources/staged-fault.ts'
 import { MediaHistory } from './media-history.ts'
 import type { HistoryBounds } from './media-history.ts'
+import type { Delivery } from './seam-meter.ts'
 
 /** What the feed needs of whatever delivers media: a session with a source, or a slate. */
 export interface FeedSource {
@@ -39,8 +40,10 @@ export interface Track {
   introducedWith: Buffer | undefined
   /** Monotonic time at which it took over. */
   tookOverMs: number
-  /** Viewers have been given media of it. */
-  hasDelivered: boolean
+  /** Of the first media of it that viewers were given; undefined before. */
+  firstDelivery: Delivery | undefined
+  /** That it is on air has been told. */
+  isAnnounced: boolean
   /** It was received before it was needed. */
   wasStandby: boolean
   /** It carries the same encode as the source before it. */
@@ -61,7 +64,8 @@ export function newTrack(
     firstMediaMs: undefined,
     introducedWith: undefined,
     tookOverMs: Number.NaN,
-    hasDelivered: false,
+    firstDelivery: undefined,
+    isAnnounced: false,
     wasStandby: false,
     isTwin: false,
   }

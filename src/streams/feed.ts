@@ -18,6 +18,8 @@ import { TwinPair } from './twin-pair.ts'
 const SPLICE_PATIENCE_MS = 3_000
 /** A twin may have to catch up with what viewers have had already. */
 const TWIN_PATIENCE_MS = 12_000
+/** … and a switch to one is judged after this at the latest. */
+const TWIN_VERDICT_MS = 2_000
 /** An account that allows no further connection has to see the old one closed first. */
 const CLOSE_BEFORE_OPEN_MS = 50
 /** Of a source on its way in: what may belong to the picture at which it is joined. */
@@ -325,21 +327,31 @@ export class Feed {
       this.#giveUpSplicing(track)
       return
     }
-    const isFirst = !track.hasDelivered
-    track.hasDelivered = true
+    const delivery = { dueMs, arrivedAtMs }
+    const isFirst = track.firstDelivery === undefined
+    track.firstDelivery ??= delivery
     output.settle(isFirst)
     if (track.candidateId === undefined) this.#meter.slateDelivered(dueMs)
-    else if (isFirst) {
-      const seam = this.#meter.joined({ dueMs, arrivedAtMs }, this.#splice?.facts)
+    else if (track.isAnnounced) this.#meter.delivered(delivery)
+    else if (this.#isSeamKnown(track)) {
+      track.isAnnounced = true
+      const seam = this.#meter.joined(track.firstDelivery, this.#splice?.facts)
+      this.#meter.delivered(delivery)
       listener.onAir(track.candidateId, track.epoch, { ...track, seam })
-    } else this.#meter.delivered({ dueMs, arrivedAtMs })
+    }
     this.#holdBack.delivered(track.source)
+  }
+
+  /** Whether a twin really goes on with the next picture shows when that picture is there. */
+  #isSeamKnown(track: Track): boolean {
+    if (!track.isTwin || this.#splice?.facts?.seam?.kind === 'hitless') return true
+    return this.#options.clock.nowMs() - track.tookOverMs >= TWIN_VERDICT_MS
   }
 
   /** Better a seam that shows than no picture: what the splice can make nothing of is passed on as it is. */
   #giveUpSplicing(track: Track): void {
     const { framer } = track.source
-    if (track.hasDelivered || framer === undefined) return
+    if (track.firstDelivery !== undefined || framer === undefined) return
     const patienceMs = track.isTwin ? TWIN_PATIENCE_MS : SPLICE_PATIENCE_MS
     if (this.#options.clock.nowMs() - track.tookOverMs < patienceMs) return
     this.#splice = createUnitAlignedSplice()

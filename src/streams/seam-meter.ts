@@ -29,7 +29,7 @@ export interface SeamMeasure {
   readonly audioHoleMs: number | undefined
 }
 
-interface Delivery {
+export interface Delivery {
   /** When it goes out to viewers. */
   readonly dueMs: number
   /** When it came from its source. */

@@ -67,7 +67,7 @@ test(
     await slateOn(scene, true)
     await systemClock.sleep(5_000)
     assert.equal(viewer.state, 'reading', 'the hold without a slate is over')
-      recovery(scene)
+    recovery(scene)
     await viewer.hasRead(viewer.totalBytes + 200_000)
     await slateOn(scene, false)
     await gateway.api.call('DELETE', `/streams/${scene.streamId}`)

@@ -46,7 +46,7 @@ test('a source that comes back while viewers are held goes on over the same conn
 })
 
 test('viewers are let go with a clean end when nothing comes back, and retries are not a hammer', async () => {
-  await using scene = await Scene.open({ gateway, origins: [{ name: 'only' }] })
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'only' }], stream: { slate: false } })
   const viewer = await scene.watching()
   scene.origin(0).answer = { kind: 'status', status: 503 }
   const before = scene.origin(0).requests.length
