@@ -26,7 +26,11 @@ const AUDIO_NEVER_MS = thresholds.no_audio.neverMs
 const KEYFRAME_NEVER_MS = thresholds.no_keyframe.neverMs
 /** A stream whose units have stayed away for this long explains the clock that came with it. */
 const MISSING_MS = 500
-const { frozenWallMs: FROZEN_MS, frozenFromStartWallMs: FROZEN_FROM_START_MS } = thresholds.pcr_stalled
+const {
+  frozenWallMs: FROZEN_MS,
+  frozenFromStartWallMs: FROZEN_FROM_START_MS,
+  frozenBytesMin: FROZEN_BYTES_MIN,
+} = thresholds.pcr_stalled
 /** Bit rate from which a second's worth of bytes is taken is known after so many seconds of media. */
 const RATE_KNOWN_SECONDS = 3
 const FROZEN_TRANSPORT_ERRORS = thresholds.transport_errors.clockStopped
@@ -136,7 +140,7 @@ function clocksFrozen({ packets, nowMs }: Observed): Symptom | undefined {
   const isKnown = bitRate.seconds >= RATE_KNOWN_SECONDS
   const isFrozen = isKnown
     ? frozenMs >= FROZEN_MS && frozenBytes >= bitRate.baseline
-    : frozenMs >= FROZEN_FROM_START_MS && frozenBytes > 0 && clock.ms === 0 && pcrSteps.hasArrived
+    : frozenMs >= FROZEN_FROM_START_MS && frozenBytes >= FROZEN_BYTES_MIN && (clock.ms > 0 || pcrSteps.hasArrived)
   if (!isFrozen) return undefined
   return {
     sinceMs: frozenSinceMs,

@@ -64,7 +64,7 @@ export const conditionFacts: Readonly<Record<Condition, ConditionFacts>> = {
   },
   pcr_stalled: {
     defaultAction: 'fail',
-    doc: `The clock reference stands still while media comes: ${gap(t.pcr_stalled)} between clock references; where timestamps stand still too, ${s(t.pcr_stalled.frozenWallMs)} and a second’s worth of bytes (TR 101 290 2.3).`,
+    doc: `The clock reference stands still while media comes: ${gap(t.pcr_stalled)} between clock references; where timestamps stand still too, ${s(t.pcr_stalled.frozenWallMs)} and a second’s worth of bytes, or ${s(t.pcr_stalled.frozenFromStartWallMs)} before the bit rate is known (TR 101 290 2.3).`,
   },
   pts_stalled: {
     defaultAction: 'fail',

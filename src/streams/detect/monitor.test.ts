@@ -210,6 +210,20 @@ describe('the condition is found, and only it', () => {
   }
 })
 
+test('pcr_stalled: clocks that stand still before the bit rate is known are found later, and found', () => {
+  for (const atMs of [500, 1_500, 2_300, 2_900]) {
+    const still = ({ mediaMs }: Picture) => Math.min(mediaMs, atMs)
+    const { findings } = watch(programme({ seconds: 30, pcrMs: still, stampMs: still }))
+    assert.deepEqual(
+      findings.map(({ condition }) => condition),
+      ['pcr_stalled'],
+      `from ${atMs} ms on`,
+    )
+    const afterMs = (findings[0]?.detectedMs ?? Number.NaN) - atMs
+    assert.ok(afterMs >= 10_000 && afterMs <= 10_200, `after ${afterMs} ms`)
+  }
+})
+
 const slowed =
   (factor: number): Delivery =>
   (pieces) =>

@@ -10,7 +10,11 @@ import type { Condition } from './conditions.ts'
 export const thresholds = {
   no_video: { holdMs: 2_000, factor: 4, unlearntMs: 10_000, neverMs: 5_000 },
   scrambled: { secondsInRow: 3, shareMin: 0.5 },
-  pcr_stalled: { holdMs: 1_000, factor: 4, unlearntMs: 10_000, frozenWallMs: 2_000, frozenFromStartWallMs: 10_000 },
+  pcr_stalled: {
+    ...{ holdMs: 1_000, factor: 4, unlearntMs: 10_000 },
+    // Where timestamps stand still too: with a known bit rate, and before there is one.
+    ...{ frozenWallMs: 2_000, frozenFromStartWallMs: 10_000, frozenBytesMin: 20_000 },
+  },
   pts_stalled: { holdMs: 2_000, factor: 4, unlearntMs: 10_000 },
   no_audio: { holdMs: 5_000, factor: 4, unlearntMs: 20_000, neverMs: 10_000 },
   tables_missing: { holdMs: 5_000, factor: 3, unlearntMs: 30_000 },
