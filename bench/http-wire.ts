@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, createServer, request as httpRequest } from 'node:http'
+import { connect, createServer as createByteServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { systemClock } from '../src/lib/clock.ts'
@@ -14,13 +15,13 @@ import { markdownTable, median, note, numberOption } from './report.ts'
 /**
  * What the HTTP/1.1 wire of the proxy costs without any policy on top: 1 KiB responses over kept connections, processor
  * seconds of the proxy's process for 100,000 requests, against node:http with an Agent and pipe, which is how proxies for
- * Node.js are built, in turns within the same run. Needs wrk and nginx.
+ * Node.js are built, and against sockets that pass bytes on, in turns within the same run. Needs wrk and nginx.
  */
 
 const BODY_BYTES = 1_024
 const CONNECTIONS = 64
 const WARM_UP_SECONDS = 2
-const kinds = ['wire', 'node:http'] as const
+const kinds = ['wire', 'node:http', 'bytes only'] as const
 type Kind = (typeof kinds)[number]
 
 function serveWithWire(port: number): Promise<AddressInfo> {
@@ -43,6 +44,18 @@ async function serveWithNodeHttp(port: number): Promise<AddressInfo> {
     })
     upstream.on('error', () => outgoing.destroy())
     incoming.pipe(upstream)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server.address() as AddressInfo
+}
+
+/** Knows nothing of HTTP: what the sockets of Node.js cost by themselves. */
+async function serveBytes(port: number): Promise<AddressInfo> {
+  const server = createByteServer({ noDelay: true }, (socket) => {
+    const upstream = connect({ host: '127.0.0.1', port, noDelay: true })
+    socket.on('error', () => upstream.destroy()).pipe(upstream)
+    upstream.on('error', () => socket.destroy()).pipe(socket)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -125,13 +138,19 @@ async function compare(args: readonly string[]): Promise<void> {
   })
   process.stdout.write(
     `${markdownTable(['proxy', 'CPU-s per 100k requests', 'requests/s', 'p99', 'MiB'], rows)}\n\n` +
-      `node:http needs ${(cpuOf('node:http') / cpuOf('wire')).toFixed(1)} times the processor time.\n`,
+      `node:http needs ${(cpuOf('node:http') / cpuOf('wire')).toFixed(1)} times the processor time of the wire, and the ` +
+      `wire ${(cpuOf('wire') / cpuOf('bytes only')).toFixed(2)} times that of passing bytes on.\n`,
   )
 }
 
+const serving: Readonly<Record<Kind, (port: number) => Promise<AddressInfo>>> = {
+  wire: serveWithWire,
+  'node:http': serveWithNodeHttp,
+  'bytes only': serveBytes,
+}
 const args = process.argv.slice(2)
 if (args[0] === '--serve') {
-  const serve = args[1] === 'wire' ? serveWithWire : serveWithNodeHttp
+  const serve = serving[kinds.find((kind) => kind === args[1]) ?? 'wire']
   const { port } = await serve(Number(args[2]))
   process.send?.(port)
 } else await compare(args)

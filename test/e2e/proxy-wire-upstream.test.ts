@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import type { TLSSocket, TlsOptions } from 'node:tls'
-import { promisify } from 'node:util'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Fields } from '../../src/proxy/wire/fields.ts'
 import type { ResponseHead } from '../../src/proxy/wire/head.ts'
@@ -18,6 +13,7 @@ import { UpstreamPool } from '../../src/proxy/wire/upstream.ts'
 import type { UpstreamExchange, UpstreamListener, UpstreamRequest } from '../../src/proxy/wire/upstream-exchange.ts'
 import type { UpstreamFailure } from '../../src/proxy/wire/upstream-failure.ts'
 import type { Origin, OriginTls } from '../../src/proxy/wire/upstream-socket.ts'
+import { createCertificates } from '../lab/certificates.ts'
 import { until } from '../lab/poll.ts'
 
 /** What the upstream client tells of upstreams that break in every way that a peer can. */
@@ -274,7 +270,7 @@ describe('an attempt fails by', () => {
       deadlines: { ...deadlines, idleMs: 200 },
     })
     const piece = Buffer.alloc(1_000_000)
-    await until(() => attempt.exchange.write(piece) === false && attempt.exchange.pendingBytes > 8_000_000, {
+    await until(() => !attempt.exchange.write(piece) && attempt.exchange.pendingBytes > 8_000_000, {
       what: 'a full pipe',
     })
     const { failure } = await finished(attempt)
@@ -391,37 +387,8 @@ test('pieces that are kept stay as they were while the connection reads on', asy
   assert.ok(Buffer.concat(kept).equals(Buffer.concat(blocks)), 'a kept piece was overwritten')
 })
 
-interface Certificates {
-  readonly ca: Buffer
-  readonly server: { readonly cert: Buffer; readonly key: Buffer }
-  readonly client: { readonly cert: Buffer; readonly key: Buffer }
-}
-
-const run = promisify(execFile)
-
-/** An authority with a server's certificate for the name `origin.test` and a client's, made by openssl. */
-async function certificates(): Promise<Certificates> {
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-tls-'))
-  closers.push(() => rm(directory, { recursive: true }))
-  const openssl = (...args: readonly string[]) => run('openssl', args, { cwd: directory })
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  await openssl('req', '-x509', ...curve, '-subj', '/CN=Lab CA', '-keyout', 'ca.key', '-out', 'ca.crt')
-  const signed = ['-CA', 'ca.crt', '-CAkey', 'ca.key']
-  for (const [name, subject] of [
-    ['server', '/CN=origin.test'],
-    ['client', '/CN=lab-client'],
-  ] as const) {
-    const names = ['-addext', 'subjectAltName=DNS:origin.test']
-    const files = ['-keyout', `${name}.key`, '-out', `${name}.crt`]
-    await openssl('req', '-x509', ...curve, '-subj', subject, ...names, ...signed, ...files)
-  }
-  const file = (name: string) => readFile(join(directory, name))
-  const pair = async (name: string) => ({ cert: await file(`${name}.crt`), key: await file(`${name}.key`) })
-  return { ca: await file('ca.crt'), server: await pair('server'), client: await pair('client') }
-}
-
 describe('over TLS', async () => {
-  const { ca, server, client } = await certificates()
+  const { ca, server, client } = await createCertificates()
   const port = await upstream(
     (socket) => {
       const { authorized, alpnProtocol, servername } = socket as TLSSocket

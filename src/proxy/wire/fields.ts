@@ -67,8 +67,9 @@ function trimmed(text: string, from: number, to: number, keepsTabs: boolean): st
   let begin = from
   let end = to
   while (begin < end && isBlank(text.charCodeAt(begin))) begin += 1
-  while (end > begin && (text.charCodeAt(end - 1) === SPACE || (!keepsTabs && text.charCodeAt(end - 1) === TAB))) {
-    end -= 1
+  for (; end > begin; end -= 1) {
+    const last = text.charCodeAt(end - 1)
+    if (last !== SPACE && (last !== TAB || keepsTabs)) break
   }
   return text.slice(begin, end)
 }

@@ -6,6 +6,7 @@ import { clientFraming, clientResponseHead, clientUpgradeHead, upstreamRequestHe
 import type { RequestForwarding } from './forward-head.ts'
 import { defaultHeadLimits, parseRequestHead, parseResponseHead } from './head.ts'
 import type { RequestHead, ResponseHead } from './head.ts'
+import { NameSet } from './name-set.ts'
 
 function request(text: string): RequestHead {
   const bytes = Buffer.from(text, 'latin1')
@@ -128,7 +129,7 @@ test('the host, the path and named fields are as the policy says', () => {
   const head = forwarded('X-API-Token: secret\r\n', {
     host: { name: 'backend:81' },
     path: '/other',
-    without: new Set(['x-api-token']),
+    without: new NameSet(['x-api-token']),
   })
   assert.deepEqual([head.host, head.path, fieldValue(head.fields, 'x-api-token')], ['backend:81', '/other', undefined])
 })
@@ -170,4 +171,11 @@ test('a response is framed for the client so that its end can be told', () => {
     bytes: 9,
   })
   assert.deepEqual(clientFraming(response('HTTP/1.1 200 OK\r\n\r\n', 'HEAD')), { kind: 'chunked' })
+})
+
+test('names are found whatever their case, and no others', () => {
+  const names = new NameSet(['te', 'x-forwarded-for'])
+  for (const name of ['te', 'TE', 'X-Forwarded-For', 'x-forwarded-for']) assert.equal(names.has(name), true, name)
+  for (const name of ['', 't', 'tf', 'x-forwarded-fox', '4e', 'x'.repeat(500)])
+    assert.equal(names.has(name), false, name)
 })

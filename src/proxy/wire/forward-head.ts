@@ -3,6 +3,7 @@ import type { Fields } from './fields.ts'
 import { fieldList, fieldValue } from './fields.ts'
 import type { ResponseFraming } from './front-exchange.ts'
 import type { RequestHead, ResponseHead } from './head.ts'
+import { NameSet } from './name-set.ts'
 import type { Peer } from './peer.ts'
 import type { RequestFraming } from './upstream-exchange.ts'
 
@@ -25,41 +26,24 @@ export interface RequestForwarding {
   readonly isUpgrade: boolean
   /** Passes `Expect: 100-continue` on, for who waits with the body until the upstream asks for it. */
   readonly isExpectPassed: boolean
-  /** Names, in lower case, that the caller takes off besides: its own keys, for example. */
-  readonly without?: ReadonlySet<string>
+  /** Fields that the caller takes off besides: its own keys, for example. */
+  readonly without?: NameSet
   /** For a trace that begins here. */
   readonly random: Random
 }
 
-/**
- * Never passed on (RFC 9110 section 7.6.1), or written anew for the next hop. `te` and `upgrade` come back where they
- * may.
- */
-const endingHere = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'transfer-encoding',
-  'content-length',
-  'upgrade',
-  'http2-settings',
-])
+/** Never passed on (RFC 9110 section 7.6.1), or written anew for the next hop. */
+const endingHere = [
+  ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'upgrade'],
+  ...['transfer-encoding', 'content-length', 'http2-settings'],
+]
 /** Written anew for requests besides those. */
-const rewrittenInRequests = new Set([
-  'host',
-  'expect',
-  'via',
-  'traceparent',
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-])
+const forwardedNames = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']
+const takenOffRequests = new NameSet([...endingHere, ...forwardedNames, 'host', 'expect', 'via', 'traceparent'])
+const takenOffResponses = new NameSet([...endingHere, 'via'])
+const SHORTEST_UNTRUSTED = 'x-real-ip'.length
 /** What an untrusted client may not say of itself besides those. */
-const untrusted = /^(?:x-forwarded-|x-real-ip$)/
+const untrusted = /^(?:x-forwarded-|x-real-ip$)/i
 /** A client that names these in Connection wants to hide what others rely on: they stay. */
 const neverNominated =
   /^(?:via|authorization|cookie|cache-control|traceparent|tracestate|x-real-ip|forwarded|x-forwarded-.*)$/
@@ -73,12 +57,11 @@ export function upstreamRequestHead(request: RequestHead, forwarding: RequestFor
   let options = ''
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] ?? ''
-    const lower = name.toLowerCase()
-    if (endingHere.has(lower) || rewrittenInRequests.has(lower) || without?.has(lower) === true) continue
-    if (isNominated(request.connection, lower)) continue
-    if (!isForwardedTrusted && untrusted.test(lower)) continue
+    if (takenOffRequests.has(name) || without?.has(name) === true) continue
+    if (request.connection.length > 0 && isNominated(request.connection, name)) continue
+    if (!isForwardedTrusted && name.length >= SHORTEST_UNTRUSTED && untrusted.test(name)) continue
     // What announces trailers is of use only where they can follow.
-    if (lower === 'trailer' && framing.kind !== 'chunked') continue
+    if (framing.kind !== 'chunked' && name.length === 7 && name.toLowerCase() === 'trailer') continue
     text += `${name}: ${fields[index + 1]}\r\n`
   }
   text += forwardedFields(request, forwarding) + via(fields, request.versionMinor, forwarding.pseudonym)
@@ -103,8 +86,9 @@ function hasContentMethod(method: string): boolean {
   return method === 'POST' || method === 'PUT' || method === 'PATCH'
 }
 
-function isNominated(connection: readonly string[], lower: string): boolean {
-  return connection.length > 0 && connection.includes(lower) && !neverNominated.test(lower)
+function isNominated(connection: readonly string[], name: string): boolean {
+  const lower = name.toLowerCase()
+  return connection.includes(lower) && !neverNominated.test(lower)
 }
 
 function acceptsTrailers(fields: Fields): boolean {
@@ -159,8 +143,8 @@ function hexDigits(random: Random, words: number): string {
 
 export interface ResponseForwarding {
   readonly pseudonym: string
-  /** Names, in lower case, that the caller takes off or writes itself. */
-  readonly without?: ReadonlySet<string>
+  /** Fields that the caller takes off or writes itself. */
+  readonly without?: NameSet
   /** Fields of the caller's, each with its CR LF. */
   readonly added?: string
 }
@@ -172,20 +156,14 @@ export interface ResponseForwarding {
 export function clientResponseHead(response: ResponseHead, { pseudonym, without, added }: ResponseForwarding): string {
   const { fields, connection } = response
   let text = `HTTP/1.1 ${response.status} ${response.reason}\r\n`
-  let earlierVia = ''
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] ?? ''
-    const lower = name.toLowerCase()
-    if (endingHere.has(lower) || without?.has(lower) === true) continue
-    if (lower === 'via') {
-      earlierVia = earlierVia === '' ? (fields[index + 1] ?? '') : `${earlierVia}, ${fields[index + 1]}`
-      continue
-    }
-    if (isNominated(connection, lower)) continue
+    if (takenOffResponses.has(name) || without?.has(name) === true) continue
+    if (connection.length > 0 && isNominated(connection, name)) continue
     text += `${name}: ${fields[index + 1]}\r\n`
   }
   const hop = `1.${response.versionMinor} ${pseudonym}`
-  return `${text}Via: ${withElement(earlierVia, hop)}\r\n${added ?? ''}`
+  return `${text}Via: ${withElement(fieldList(fields, 'via'), hop)}\r\n${added ?? ''}`
 }
 
 /** The 101 response for the client: what `upgrade` of an exchange takes. */

@@ -38,6 +38,9 @@ export interface ExchangeConnection {
   detach(): Buffer
 }
 
+/** A first chunk of so many bytes waits with the head. */
+const FIRST_CHUNK_BYTES_MAX = 4_096
+
 type ResponseState = 'none' | 'open' | 'ended' | 'cut'
 
 /** A connection after 101: its socket, without listeners and paused, and what the peer sent beyond its head. */
@@ -154,6 +157,12 @@ export class FrontExchange {
   write(piece: Buffer): boolean {
     if (this.#state !== 'open' || this.#framing === undefined) return true
     if (this.#isBodiless || piece.length === 0) return true
+    if (this.#framing.kind === 'chunked' && this.#pendingHead !== '' && piece.length <= FIRST_CHUNK_BYTES_MAX) {
+      // The end often comes in the same event: then all of a small response is one write.
+      this.#pendingHead += `${piece.length.toString(16)}\r\n${piece.toString('latin1')}\r\n`
+      if (this.#pendingHead.length > FIRST_CHUNK_BYTES_MAX) this.flush()
+      return true
+    }
     const before = this.#takeHead()
     if (this.#framing.kind === 'chunked') {
       return this.#connection.send(`${before}${piece.length.toString(16)}\r\n`, piece, '\r\n')

@@ -36,6 +36,7 @@ export function createFrontServer(options: FrontOptions): FrontServer {
   const connections = new Set<FrontConnection>()
   const listeners = new Set<ReturnType<typeof createServer>>()
   const { connectionsMax } = options.limits
+  const { headMs } = options.timeouts
   let isClosing = false
   let onEmpty: (() => void) | undefined
   const shared: FrontShared = {
@@ -70,7 +71,7 @@ export function createFrontServer(options: FrontOptions): FrontServer {
       const server =
         tls === undefined
           ? createServer(settings, accept)
-          : createTlsServer({ ALPNProtocols: ['http/1.1'], ...tls, ...settings }, accept)
+          : createTlsServer({ ALPNProtocols: ['http/1.1'], handshakeTimeout: headMs, ...tls, ...settings }, accept)
       // A failed handshake is the peer's affair.
       server.on('tlsClientError', () => undefined)
       server.maxConnections = connectionsMax

@@ -157,7 +157,7 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
 
   /** The offset behind a head, or -1 when there is nothing more to be done with these bytes. */
   #takeHead(exchange: UpstreamExchange, bytes: Buffer, from: number, to: number): number {
-    const { method, listener, deadlines } = exchange.request
+    const { method, listener } = exchange.request
     const parsed = parseResponseHead(bytes, from, to, defaultHeadLimits, method)
     if (parsed.kind === 'incomplete') {
       // A copy, because the read buffer is written to again.
@@ -186,7 +186,6 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
     this.#phase = 'body'
     this.#response = head
     this.#body = createBodyReader(head.framing, defaultBodyLimits)
-    this.#arm(deadlines.idleMs)
     listener.onHead(head)
     return this.#exchange === exchange ? end : -1
   }
