@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { forwardedPath, routeConflicts, Router } from './router.ts'
+import { routeConflicts, Router, strippedPath } from './router.ts'
 import type { RoutedService } from './router.ts'
 import type { RouteDefinition } from './service-definition.ts'
 
@@ -83,11 +83,10 @@ test('two enabled services with the same route are a conflict', () => {
   assert.deepEqual(routeConflicts([a, service('c', [{ host: 'h' }])]), [])
 })
 
-test('the base path of an endpoint goes before the path, and a prefix that is stripped goes away', () => {
-  assert.equal(forwardedPath('/api/x?q', undefined, '/'), '/api/x?q')
-  assert.equal(forwardedPath('/api/x?q', '/api', '/'), '/x?q')
-  assert.equal(forwardedPath('/api', '/api', '/base/'), '/base/')
-  assert.equal(forwardedPath('/api?q', '/api', ''), '/?q')
-  assert.equal(forwardedPath('/x', '/', '/base'), '/base/x')
-  assert.equal(forwardedPath('*', undefined, '/base'), '*')
+test('a prefix that is taken off leaves a path', () => {
+  assert.equal(strippedPath('/api/x?q', '/api'), '/x?q')
+  assert.equal(strippedPath('/api', '/api'), '/')
+  assert.equal(strippedPath('/api?q', '/api'), '/?q')
+  assert.equal(strippedPath('/x', '/'), '/x')
+  assert.equal(strippedPath('*', '/'), '*')
 })

@@ -196,14 +196,9 @@ function* candidateHosts(host: string): Generator<string> {
   yield ANY_HOST
 }
 
-/**
- * The path for the endpoint: its base path, then the request's without the route's prefix if that is to be taken off.
- * The query stays.
- */
-export function forwardedPath(path: string, stripped: string | undefined, base: string): string {
-  let rest = path
-  if (stripped !== undefined && stripped !== '/' && path.startsWith(stripped)) rest = path.slice(stripped.length)
-  if (!rest.startsWith('/')) rest = rest === '*' ? rest : `/${rest}`
-  const normalBase = base.endsWith('/') ? base.slice(0, -1) : base
-  return normalBase === '' || rest === '*' ? rest : normalBase + rest
+/** The path without the prefix of its route; the query stays. */
+export function strippedPath(path: string, prefix: string): string {
+  if (prefix === '/' || !path.startsWith(prefix)) return path
+  const rest = path.slice(prefix.length)
+  return rest.startsWith('/') ? rest : `/${rest}`
 }
