@@ -3,8 +3,8 @@ import type { GroupEffect, GroupEvent, GroupPolicy, GroupState, HealthSnapshot, 
 import type { Evidence } from '../../failover/health.ts'
 import { pick } from '../../failover/pick.ts'
 import type { PickReason, PickRequest } from '../../failover/pick.ts'
-import { countRequest, emptyRetryBudget } from '../../failover/retry-budget.ts'
-import type { RetryBudget, RetryBudgetPolicy } from '../../failover/retry-budget.ts'
+import { emptyRetryBudget } from '../../failover/retry-budget.ts'
+import type { RetryBudget } from '../../failover/retry-budget.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
 import type { TimerWheel } from '../wire/timer-wheel.ts'
@@ -142,11 +142,6 @@ export class EndpointGroup implements Disposable {
       const { reason = 'probe_failed', evidence } = outcome
       this.dispatch({ kind: 'probe_failed', id, reason, ...(evidence === undefined ? {} : { evidence }) })
     }
-  }
-
-  /** Counts a client's request, of which retries and hedges may be a share. */
-  countRequest(retries: RetryBudgetPolicy): void {
-    this.retryBudget = countRequest(this.retryBudget, this.#options.clock.nowMs(), retries)
   }
 
   dispatch(event: GroupEvent): void {

@@ -1,0 +1,60 @@
+import type { Evidence } from '../../failover/health.ts'
+import type { AccessRecord, Ending } from './access-record.ts'
+import type { Attempt } from './attempt.ts'
+import type { ForwardJob } from './forward-facts.ts'
+
+/** What one request has cost and led to, and what its attempts say about their endpoints: each is reported once. */
+export class Account {
+  readonly #job: ForwardJob
+  readonly startMs: number
+  attempts = 0
+  retries = 0
+  isHedged = false
+  resumptions = 0
+  status = 0
+  responseBytes = 0
+  headMs: number | undefined
+  #lastFailure: string | undefined
+
+  constructor(job: ForwardJob, startMs: number) {
+    this.#job = job
+    this.startMs = startMs
+  }
+
+  /** The endpoint failed. */
+  charge(attempt: Attempt, reason: string, evidence?: Evidence): void {
+    this.#lastFailure = reason
+    if (attempt.isReported) return
+    attempt.isReported = true
+    this.#job.group.failed(attempt.picked, reason, evidence)
+  }
+
+  /** The endpoint did well. */
+  credit(attempt: Attempt): void {
+    if (attempt.isReported) return
+    attempt.isReported = true
+    this.#job.group.succeeded(attempt.picked)
+  }
+
+  /** Nothing can be said about the endpoint. */
+  abandon(attempt: Attempt): void {
+    if (attempt.isReported) return
+    attempt.isReported = true
+    this.#job.group.abandoned(attempt.picked)
+  }
+
+  /** The request is over: `server` is the one whose answer the client was given. */
+  tell(ending: Ending, server: Attempt | undefined, requestBytes: number): void {
+    const { shared, client, facts } = this.#job
+    if (shared.onAccess === undefined) return
+    const { attempts, retries, isHedged, resumptions, status, responseBytes, headMs } = this
+    const record: AccessRecord = {
+      ...{ ending, status, attempts, retries, isHedged, resumptions, requestBytes, responseBytes, headMs },
+      method: client.head.method,
+      endpointId: server?.picked.endpoint.id,
+      lastFailure: this.#lastFailure,
+      durationMs: shared.clock.nowMs() - this.startMs,
+    }
+    shared.onAccess(record, facts)
+  }
+}
