@@ -83,6 +83,7 @@ const broken: readonly (readonly [string, string])[] = [
   ['an empty extension', '3;\r\nabc\r\n0\r\n\r\n'],
   ['a NUL in an extension', '3;a=\0\r\nabc\r\n0\r\n\r\n'],
   ['a chunk longer than its size', '3\r\nabcd\r\n0\r\n\r\n'],
+  ['a chunk that ends with something and a LF', '3\r\nabcX\n0\r\n\r\n'],
   ['a chunk that ends with a bare LF', '3\r\nabc\n0\r\n\r\n'],
   ['a chunk that ends with a bare CR', '3\r\nabc\r0\r\n\r\n'],
   ['a trailer that is folded', '0\r\nX: a\r\n b\r\n\r\n'],

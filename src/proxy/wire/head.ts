@@ -157,7 +157,8 @@ function headText(bytes: Buffer, from: number, to: number, { headBytesMax }: Hea
   return { text: bytes.toString('latin1', from, until), isComplete: false, isTooLarge, end: until }
 }
 
-function requestHead(line: RequestLine, fields: Fields): RequestHead | RefusalReason {
+/** The head of a request whose lines have been taken apart already, or why it is refused. */
+export function requestHead(line: RequestLine, fields: Fields): RequestHead | RefusalReason {
   const control = readControlFields(fields, line.versionMinor)
   if (typeof control === 'string') return control
   const host = hostOf(line, control.host)

@@ -1,5 +1,5 @@
-import { connect } from 'node:net'
-import type { OnReadOpts, Socket } from 'node:net'
+import { connect, isIP, Socket } from 'node:net'
+import type { LookupFunction, OnReadOpts } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { SecureContextOptions } from 'node:tls'
 
@@ -20,6 +20,16 @@ export interface Origin {
   readonly host: string
   readonly port: number
   readonly tls?: OriginTls
+  /** Which addresses it may be, also where its name leads; any when it is left out. */
+  readonly guard?: OriginGuard
+}
+
+/** Keeps connections out of networks that whoever named the origin may not look into. */
+export interface OriginGuard {
+  /** `ip` is an IP address. */
+  allows(ip: string): boolean
+  /** Name resolution that keeps only what `allows` allows, and fails when nothing is left. */
+  readonly lookup: LookupFunction
 }
 
 const KEEP_ALIVE_PROBE_MS = 30_000
@@ -29,9 +39,12 @@ const KEEP_ALIVE_PROBE_MS = 30_000
  * `session` is that of an earlier TLS connection to the same origin, which makes the handshake shorter.
  */
 export function connectUpstream(origin: Origin, onread: OnReadOpts | undefined, session: Buffer | undefined): Socket {
+  const { host, port, guard } = origin
+  // An address never passes through the lookup.
+  if (guard !== undefined && isIP(host) !== 0 && !guard.allows(host)) return refusedSocket()
   const options = {
-    host: origin.host,
-    port: origin.port,
+    ...{ host, port },
+    ...(guard === undefined ? {} : { lookup: guard.lookup }),
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
@@ -47,4 +60,9 @@ export function connectUpstream(origin: Origin, onread: OnReadOpts | undefined, 
     ...(servername === undefined ? {} : { servername }),
     ...(session === undefined ? {} : { session }),
   })
+}
+
+/** One that never connects and says why as any other failure does. */
+function refusedSocket(): Socket {
+  return new Socket().destroy(Object.assign(new Error('the address is private'), { code: 'ADDRESS_FORBIDDEN' }))
 }
