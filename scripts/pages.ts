@@ -102,6 +102,7 @@ const errorMeanings = {
   service_read_only: 'The service is declared in the file of HOLDFAST_CONFIG: change it there.',
   service_route_taken: 'Another enabled service has the same route, or the same listener with other certificates.',
   service_disabled: 'The request is for a service that is disabled.',
+  ambiguous_path: 'The path of a request for a service has dot segments: two readers may take it for two resources.',
   listener_unavailable: 'A service wants to listen where nobody can: the port is taken, or not allowed.',
   route_not_found: 'There is no such route, and no service that takes the request.',
   no_failover_configured: 'A manual failover was asked of a stream that has neither failover URLs nor a resolver.',
@@ -123,7 +124,8 @@ const errorMeanings = {
   endpoint_unreachable: 'No endpoint of a service or tunnel could be reached: refused, name not found, TLS failure.',
   endpoint_broken: 'The answer of an endpoint never began, broke off or could not be read, and no other gave one.',
   endpoint_timeout: 'No endpoint of a service or tunnel answered in time.',
-  no_endpoint_usable: 'A service or tunnel has no endpoint that may be used: all circuits are open, or none is enabled.',
+  no_endpoint_usable:
+    'A service or tunnel has no endpoint that may be used: all circuits are open, or none is enabled.',
   endpoints_busy: 'Every usable endpoint has as many requests as its `maxConcurrency`.',
   connect_not_supported: 'A request with the method CONNECT.',
   failover_failed: 'A manual failover was asked for and no source works.',

@@ -29,6 +29,9 @@ import { streamApi } from './streams/api/stream-api.ts'
 import { drillRoutes } from './streams/api/drill-routes.ts'
 import { switchRoutes } from './streams/api/switch-routes.ts'
 import { CaptureFiles } from './streams/capture/capture-files.ts'
+import { serviceApi } from './proxy/services/api/service-api.ts'
+import { openServices } from './proxy/services/open-services.ts'
+import { addServiceMetrics } from './proxy/services/service-metrics.ts'
 import type { SlateMaker } from './streams/outage.ts'
 import { createSlateMaker } from './streams/slate/slate-maker.ts'
 import { createSlateRenderer } from './streams/slate/slate-renderer.ts'
@@ -47,6 +50,8 @@ import { TunnelService } from './tunnels/service.ts'
 export interface Gateway extends AsyncDisposable {
   /** Where it listens. */
   readonly url: string
+  /** Reads the file of HOLDFAST_CONFIG again; a wrong one changes nothing. */
+  reload(): Promise<void>
 }
 
 interface GatewayOptions {
@@ -72,7 +77,10 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const events = starting.use(createJournal({ store, clock, log, keepEvents: config.eventsKept }))
   const webhooks = starting.use(await openWebhooks({ store, journal: events, clock, random: systemRandom, log }))
   const live = starting.use(createLiveEvents({ journal: events, clock, log }))
-  const metrics: Metrics = createMetrics({ version, includeProcess: true, sources: metricSourcesOf(() => streams) })
+  const metrics: Metrics = createMetrics({
+    ...{ version, includeProcess: true, sources: metricSourcesOf(() => streams) },
+    addMore: (registers) => addServiceMetrics(registers, () => proxy.services.list()),
+  })
   const switches = starting.use(new SwitchLog({ store, clock, log, receiptsKept: config.switchesKept }))
   const captures = starting.use(await openCaptures(config, log))
   const network = { clock }
@@ -91,6 +99,9 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
   const tunnels = await openTunnels({ config, log, store, events }, starting)
   const access = createAccess({ ...config, mode: token.mode, secret, keys: tunnels.keys })
+  const proxy = starting.use(
+    await openServices({ config, host: token.host, store, events, access, clock, random: systemRandom, log }),
+  )
   const health = starting.use(watchStore(store))
   const ffmpegVersion = await firstLineOf('ffmpeg', ['-version'])
   const server = starting.use(
@@ -109,6 +120,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
         switchRoutes({ streams, switches, captures }),
         drillRoutes({ streams, drills }),
         ...tunnels.groups,
+        serviceApi({ services: proxy.services, clock }),
         eventRoutes({ journal: events, webhooks, live }),
         metricsRoutes(metrics),
       ],
@@ -120,6 +132,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const running = starting.move()
   return {
     url,
+    reload: async () => proxy.reload(),
     [Symbol.asyncDispose]: async () => {
       // First, so that viewers' connections and drills end cleanly instead of holding the server up.
       drills[Symbol.dispose]()

@@ -43,6 +43,8 @@ async function serve(signal: AbortSignal, args: readonly string[]): Promise<numb
     log.warn('setting_without_effect', `${name} is set and has no effect: ${reason}`, { name })
   }
   await using gateway = await startGateway({ config, log })
+  // Without a file of services SIGHUP ends the process, as it does by default.
+  if (config.configFile !== undefined) process.on('SIGHUP', () => void gateway.reload())
   await new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true })
   })

@@ -42,6 +42,8 @@ export interface MetricsOptions {
   readonly version: string
   /** Also of the process: memory, CPU, file descriptors, garbage collection, event-loop lag. */
   readonly includeProcess: boolean
+  /** Adds what other parts of the gateway count. */
+  readonly addMore?: (registers: Registry[]) => void
 }
 
 const DETECTION_SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 15, 30]
@@ -50,10 +52,11 @@ const GAP_SECONDS = [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60]
 const LABEL_VALUES_MAX = 64
 
 /** The metrics registry of one gateway (docs/API.md lists what is in it). */
-export function createMetrics({ sources, version, includeProcess }: MetricsOptions): Metrics {
+export function createMetrics({ sources, version, includeProcess, addMore }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
   addReadings(registers, sources)
+  addMore?.(registers)
   const info = { name: 'holdfast_info', help: 'Version of the gateway.', labelNames: ['version'], registers } as const
   new Gauge(info).set({ version }, 1)
   const switches = new Counter({
@@ -112,7 +115,10 @@ export function createMetrics({ sources, version, includeProcess }: MetricsOptio
   }
 }
 
-function sourceCounters(registers: Registry[]): { failures: Counter<'reason'>; conditions: Counter<'condition' | 'action'> } {
+function sourceCounters(registers: Registry[]): {
+  failures: Counter<'reason'>
+  conditions: Counter<'condition' | 'action'>
+} {
   const failures = new Counter({
     name: 'holdfast_source_failures_total',
     help: 'Sources that failed while they were wanted.',

@@ -32,6 +32,7 @@ const REGISTRY = {
   service_read_only: { status: 409, source: 'client', retry: 'never' },
   service_route_taken: { status: 409, source: 'client', retry: 'never' },
   service_disabled: { status: 503, source: 'client', retry: 'same' },
+  ambiguous_path: { status: 400, source: 'client', retry: 'never' },
   listener_unavailable: { status: 409, source: 'config', retry: 'never' },
   route_not_found: { status: 404, source: 'client', retry: 'never' },
   no_failover_configured: { status: 400, source: 'client', retry: 'never' },

@@ -176,7 +176,7 @@ export class ServiceFront implements AsyncDisposable {
   #serve(exchange: FrontExchange, router: Router<LiveService>): void {
     const { head, peer } = exchange
     if (DOT_SEGMENT.test(head.path)) {
-      return refuse(exchange, new HoldfastError('invalid_request', 'A path may not have dot segments'))
+      return refuse(exchange, new HoldfastError('ambiguous_path', 'A path may not have dot segments'))
     }
     const match = router.match(head)
     if (match === undefined) {

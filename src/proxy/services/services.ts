@@ -7,8 +7,8 @@ import type { Json, StoredValue } from '../../store/store.ts'
 import { LiveService, readMemory } from './live-service.ts'
 import type { ServiceOrigin, ServiceSurroundings } from './live-service.ts'
 import { mergePatch } from './merge-patch.ts'
-import { newServiceBody, serviceDefinition } from './service-definition.ts'
-import type { ServiceDefinition } from './service-definition.ts'
+import { newServiceBody, serviceDefinition, serviceIdField } from './service-definition.ts'
+import type { ServiceBody, ServiceDefinition } from './service-definition.ts'
 import type { ServiceFront } from './service-front.ts'
 import { setProblems } from './service-set.ts'
 import { readServiceFiles } from './service-tls.ts'
@@ -93,8 +93,9 @@ export class Services implements AsyncDisposable {
   }
 
   /** Makes it or replaces all of it; true when it was made. */
-  async replace(by: string, definition: ServiceDefinition): Promise<{ service: LiveService; isNew: boolean }> {
+  async replace(by: string, id: string, body: ServiceBody): Promise<{ service: LiveService; isNew: boolean }> {
     return this.#exclusively(async () => {
+      const definition = { ...body, id: parsedId(id) }
       const isNew = !this.#live.has(definition.id)
       return { service: await this.#put(by, definition), isNew }
     })
@@ -309,6 +310,13 @@ export class Services implements AsyncDisposable {
       this.#planSave()
     })
   }
+}
+
+/** An id out of a path. Throws a RequestInvalid. */
+function parsedId(id: string): string {
+  const parsed = serviceIdField().safeParse(id)
+  if (!parsed.success) throw new RequestInvalid(parsed.error.issues, 'params')
+  return parsed.data
 }
 
 function needOf({ id, files }: LiveService) {
