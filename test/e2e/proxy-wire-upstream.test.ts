@@ -3,137 +3,27 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { after, describe, test } from 'node:test'
-import { createServer as createTlsServer } from 'node:tls'
-import type { TLSSocket, TlsOptions } from 'node:tls'
-import { systemClock } from '../../src/lib/clock.ts'
-import type { Fields } from '../../src/proxy/wire/fields.ts'
-import type { ResponseHead } from '../../src/proxy/wire/head.ts'
-import { TimerWheel } from '../../src/proxy/wire/timer-wheel.ts'
-import { UpstreamPool } from '../../src/proxy/wire/upstream.ts'
-import type { UpstreamExchange, UpstreamListener, UpstreamRequest } from '../../src/proxy/wire/upstream-exchange.ts'
+import type { UpstreamExchange } from '../../src/proxy/wire/upstream-exchange.ts'
 import type { UpstreamFailure } from '../../src/proxy/wire/upstream-failure.ts'
-import type { Origin, OriginTls } from '../../src/proxy/wire/upstream-socket.ts'
-import { createCertificates } from '../lab/certificates.ts'
 import { until } from '../lab/poll.ts'
+import {
+  atTheEnd,
+  begin,
+  closeUpstreamLab,
+  deadlines,
+  finished,
+  HEAD,
+  outcome,
+  poolFor,
+  Result,
+  upstream,
+} from '../lab/upstream-attempt.ts'
 
 /** What the upstream client tells of upstreams that break in every way that a peer can. */
 
-const wheel = new TimerWheel(systemClock)
-const faults: unknown[] = []
-const closers: (() => unknown)[] = []
-
 after(async () => {
-  for (const close of closers) await close()
-  assert.deepEqual(faults, [], 'a callback of the wire threw')
+  await closeUpstreamLab()
 })
-
-/** A server whose connections do as the script says when a request head is there; `nth` counts them from 0. */
-async function upstream(script: (socket: Socket, nth: number) => void, tls?: TlsOptions): Promise<number> {
-  const sockets = new Set<Socket>()
-  let requests = 0
-  const serve = (socket: Socket): void => {
-    sockets.add(socket)
-    let held = ''
-    socket.on('error', () => undefined)
-    socket.on('data', (bytes: Buffer) => {
-      held += bytes.toString('latin1')
-      for (let end = held.indexOf('\r\n\r\n'); end >= 0; end = held.indexOf('\r\n\r\n')) {
-        held = held.slice(end + 4)
-        script(socket, requests)
-        requests += 1
-      }
-    })
-  }
-  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve)
-  server.on('tlsClientError', () => undefined)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  closers.push(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
-}
-
-function poolFor(port: number, changes: Partial<Origin> = {}): UpstreamPool {
-  const pool = new UpstreamPool({
-    origin: { host: '127.0.0.1', port, ...changes },
-    wheel,
-    idleConnectionsMax: 8,
-    idleMs: 5_000,
-    onFault: (error) => faults.push(error),
-  })
-  closers.unshift(() => pool.close())
-  return pool
-}
-
-const deadlines = { connectMs: 2_000, firstByteMs: 2_000, idleMs: 2_000 }
-const short = { connectMs: 150, firstByteMs: 150, idleMs: 150 }
-const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
-
-class Result implements UpstreamListener {
-  status = 0
-  informational: number[] = []
-  content = ''
-  failure: UpstreamFailure | undefined
-  isEnded = false
-  drains = 0
-
-  onInformational(head: ResponseHead): void {
-    this.informational.push(head.status)
-  }
-
-  onHead(head: ResponseHead): void {
-    this.status = head.status
-  }
-
-  onPiece(piece: Buffer): boolean {
-    this.content += piece.toString('latin1')
-    return true
-  }
-
-  onEnd(_trailers: Fields): void {
-    this.isEnded = true
-  }
-
-  onDrain(): void {
-    this.drains += 1
-  }
-
-  onFailure(failure: UpstreamFailure): void {
-    this.failure = failure
-  }
-}
-
-interface Attempt {
-  readonly result: Result
-  readonly exchange: UpstreamExchange
-}
-
-function begin(pool: UpstreamPool, changes: Partial<UpstreamRequest> = {}): Attempt {
-  const result = new Result()
-  const exchange = pool.exchange({
-    head: HEAD,
-    method: 'GET',
-    framing: { kind: 'none' },
-    deadlines,
-    listener: result,
-    ...changes,
-  })
-  return { result, exchange }
-}
-
-async function finished({ result }: Attempt): Promise<Result> {
-  await until(() => result.isEnded || result.failure !== undefined, {
-    what: 'the end of an attempt',
-    evidence: () => result,
-  })
-  return result
-}
-
-async function outcome(pool: UpstreamPool, changes: Partial<UpstreamRequest> = {}): Promise<Result> {
-  return await finished(begin(pool, changes))
-}
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 
@@ -259,10 +149,10 @@ describe('an attempt fails by', () => {
   test('an upstream that takes nothing of a body', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined).pause()
-      closers.unshift(() => socket.destroy())
+      atTheEnd(() => socket.destroy())
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
-    closers.push(() => server.close())
+    atTheEnd(() => server.close())
     const pool = poolFor((server.address() as AddressInfo).port)
     const attempt = begin(pool, {
       method: 'POST',
@@ -385,58 +275,4 @@ test('pieces that are kept stay as they were while the connection reads on', asy
   })
   await until(() => result.isEnded, { what: 'the end' })
   assert.ok(Buffer.concat(kept).equals(Buffer.concat(blocks)), 'a kept piece was overwritten')
-})
-
-describe('over TLS', async () => {
-  const { ca, server, client } = await createCertificates()
-  const port = await upstream(
-    (socket) => {
-      const { authorized, alpnProtocol, servername } = socket as TLSSocket
-      const body = JSON.stringify({ authorized, alpnProtocol, servername })
-      socket.write(`${OK}Content-Length: ${body.length}\r\n\r\n${body}`)
-    },
-    { ...server, ca, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['http/1.1'] },
-  )
-  const over = (tls: OriginTls) => poolFor(port, { tls })
-
-  test('an own authority, a client certificate and a name of its own are used, and the connection kept', async () => {
-    const pool = over({ ca, ...client, servername: 'origin.test' })
-    const first = await outcome(pool)
-    assert.deepEqual(JSON.parse(first.content), {
-      authorized: true,
-      alpnProtocol: 'http/1.1',
-      servername: 'origin.test',
-    })
-    const second = begin(pool)
-    assert.equal(second.exchange.wasReused, true)
-    assert.equal((await finished(second)).status, 200)
-  })
-
-  test('an authority that nobody knows fails as tls, with nothing sent', async () => {
-    const { failure } = await outcome(over({ ...client, servername: 'origin.test' }))
-    assert.deepEqual([failure?.kind, failure?.wasSent], ['tls', false])
-  })
-
-  test('another name in the certificate fails as tls', async () => {
-    const { failure } = await outcome(over({ ca, ...client, servername: 'other.test' }))
-    assert.deepEqual([failure?.kind, failure?.wasSent], ['tls', false])
-  })
-
-  test('a missing client certificate fails as tls', async () => {
-    const { failure } = await outcome(over({ ca, servername: 'origin.test' }))
-    assert.equal(failure?.kind, 'tls')
-  })
-
-  test('an upstream that does not speak TLS fails as tls', async () => {
-    const plain = await upstream(() => undefined)
-    const babbling = createServer((socket) => void socket.on('error', () => undefined).write('220 mail\r\n'))
-    babbling.listen(0, '127.0.0.1')
-    await once(babbling, 'listening')
-    closers.push(() => babbling.close())
-    const { failure } = await outcome(poolFor((babbling.address() as AddressInfo).port, { tls: { ca } }))
-    assert.equal(failure?.kind, 'tls')
-    // One that listens and says nothing is one that cannot be connected to in time.
-    const silent = await outcome(poolFor(plain, { tls: { ca } }), { deadlines: short })
-    assert.deepEqual([silent.failure?.kind, silent.failure?.wasSent], ['connect_timeout', false])
-  })
 })
