@@ -15,7 +15,8 @@ import { markdownTable, median, note, numberOption } from './report.ts'
 /**
  * What the HTTP/1.1 wire of the proxy costs without any policy on top: 1 KiB responses over kept connections, processor
  * seconds of the proxy's process for 100,000 requests, against node:http with an Agent and pipe, which is how proxies for
- * Node.js are built, and against sockets that pass bytes on, in turns within the same run. Needs wrk and nginx.
+ * Node.js are built, and against sockets that pass bytes on, in turns within the same run. Needs wrk, nginx, taskset and
+ * two processors.
  */
 
 const BODY_BYTES = 1_024
@@ -74,6 +75,7 @@ async function startProxy(kind: Kind, upstreamPort: number): Promise<Proxy> {
   })
   const [port] = (await once(child, 'message')) as [number]
   if (child.pid === undefined) throw new Error('the proxy did not start')
+  await pin(child.pid, PROXY_PROCESSOR)
   return { child, pid: child.pid, url: `http://127.0.0.1:${port}` }
 }
 
@@ -86,8 +88,17 @@ interface Round {
 
 const run = promisify(execFile)
 
+/** The proxy has a processor to itself and everything else the other, so that rounds can be compared. */
+const PROXY_PROCESSOR = '0'
+const OTHER_PROCESSOR = '1'
+
+async function pin(pid: number, processor: string): Promise<void> {
+  await run('taskset', ['-apc', processor, String(pid)])
+}
+
 async function wrk(url: string, seconds: number): Promise<string> {
-  const { stdout } = await run('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', url])
+  const command = ['wrk', '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', url]
+  const { stdout } = await run('taskset', ['-c', OTHER_PROCESSOR, ...command])
   return stdout
 }
 
@@ -112,6 +123,8 @@ async function compare(args: readonly string[]): Promise<void> {
   const seconds = numberOption(args, 'seconds', 5)
   await using nginx = await Nginx.start(Buffer.alloc(BODY_BYTES, 'x'), BODY_BYTES)
   if (nginx === undefined) throw new Error('nginx is not installed')
+  const { stdout: workers } = await run('pgrep', ['-P', String(nginx.pid)]).catch(() => ({ stdout: '' }))
+  for (const pid of [nginx.pid, ...workers.split('\n').filter(Boolean).map(Number)]) await pin(pid, OTHER_PROCESSOR)
   const upstreamPort = Number(new URL(nginx.url).port)
   const measured = new Map<Kind, Round[]>(kinds.map((kind) => [kind, []]))
   for (let index = 0; index < rounds; index += 1) {
