@@ -63,6 +63,8 @@ export class FaultUpstream implements AsyncDisposable {
   /** Every request whose head arrived, in the order of arrival; the body's length grows while it arrives. */
   readonly requests: UpstreamRequestRecord[] = []
   connections = 0
+  /** Whether `Expect: 100-continue` is answered by 100. */
+  saysContinue = true
   /** Requests under way whose connection the other side closed. */
   cancelled = 0
   /** The next requests are served by these modes, one each; then by `mode`. */
@@ -143,7 +145,7 @@ export class FaultUpstream implements AsyncDisposable {
       onHead: (request) => {
         this.requests.push(request)
         present = request
-        if (request.expectsContinue) socket.write('HTTP/1.1 100 Continue\r\n\r\n')
+        if (request.expectsContinue && this.saysContinue) socket.write('HTTP/1.1 100 Continue\r\n\r\n')
       },
       onWhole: (request) => this.#answer(socket, request, this.nextModes.shift() ?? this.#mode),
     })
@@ -218,10 +220,9 @@ export class FaultUpstream implements AsyncDisposable {
       close: 'Connection: close\r\n',
     }[framing]
     const status = range === undefined ? '200 OK' : '206 Partial Content'
-    const head =
-      `HTTP/1.1 ${status}\r\nX-Upstream: ${this.name}\r\n${frame}${own}` +
-      (etag === undefined ? '' : `ETag: ${etag}\r\n`) +
-      (range === undefined ? '' : `Content-Range: bytes ${range.first}-${range.last}/${length}\r\n`)
+    const tag = etag === undefined ? '' : `ETag: ${etag}\r\n`
+    const place = range === undefined ? '' : `Content-Range: bytes ${range.first}-${range.last}/${length}\r\n`
+    const head = `HTTP/1.1 ${status}\r\nX-Upstream: ${this.name}\r\n${frame}${own}${tag}${place}`
     return { head: `${head}\r\n`, body: method === 'HEAD' ? Buffer.alloc(0) : body }
   }
 

@@ -1,4 +1,5 @@
 import type { LiveEndpoint } from '../endpoints/live-endpoint.ts'
+import { fieldValue } from '../wire/fields.ts'
 import { upstreamRequestHead } from '../wire/forward-head.ts'
 import type { RequestHead } from '../wire/head.ts'
 import type { RequestFraming } from '../wire/upstream-exchange.ts'
@@ -16,12 +17,12 @@ export function requestFraming({ framing }: RequestHead): RequestFraming {
 export function attemptHead(
   request: RequestHead,
   { client, facts, shared }: ForwardJob,
-  { basePath, authority }: LiveEndpoint,
+  { basePath, authority, authorization }: LiveEndpoint,
   isExpectPassed: boolean,
 ): string {
   const path: string = facts.path ?? request.path
   const { without, isForwardedTrusted } = facts
-  return upstreamRequestHead(request, {
+  return upstreamRequestHead(authorization === undefined ? request : authorised(request, authorization), {
     path: basePath === '' || path === '*' ? path : basePath + path,
     host: facts.host === 'keep' ? 'keep' : { name: authority },
     client: client.peer,
@@ -33,4 +34,10 @@ export function attemptHead(
     ...(without === undefined ? {} : { without }),
     random: shared.random,
   })
+}
+
+function authorised(request: RequestHead, authorization: string): RequestHead {
+  const { fields } = request
+  if (fieldValue(fields, 'authorization') !== undefined) return request
+  return { ...request, fields: [...fields, 'Authorization', authorization] }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
-import type { EndpointGroup } from '../endpoints/endpoint-group.ts'
+import type { ReplicaGroup } from './replica-group.ts'
 import type { NameSet } from '../wire/name-set.ts'
 import type { TimerWheel } from '../wire/timer-wheel.ts'
 import type { AccessRecord } from './access-record.ts'
@@ -41,7 +41,7 @@ export interface ForwarderOptions {
 export interface ForwardJob {
   readonly shared: ForwarderOptions
   readonly client: ClientExchange
-  readonly group: EndpointGroup
+  readonly group: ReplicaGroup
   readonly policy: ForwardPolicy
   readonly facts: ForwardFacts
 }

@@ -1,4 +1,4 @@
-import type { EndpointGroup } from '../endpoints/endpoint-group.ts'
+import type { ReplicaGroup } from './replica-group.ts'
 import type { ClientExchange } from './client-exchange.ts'
 import type { ForwardFacts, ForwarderOptions } from './forward-facts.ts'
 import type { ForwardPolicy } from './forward-policy.ts'
@@ -15,7 +15,7 @@ export class Forwarder {
   }
 
   /** Serves one request to its end, whatever becomes of it; the answer, a refusal or a cut goes to the client. */
-  forward(client: ClientExchange, group: EndpointGroup, policy: ForwardPolicy, facts: ForwardFacts): void {
+  forward(client: ClientExchange, group: ReplicaGroup, policy: ForwardPolicy, facts: ForwardFacts): void {
     new Forwarding({ shared: this.#options, client, group, policy, facts }).begin()
   }
 }

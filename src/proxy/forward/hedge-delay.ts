@@ -1,4 +1,5 @@
-import type { EndpointGroup, PickedEndpoint } from '../endpoints/endpoint-group.ts'
+import type { PickedEndpoint } from '../endpoints/endpoint-group.ts'
+import type { ReplicaGroup } from './replica-group.ts'
 import type { ForwardPolicy } from './forward-policy.ts'
 
 /** Below this a hedge would be a second request to everybody. */
@@ -7,7 +8,7 @@ const DELAY_MS_MIN = 5
 /** After how many milliseconds a second endpoint is asked; Infinity when none is. */
 export function hedgeDelayMs(
   { hedge, trialHedgeMs, firstByteMs }: ForwardPolicy,
-  { latency }: EndpointGroup,
+  { latency }: ReplicaGroup,
   { why }: PickedEndpoint,
 ): number {
   let delayMs = Number.POSITIVE_INFINITY
