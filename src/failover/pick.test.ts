@@ -150,6 +150,17 @@ test('active-passive follows the one on air while it is usable', () => {
   assert.equal(served(switched, 2, policy), 'bb')
 })
 
+test('active-passive begins with the best although the other was heard of first, for requests at once too', () => {
+  const policy = selecting({ kind: 'active_passive' })
+  const started = step(createGroup(specsOf('a:2 b:1')), { kind: 'started' }, 0, policy).state
+  let state = step(started, { kind: 'probe_succeeded', id: candidateId('b') }, 0, policy).state
+  for (let index = 0; index < 3; index += 1) {
+    const picked = pick(state, {}, NOW_MS, policy)
+    assert.equal(picked.id, 'a')
+    state = picked.state
+  }
+})
+
 test('the same key stays with the same candidate, and comes back to it after an outage', () => {
   const policy = selecting({ kind: 'active_active', loadFactor: 1.25 })
   const state = groupOf('a b c', 'a b c', policy)

@@ -53,7 +53,8 @@ export interface PickResult {
 export function pick(state: GroupState, request: PickRequest, nowMs: number, policy: GroupPolicy): PickResult {
   const { candidates } = state
   if (state.pin !== null && isPinned(state.pin, nowMs)) return pickPinned(state, state.pin.id, request, nowMs, policy)
-  const { places, trials, untried, busy } = usableFor(candidates, request, nowMs, policy)
+  const activeId = policy.selection.kind === 'active_passive' ? state.onAir?.id : undefined
+  const { places, trials, untried, busy } = usableFor(candidates, request, nowMs, policy, activeId)
   if (untried === 0) return refused(state, candidates.length === 0 ? 'no_candidates' : 'all_excluded')
   const pool: Pool = {
     candidates,

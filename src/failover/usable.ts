@@ -40,18 +40,20 @@ export interface Question {
 
 /**
  * Whom a request may be given to: the healthy; if there are none the unknown; if there are none the drained. A listed order
- * and nearness come before the difference between healthy and unknown. Those due for a trial take part as well.
+ * and nearness come before the difference between healthy and unknown; so does `activeId`, who has the requests while
+ * nothing is held against it. Those due for a trial take part as well.
  */
 export function usableFor(
   candidates: readonly CandidateState[],
   question: Question,
   nowMs: number,
   policy: GroupPolicy,
+  activeId?: CandidateId,
 ): Usable {
   const sorted = sort(candidates, question, nowMs, policy)
   const { untried, busy } = sorted
   const isPanic = setHealthAside(sorted, candidates, policy)
-  const best = bestTier(sorted, isPanic, candidates, question, nowMs, policy)
+  const best = bestTier(sorted, isPanic, candidates, { ...question, activeId }, nowMs, policy)
   if (sorted.trials.length === 0) return { places: best, trials: sorted.trials, untried, busy }
   return { ...joined(best, sorted.trials), untried, busy }
 }
@@ -153,7 +155,7 @@ function bestTier(
   sorted: Sorted,
   isPanic: boolean,
   candidates: readonly CandidateState[],
-  question: Question,
+  question: Question & { readonly activeId: CandidateId | undefined },
   nowMs: number,
   policy: GroupPolicy,
 ): readonly number[] {
@@ -163,7 +165,8 @@ function bestTier(
   if (sorted.healthy === sorted.usable.length || sorted.healthy === 0) return usable
   const healthy = usable.filter((place) => {
     const candidate = candidates[place]
-    return candidate !== undefined && standingOf(candidate, nowMs, policy) === 'healthy'
+    if (candidate === undefined) return false
+    return candidate.spec.id === question.activeId || standingOf(candidate, nowMs, policy) === 'healthy'
   })
   return healthy.length > 0 ? healthy : usable
 }
