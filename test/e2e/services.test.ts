@@ -127,6 +127,46 @@ test('active-active without a key goes round by weight', async () => {
   for (const upstream of all) await upstream[Symbol.asyncDispose]()
 })
 
+test('edits, new ports and endpoints that go away under load cost nobody a request', async () => {
+  await using gateway = await GatewayProcess.start()
+  const [a, b, c] = await upstreams('a', 'b', 'c')
+  assert.ok(a !== undefined && b !== undefined && c !== undefined)
+  const url = await makeService(gateway, { id: 'busy', endpoints: [{ id: 'a', url: a.url }] })
+  await using load = new ServiceLoad(`${url}bytes/100000`, 8)
+  await until(() => load.answers.length > 20, { what: 'answers' })
+  const edits: readonly (readonly [method: string, path: string, body?: unknown])[] = [
+    ['POST', '/endpoints', { id: 'b', url: b.url }],
+    ['PATCH', '', { strategy: { kind: 'active_passive' } }],
+    ['DELETE', '/endpoints/a'],
+    ['PATCH', '', { strategy: { kind: 'geographic' }, timeouts: { idleMs: 5_000 }, healthCheck: { kind: 'tcp' } }],
+    ['PATCH', '/endpoints/b', { url: c.url, weight: 3 }],
+    ['POST', '/endpoints', { id: 'a', url: a.url, drain: true }],
+    ['PATCH', '', { listeners: [{ port: 0 }, { port: 0 }], name: 'busy' }],
+    ['PATCH', '', { listeners: [{ port: 0 }], strategy: null, healthCheck: null }],
+  ]
+  for (const round of [1, 2, 3]) {
+    for (const [method, path, body] of edits) {
+      const answer = await gateway.api.call(method, `/api/services/busy${path}`, body)
+      assert.ok(answer.status < 300, `${method} ${path} in round ${round}: ${answer.text}`)
+      const soFar = load.answers.length
+      await until(() => load.answers.length > soFar + 16, { what: 'more answers' })
+    }
+    await gateway.api.call('DELETE', '/api/services/busy/endpoints/b')
+  }
+  await load.stop()
+  assert.deepEqual(load.failed, [])
+  assert.ok(
+    load.answers.every(({ body }) => body.length === 100_000),
+    'an answer was cut short',
+  )
+  const status = await statusOf(gateway, 'busy')
+  assert.ok(
+    status.endpoints.every(({ inFlight }) => inFlight === 0),
+    JSON.stringify(status.endpoints),
+  )
+  for (const upstream of [a, b, c]) await upstream[Symbol.asyncDispose]()
+})
+
 test('geographic: the request’s own region first, then the others in their order', async () => {
   await using gateway = await GatewayProcess.start({ env: { REGION: 'eu' } })
   const [eu, us, asia] = await upstreams('eu', 'us', 'asia')

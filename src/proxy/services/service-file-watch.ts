@@ -26,6 +26,7 @@ export class ServiceFileWatch implements AsyncDisposable {
   #seen: string | undefined
   #timer: Timer | undefined
   #looking: Promise<void> | undefined
+  #isDueAgain = false
   #isDisposed = false
 
   constructor(options: ServiceFileWatchOptions) {
@@ -57,9 +58,15 @@ export class ServiceFileWatch implements AsyncDisposable {
     if (this.#isDisposed) return
     this.#timer?.cancel()
     this.#timer = this.#options.clock.schedule(afterMs, () => {
-      this.#looking ??= this.#look().finally(() => {
+      // What changes while the last change is taken on is looked at right after.
+      if (this.#looking !== undefined) {
+        this.#isDueAgain = true
+        return
+      }
+      this.#looking = this.#look().finally(() => {
         this.#looking = undefined
-        this.#plan(LOOK_EVERY_MS)
+        this.#plan(this.#isDueAgain ? SETTLE_MS : LOOK_EVERY_MS)
+        this.#isDueAgain = false
       })
     })
   }

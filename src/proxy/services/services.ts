@@ -157,7 +157,7 @@ export class Services implements AsyncDisposable {
     if (present === undefined) this.#checkRoom(this.#live.size + 1)
     const others = this.list().filter(({ id }) => id !== definition.id)
     this.#checkBeside(definition, others)
-    const files = await readServiceFiles(definition)
+    const files = await readServiceFiles(definition).catch(asRequestError)
     const prepared = await front.prepare([
       ...others.map(needOf),
       { serviceId: definition.id, listeners: files.listeners },
@@ -310,6 +310,12 @@ export class Services implements AsyncDisposable {
       this.#planSave()
     })
   }
+}
+
+/** What is wrong with the files that a request names is the request's fault. */
+function asRequestError(error: unknown): never {
+  const isFileError = error instanceof HoldfastError && error.code === 'invalid_configuration'
+  throw isFileError ? new HoldfastError('invalid_request', error.message, { cause: error }) : error
 }
 
 /** An id out of a path. Throws a RequestInvalid. */
