@@ -84,6 +84,8 @@ const errorMeanings = {
   webhook_not_found: 'No webhook is registered for that URL.',
   tunnel_not_found: 'There is no tunnel of that id, or it is neither yours nor shared with you.',
   tunnel_exists: 'You have a tunnel of that name already.',
+  tunnel_busy:
+    'The tunnel has as many requests under way as its `maxConnections` allows. Ask again, or raise it.',
   tunnel_not_running: 'The tunnel was stopped; start it again.',
   endpoint_not_found: 'The tunnel has no endpoint of that id.',
   endpoint_address_forbidden:

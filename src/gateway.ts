@@ -10,6 +10,7 @@ import { openWebhooks } from './events/webhooks.ts'
 import { streamPolicy, tunnelPolicy } from './failover/group.ts'
 import type { GroupPolicy } from './failover/group.ts'
 import { createAccess } from './http/access.ts'
+import type { AccessControl } from './http/access.ts'
 import { apiKeyRoutes } from './http/api-key-routes.ts'
 import { ApiKeys } from './http/api-keys.ts'
 import type { ApiKey } from './http/api-keys.ts'
@@ -43,7 +44,10 @@ import { isPublicAddress, publicOnlyLookup } from './streams/sources/address-gua
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
 import { tunnelApi } from './tunnels/api/tunnel-api.ts'
+import { addTunnelMetrics } from './tunnels/data-plane/tunnel-metrics.ts'
+import { TunnelTraffic } from './tunnels/data-plane/tunnel-traffic.ts'
 import { createHttpProbe, networksMatcher } from './tunnels/probe.ts'
+import type { AddressGuard } from './tunnels/probe.ts'
 import { TunnelService } from './tunnels/service.ts'
 
 /** The composition root: configuration in, everything wired, and one thing to dispose of. */
@@ -79,7 +83,10 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const live = starting.use(createLiveEvents({ journal: events, clock, log }))
   const metrics: Metrics = createMetrics({
     ...{ version, includeProcess: true, sources: metricSourcesOf(() => streams) },
-    addMore: (registers) => addServiceMetrics(registers, () => proxy.services.list()),
+    addMore: (registers) => {
+      addServiceMetrics(registers, () => proxy.services.list())
+      addTunnelMetrics(registers, { tunnels: () => tunnels.service, running: () => traffic.running })
+    },
   })
   const switches = starting.use(new SwitchLog({ store, clock, log, receiptsKept: config.switchesKept }))
   const captures = starting.use(await openCaptures(config, log))
@@ -99,6 +106,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
   const tunnels = await openTunnels({ config, log, store, events }, starting)
   const access = createAccess({ ...config, mode: token.mode, secret, keys: tunnels.keys })
+  const traffic = starting.use(tunnelTraffic({ config, log, access, tunnels }))
   const proxy = starting.use(
     await openServices({ config, host: token.host, store, events, access, clock, random: systemRandom, log }),
   )
@@ -108,6 +116,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
     await createServer({
       ...{ access, clock, log, version },
       ...{ rootPath: config.rootPath, documents: config, trustProxy: config.trustProxy },
+      direct: traffic,
       groups: [
         streamApi({
           ...{ streams, access, clock, version },
@@ -136,6 +145,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
     [Symbol.asyncDispose]: async () => {
       // First, so that viewers' connections and drills end cleanly instead of holding the server up.
       drills[Symbol.dispose]()
+      traffic[Symbol.dispose]()
       await streams[Symbol.asyncDispose]()
       await running.disposeAsync()
     },
@@ -149,6 +159,7 @@ interface TunnelParts extends GatewayOptions {
 
 interface OpenTunnels {
   readonly service: TunnelService
+  readonly guard: AddressGuard
   readonly keys: ApiKeys
   readonly groups: readonly RouteGroup[]
 }
@@ -169,7 +180,20 @@ async function openTunnels(parts: TunnelParts, starting: AsyncDisposableStack): 
   )
   await service.restore()
   const keys = await openApiKeys(parts)
-  return { service, keys, groups: [tunnelApi({ tunnels: service, clock }), apiKeyRoutes({ keys, clock })] }
+  return { service, guard, keys, groups: [tunnelApi({ tunnels: service, clock }), apiKeyRoutes({ keys, clock })] }
+}
+
+interface TrafficParts extends GatewayOptions {
+  readonly access: AccessControl
+  readonly tunnels: OpenTunnels
+}
+
+function tunnelTraffic({ config, log, access, tunnels: { service, guard } }: TrafficParts): TunnelTraffic {
+  const places = { rootPath: config.rootPath, domain: config.tunnelDomain }
+  return new TunnelTraffic({
+    ...{ tunnels: service, guard, access, places, clock, random: systemRandom, log },
+    ...{ pseudonym: config.proxyPseudonym, isForwardedTrusted: config.trustProxy },
+  })
 }
 
 async function openApiKeys({ store, log }: TunnelParts): Promise<ApiKeys> {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { integer, seconds } from './setting.ts'
+import { integer, seconds, string } from './setting.ts'
 import type { Setting } from './setting.ts'
 
 const NETWORKS_MAX = 100
@@ -45,6 +45,18 @@ export const tunnels = {
     { minimum: 0.1, maximum: 3600 },
   ),
   tunnelPrivateNetworks: privateNetworks,
+  tunnelDomain: string(
+    {
+      name: 'TUNNEL_DOMAIN',
+      group: 'tunnels',
+      doc: 'Domain under which tunnels are reached by name too, as `{tunnelId}.tunnels.example.com`; unset: by path alone.',
+    },
+    '',
+    {
+      pattern: /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*)?$/,
+      allowed: 'empty or a domain in lower case, as tunnels.example.com',
+    },
+  ),
   maxTunnels: integer(
     { name: 'MAX_TUNNELS', group: 'tunnels', doc: 'Tunnels that can exist, of all owners together.' },
     1_000,

@@ -57,6 +57,8 @@ export interface AccessControl {
   isOperator(request: AccessRequest): boolean
   /** Whose request it is; undefined when it shows nothing that says so. */
   callerOf(request: AccessRequest): Caller | undefined
+  /** Whether a text is one of our keys, also one that is revoked or expired: nobody else is to learn it. */
+  isOwnKey(text: string): boolean
   /** The error to answer with, or undefined when the request may go on. */
   refusal(request: AccessRequest, access: Access | undefined): HoldfastError | undefined
   /** The token that lets a viewer watch one stream; undefined where no viewer needs one. */
@@ -64,6 +66,8 @@ export interface AccessControl {
 }
 
 const VIEWER_TOKEN_LENGTH = 32
+/** What API keys look like. */
+const API_KEY = /^hfk_[0-9a-f]{32}_/
 /** Methods that only read (RFC 9110 §9.2.1). */
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -107,6 +111,7 @@ export function createAccess({ mode, requireViewerToken, secret, keys }: AccessO
     mode,
     isOperator: (request) => operatorRefusal(request) === undefined,
     callerOf,
+    isOwnKey: (text) => (mode.kind === 'token' && isSame(text, mode.token)) || API_KEY.test(text),
     refusal: (request, access) => {
       switch (access) {
         case 'public':

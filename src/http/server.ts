@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { serializerCompiler } from 'fastify-type-provider-zod'
-import type { Server } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
@@ -11,6 +11,8 @@ import type { Log } from '../lib/log.ts'
 import { redactUrlsIn } from '../lib/redact.ts'
 import type { Access, AccessControl, AccessRequest, Caller } from './access.ts'
 import { isReadableByPages, writeCorsHeaders, writePreflightHeaders } from './cross-origin.ts'
+import { createDirectServer } from './direct-traffic.ts'
+import type { DirectTraffic } from './direct-traffic.ts'
 import { errorAnswer, RequestInvalid } from './error-body.ts'
 import type { ErrorStyle } from './error-body.ts'
 import { registerDocuments } from './openapi.ts'
@@ -85,6 +87,8 @@ export interface HttpServerOptions {
   readonly log: Log
   readonly limits?: Partial<HttpLimits>
   readonly groups: readonly RouteGroup[]
+  /** What is served past all routes. */
+  readonly direct?: DirectTraffic
 }
 
 export interface HttpServer extends AsyncDisposable {
@@ -139,25 +143,36 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
 }
 
 function createApp(options: HttpServerOptions, limits: HttpLimits): FastifyInstance {
+  const { direct } = options
+  const { keepAliveTimeoutMs, requestTimeoutMs } = limits
+  const http = {
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: limits.checkEveryMs,
+    // Finds viewers whose machine went away without a word.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+  }
   return Fastify({
     logger: false,
     bodyLimit: limits.bodyBytesMax,
-    requestTimeout: limits.requestTimeoutMs,
-    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
     trustProxy: options.trustProxy,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
     rewriteUrl: (request) => rootedPath(request.url ?? '/', options.rootPath),
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
-    http: {
-      maxHeaderSize: limits.headerBytesMax,
-      headersTimeout: limits.headersTimeoutMs,
-      connectionsCheckingInterval: limits.checkEveryMs,
-      // Finds viewers whose machine went away without a word.
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
+    ...(direct === undefined
+      ? { http }
+      : {
+          serverFactory: (routes: RequestListener) =>
+            createDirectServer(routes, direct, { http, keepAliveTimeoutMs, requestTimeoutMs }),
+        }),
+    clientErrorHandler: (error, socket) => {
+      const isOurTime = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && direct?.isServing(socket) === true
+      if (!isOurTime) refuseUnreadable(error, socket)
     },
-    clientErrorHandler: refuseUnreadable,
     frameworkErrors: (error, request, reply) => sendError(error, request, reply, options.log),
   })
 }
@@ -272,7 +287,7 @@ function pathOf(request: FastifyRequest): string {
 }
 
 /** What cannot be parsed as HTTP never reaches a route; it gets a short answer and its connection is closed. */
-function refuseUnreadable(this: unknown, error: Error & { code?: string }, socket: Socket): void {
+function refuseUnreadable(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return

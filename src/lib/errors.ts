@@ -15,6 +15,7 @@ const REGISTRY = {
   webhook_not_found: { status: 404, source: 'client', retry: 'never' },
   tunnel_not_found: { status: 404, source: 'client', retry: 'never' },
   tunnel_exists: { status: 409, source: 'client', retry: 'never' },
+  tunnel_busy: { status: 503, source: 'client', retry: 'same' },
   tunnel_not_running: { status: 503, source: 'client', retry: 'same' },
   endpoint_not_found: { status: 404, source: 'client', retry: 'never' },
   endpoint_address_forbidden: { status: 400, source: 'client', retry: 'never' },

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { candidateId } from '../failover/group.ts'
 import type { GroupEffect, GroupEvent, GroupPolicy } from '../failover/group.ts'
+import type { Evidence } from '../failover/health.ts'
+import type { PickRequest } from '../failover/pick.ts'
 import type { Clock } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -11,7 +13,7 @@ import type { Prober } from './prober.ts'
 import type { ProbeOutcome } from './probe.ts'
 import { storedCounters, TunnelCounters } from './tunnel-counters.ts'
 import { TunnelGroup } from './tunnel-group.ts'
-import type { GroupMemory, Picked, PickOptions } from './tunnel-group.ts'
+import type { Chosen, GroupMemory, NoneChosen, Picked, PickOptions } from './tunnel-group.ts'
 import type { TunnelReporter } from './tunnel-reporter.ts'
 import type { EndpointSnapshot, Tunnel, TunnelSnapshot, TunnelStatus } from './tunnel.ts'
 
@@ -22,7 +24,7 @@ export type Outcome =
       readonly kind: 'failed'
       /** One word, as `refused`, `timeout` or `http_status`. */
       readonly reason: string
-      readonly evidence?: { readonly [key: string]: string | number | boolean | null }
+      readonly evidence?: Evidence
       readonly latencyMs?: number
       readonly generation?: number
     }
@@ -104,6 +106,10 @@ export class LiveTunnel implements AsyncDisposable {
     return this.#tunnel
   }
 
+  get status(): TunnelStatus {
+    return this.#status
+  }
+
   get reporter(): TunnelReporter {
     return this.#reporter
   }
@@ -148,17 +154,29 @@ export class LiveTunnel implements AsyncDisposable {
     return this.endpoint(endpointId)
   }
 
-  /** Counts a request. An endpoint that is not listed any more is left out of it. */
+  /** As `pick`, for who wants to know why; `attempted` says what became of it. */
+  choose(request: PickRequest): Chosen | NoneChosen {
+    return this.#group.choose(request)
+  }
+
+  /** Counts a request that was one attempt. An endpoint that is not listed any more is left out of it. */
   report(endpointId: string, outcome: Outcome): void {
+    if (!this.#tunnel.endpoints.some(({ id }) => id === endpointId)) return
+    if (outcome.kind !== 'abandoned') {
+      this.served(outcome.kind === 'succeeded' ? 'success' : 'failure', outcome.latencyMs)
+    }
+    this.attempted(endpointId, outcome)
+  }
+
+  /** What one attempt of a request says of its endpoint. */
+  attempted(endpointId: string, outcome: Outcome): void {
     if (!this.#tunnel.endpoints.some(({ id }) => id === endpointId)) return
     const id = candidateId(endpointId)
     const request = { id, ...(outcome.generation === undefined ? {} : { generation: outcome.generation }) }
     switch (outcome.kind) {
       case 'succeeded':
-        this.#count('success', outcome.latencyMs)
         return this.#group.dispatch({ kind: 'candidate_succeeded', ...request })
       case 'failed': {
-        this.#count('failure', outcome.latencyMs)
         const { reason, evidence = {} } = outcome
         return this.#group.dispatch({ kind: 'candidate_failed', ...request, reason, evidence })
       }
@@ -167,6 +185,12 @@ export class LiveTunnel implements AsyncDisposable {
       default:
         return outcome satisfies never
     }
+  }
+
+  /** Counts a request by what its client got, however many attempts it took. */
+  served(outcome: 'success' | 'failure', latencyMs: number | undefined): void {
+    this.#counters.count(outcome, latencyMs)
+    this.#isDirty = true
   }
 
   /** All requests go there, whatever its health, until it is released or `ttlMs` is over. */
@@ -207,11 +231,6 @@ export class LiveTunnel implements AsyncDisposable {
   /** Stores the last state of all. */
   async saveAtEnd(): Promise<void> {
     await this.#put().catch(() => undefined)
-  }
-
-  #count(outcome: 'success' | 'failure', latencyMs: number | undefined): void {
-    this.#counters.count(outcome, latencyMs)
-    this.#isDirty = true
   }
 
   #act(effects: readonly GroupEffect[], event: GroupEvent): void {

@@ -235,6 +235,16 @@ export class TunnelService implements AsyncDisposable {
     return live.tunnel
   }
 
+  /** The tunnel of this id at work; undefined when there is none. For who has been authorised. */
+  live(tunnelId: string): LiveTunnel | undefined {
+    return this.#live.get(tunnelId.toLowerCase())
+  }
+
+  /** All tunnels, in the order in which they were made or restored. */
+  all(): Iterable<LiveTunnel> {
+    return this.#live.values()
+  }
+
   /** Gives one request to one endpoint; undefined when there is none that is not in `exclude`. Report what became of it. */
   pickEndpoint(tunnelId: string, options: PickOptions = {}): PickedEndpoint | undefined {
     const live = this.#live.get(tunnelId.toLowerCase())

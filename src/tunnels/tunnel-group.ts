@@ -1,6 +1,7 @@
 import { candidateId, createGroup, healthOf, restoreGroup, step } from '../failover/group.ts'
 import type { CandidateSpec, GroupEffect, GroupEvent, GroupPolicy, GroupState } from '../failover/group.ts'
 import { pick } from '../failover/pick.ts'
+import type { PickReason, PickRequest } from '../failover/pick.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
 import type { EndpointSnapshot, PinSnapshot, TunnelEndpoint } from './tunnel.ts'
@@ -33,6 +34,14 @@ export interface Picked {
   /** Hand it back with the report: one from before the circuit changed does not count. */
   readonly generation: number
 }
+
+/** An endpoint that a request was given to, and on what grounds. */
+export interface Chosen extends Picked {
+  readonly why: PickReason
+}
+
+/** Why there is no endpoint for a request. */
+export type NoneChosen = Extract<PickReason, 'no_candidates' | 'all_excluded' | 'none_usable' | 'all_busy'>
 
 /**
  * The failover group of one tunnel: the engine's state and its timer. It is the only writer of the endpoints' health.
@@ -86,11 +95,16 @@ export class TunnelGroup implements Disposable {
 
   /** Gives one request to one endpoint; undefined when there is none that it has not tried. */
   pick({ exclude = [], key }: PickOptions): Picked | undefined {
+    const chosen = this.choose({ exclude: exclude.map(candidateId), ...(key === undefined ? {} : { key }) })
+    return typeof chosen === 'string' ? undefined : { endpointId: chosen.endpointId, generation: chosen.generation }
+  }
+
+  /** The same in the engine's own words, with the reason. */
+  choose(request: PickRequest): Chosen | NoneChosen {
     const { clock, policy } = this.#options
-    const request = { exclude: exclude.map(candidateId), ...(key === undefined ? {} : { key }) }
-    const { id, generation, state } = pick(this.#state, request, clock.nowMs(), policy)
+    const { id, generation, state, why } = pick(this.#state, request, clock.nowMs(), policy)
     this.#state = state
-    return id === undefined ? undefined : { endpointId: id, generation }
+    return id === undefined ? (why as NoneChosen) : { endpointId: id, generation, why }
   }
 
   setEndpoints(endpoints: readonly TunnelEndpoint[]): void {

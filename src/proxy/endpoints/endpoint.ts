@@ -29,6 +29,8 @@ export interface EndpointAddress {
   readonly basePath: string
   /** The Host of requests that are sent under the endpoint's own name. */
   readonly authority: string
+  /** Authorization for requests that bring none. */
+  readonly authorization?: string
 }
 
 /** Throws a RangeError that names the endpoint when its URL is not http or https. */

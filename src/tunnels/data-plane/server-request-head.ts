@@ -1,15 +1,15 @@
 import type { IncomingMessage } from 'node:http'
-import { findControl } from '../wire/fields.ts'
-import { defaultHeadLimits, requestHead } from '../wire/head.ts'
-import type { RequestHead } from '../wire/head.ts'
-import type { RefusalReason } from '../wire/refusal.ts'
-import { readRequestLine } from '../wire/request-line.ts'
+import { findControl } from '../../proxy/wire/fields.ts'
+import { defaultHeadLimits, requestHead } from '../../proxy/wire/head.ts'
+import type { RequestHead } from '../../proxy/wire/head.ts'
+import type { RefusalReason } from '../../proxy/wire/refusal.ts'
+import { readRequestLine } from '../../proxy/wire/request-line.ts'
 
 /**
  * The head of a request that Node.js has parsed, or why it is refused. It is judged once more by the rules of our own
  * parser, so that what goes on to an endpoint does not depend on the port that it came in by.
  */
-export function nodeRequestHead(request: IncomingMessage): RequestHead | RefusalReason {
+export function serverRequestHead(request: IncomingMessage): RequestHead | RefusalReason {
   const { method = '', url = '', httpVersion, rawHeaders } = request
   const line = readRequestLine(`${method} ${url} HTTP/${httpVersion}`, defaultHeadLimits.targetBytesMax)
   if (typeof line === 'string') return line

@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { RawSocket } from '../wire/front-exchange.ts'
+import type { RawSocket } from '../../proxy/wire/front-exchange.ts'
 
 /** What a client may send before it knows whether the protocol is switched. */
 const EARLY_BYTES_MAX = 65_536

@@ -1,0 +1,87 @@
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { until } from './poll.ts'
+
+/** What the replica's process is told, and what it tells. */
+export type ReplicaCommand =
+  { readonly kind: 'start'; readonly name: string; readonly port: number } | { readonly kind: 'seen' }
+
+export interface SeenRequest {
+  readonly method: string
+  readonly url: string
+  /** Names and values as they were sent. */
+  readonly fields: readonly string[]
+}
+
+export interface ReplicaReport {
+  readonly kind: 'started' | 'seen'
+  readonly port: number
+  /** Requests but HEAD, oldest first. */
+  readonly seen: readonly SeenRequest[]
+  /** Answers that whoever asked did not wait for. */
+  readonly cancelled: number
+}
+
+const CHILD = new URL('./replica-child.ts', import.meta.url)
+
+/** A replica in a process of its own, which can be killed as a machine dies and brought back on the same port. */
+export class ReplicaProcess implements AsyncDisposable {
+  readonly name: string
+  #child: ChildProcess | undefined
+  #port = 0
+
+  private constructor(name: string) {
+    this.name = name
+  }
+
+  static async start(name: string): Promise<ReplicaProcess> {
+    const replica = new ReplicaProcess(name)
+    await replica.up()
+    return replica
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  async up(): Promise<void> {
+    const child = fork(CHILD, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    this.#child = child
+    this.#port = (await this.#ask({ kind: 'start', name: this.name, port: this.#port })).port
+  }
+
+  /** SIGKILL: the system closes its sockets, nobody says goodbye. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined) return
+    child.kill('SIGKILL')
+    await until(() => hasEnded(child), { what: `the end of replica ${this.name}` })
+  }
+
+  /** Since it was brought up last. */
+  async seen(): Promise<readonly SeenRequest[]> {
+    return (await this.#ask({ kind: 'seen' })).seen
+  }
+
+  async cancelled(): Promise<number> {
+    return (await this.#ask({ kind: 'seen' })).cancelled
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+  }
+
+  async #ask(command: ReplicaCommand): Promise<ReplicaReport> {
+    const child = this.#child
+    if (child === undefined) throw new Error(`replica ${this.name} is down`)
+    const answered = once(child, 'message')
+    child.send(command)
+    return (await answered)[0] as ReplicaReport
+  }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}
