@@ -31,7 +31,8 @@ export function plainSuccess(
 ): GroupState | undefined {
   const { onAir, timerAtMs } = state
   if (epoch !== undefined || state.incident !== null || state.pending !== null || state.pin !== null) return undefined
-  if ((onAir !== null && !onAir.stable) || (timerAtMs !== null && timerAtMs <= nowMs)) return undefined
+  // What time alone changes is due at the timer.
+  if (onAir?.firstSuccessAtMs === null || (timerAtMs !== null && timerAtMs <= nowMs)) return undefined
   const place = state.candidates.findIndex(({ spec }) => spec.id === id)
   const candidate = state.candidates[place]
   if (candidate === undefined || candidate.probing !== null || candidate.health.verdict !== 'healthy') return undefined

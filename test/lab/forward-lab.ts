@@ -7,6 +7,7 @@ import { seededRandom } from '../../src/lib/random.ts'
 import { EndpointGroup } from '../../src/proxy/endpoints/endpoint-group.ts'
 import type { Endpoint } from '../../src/proxy/endpoints/endpoint.ts'
 import type { AccessRecord } from '../../src/proxy/forward/access-record.ts'
+import type { ClientExchange } from '../../src/proxy/forward/client-exchange.ts'
 import { defaultForwardPolicy } from '../../src/proxy/forward/forward-policy.ts'
 import type { ForwardPolicy } from '../../src/proxy/forward/forward-policy.ts'
 import { Forwarder } from '../../src/proxy/forward/forwarder.ts'
@@ -38,6 +39,8 @@ export class ForwardLab implements AsyncDisposable {
   readonly upstreams: readonly FaultUpstream[]
   readonly group: EndpointGroup
   readonly front: FrontServer
+  /** Serves a request that came in elsewhere. */
+  readonly serve: (exchange: ClientExchange) => void
   /** What was told of every request, in the order of their ends. */
   readonly access: AccessRecord[] = []
   /** Mistakes of ours that surfaced; there should be none. */
@@ -62,11 +65,12 @@ export class ForwardLab implements AsyncDisposable {
     const forwarder = new Forwarder({ clock: systemClock, random, wheel, pseudonym: 'lab', onAccess, onFault })
     const facts: ForwardFacts = { host: 'keep', isForwardedTrusted: false, ...options.facts }
     const policy = { ...quickPolicy, ...options.policy }
+    this.serve = (exchange) => forwarder.forward(exchange, this.group, policy, facts)
     this.front = createFrontServer({
       clock: systemClock,
       limits: defaultFrontLimits,
       timeouts: defaultFrontTimeouts,
-      onRequest: (exchange) => forwarder.forward(exchange, this.group, policy, facts),
+      onRequest: this.serve,
       onFault,
     })
   }

@@ -84,13 +84,14 @@ export class Chooser {
 
   #pick(noTrials: boolean): PickedEndpoint | NoEndpoint {
     const { key, region } = this.#job.facts
-    const picked = this.#job.group.pick({
-      ...(key === undefined ? undefined : { key }),
-      ...(region === undefined ? undefined : { region }),
-      exclude: this.#tried,
-      noTrials,
-    })
-    if (typeof picked !== 'string') this.#tried = [...this.#tried, picked.endpoint.id]
+    const exclude = this.#tried
+    const question =
+      key === undefined && region === undefined
+        ? { exclude, noTrials }
+        : { exclude, noTrials, ...(key === undefined ? {} : { key }), ...(region === undefined ? {} : { region }) }
+    const picked = this.#job.group.pick(question)
+    if (typeof picked !== 'string')
+      this.#tried = exclude.length === 0 ? [picked.endpoint.id] : [...exclude, picked.endpoint.id]
     return picked
   }
 }

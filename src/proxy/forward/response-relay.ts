@@ -13,6 +13,8 @@ export class ResponseRelay {
   readonly forwarding: ResponseForwarding
   readonly #client: ClientExchange
   readonly #account: Account
+  /** The answer's head, for as long as it may be gone on with elsewhere. */
+  #resumable: ResponseHead | undefined
   #plan: ResumptionPlan | undefined
   /** Bytes that the body must have in the end, once it was gone on with elsewhere. */
   #totalBytes: number | undefined
@@ -31,7 +33,7 @@ export class ResponseRelay {
 
   /** Begins the answer with what was held of it. `isResumable`: what breaks off may be gone on with elsewhere. */
   open(response: ResponseHead, held: readonly Buffer[], isResumable: boolean): void {
-    if (isResumable) this.#plan = resumptionPlan(this.#client.head, response)
+    if (isResumable) this.#resumable = response
     this.#client.respond(clientResponseHead(response, this.forwarding), clientFraming(response))
     for (const piece of held) {
       this.#account.responseBytes += piece.length
@@ -47,7 +49,9 @@ export class ResponseRelay {
     return isTaken
   }
 
+  /** Whether what is missing can be asked for elsewhere, now that the upstream is gone. */
   get isResumable(): boolean {
+    if (this.#resumable !== undefined) this.#plan ??= resumptionPlan(this.#client.head, this.#resumable)
     return this.#plan !== undefined
   }
 
