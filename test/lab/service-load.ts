@@ -10,11 +10,7 @@ export interface LoadAnswer {
 }
 
 /** One GET; never rejects: what goes wrong is the answer. */
-export async function ask(
-  url: string,
-  headers: OutgoingHttpHeaders = {},
-  agent: Agent | undefined = undefined,
-): Promise<LoadAnswer> {
+export async function ask(url: string, headers: OutgoingHttpHeaders = {}, agent?: Agent): Promise<LoadAnswer> {
   return new Promise((resolve) => {
     const failed = (error: Error) => resolve({ status: 0, headers: {}, body: '', failure: error.message })
     const asked = request(url, { headers, ...(agent === undefined ? {} : { agent }) }, (response) => {

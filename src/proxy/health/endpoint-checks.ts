@@ -20,7 +20,7 @@ export interface CheckRules {
 interface EndpointChecksOptions {
   /** Tells the checks of one service from those of another. */
   readonly serviceId: string
-  readonly schedule: CheckSchedule
+  readonly schedule: Pick<CheckSchedule, 'start' | 'stop'>
   readonly clock: Clock
   readonly random: Random
   readonly rules: CheckRules

@@ -9,7 +9,7 @@ const SHOWN_CHARS_MAX = 80
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing'
   // Whatever the scheme: a URL that is refused may still hold a password.
-  const text = redactUrlsIn(JSON.stringify(value) ?? String(value)).replaceAll(/\/\/[^/@\s"]*@/g, '//***@')
+  const text = redactUrlsIn(JSON.stringify(value) ?? typeof value).replaceAll(/\/\/[^/@\s"]*@/g, '//***@')
   return text.length <= SHOWN_CHARS_MAX ? text : `${text.slice(0, SHOWN_CHARS_MAX)}...`
 }
 

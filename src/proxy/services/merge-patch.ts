@@ -1,5 +1,3 @@
-type JsonObject = { readonly [key: string]: unknown }
-
 /** Deeper than any definition is; what is deeper is put in whole. */
 const DEPTH_MAX = 16
 
@@ -18,6 +16,6 @@ export function mergePatch(target: unknown, patch: unknown, depth = 0): unknown 
   return merged
 }
 
-function isObject(value: unknown): value is JsonObject {
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

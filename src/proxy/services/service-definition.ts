@@ -83,7 +83,7 @@ const endpointList = listField(endpointDefinition, ENDPOINTS_MAX, 'endpoints')
 
 /** All of a service that can be changed. Every field but `endpoints` has a default. */
 const serviceShape = {
-  name: textField(/^[^\0-\x1f]{1,128}$/, 'text of 1 to 128 characters').optional(),
+  name: textField(/^[^\r\n\0]{1,128}$/, 'one line of 1 to 128 characters').optional(),
   enabled: booleanField().default(true).meta({ description: 'Otherwise its requests are answered 503' }),
   public: booleanField().default(true).meta({ description: 'Otherwise a request needs an API key' }),
   routes: listField(routeDefinition, ROUTES_MAX, 'routes').default([]),
@@ -133,10 +133,8 @@ const isReachable = {
   error: { error: () => 'needs at least one of routes (on PROXY_PORT) and listeners (ports of its own)' },
 }
 
-/** What PUT takes. */
-export const serviceBody = objectField(serviceShape).refine(isReachable.check, isReachable.error)
-/** What POST takes; without an id one is made. */
-export const newServiceBody = objectField({ id: serviceIdField().optional(), ...serviceShape }).refine(
+/** What POST and PUT take; POST makes an id where there is none. */
+export const serviceBody = objectField({ id: serviceIdField().optional(), ...serviceShape }).refine(
   isReachable.check,
   isReachable.error,
 )

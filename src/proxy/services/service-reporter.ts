@@ -15,7 +15,7 @@ interface ServiceReporterOptions {
 }
 
 /** A switch as it is shown and journalled; times are ISO 8601. */
-export type SwitchReceipt = { readonly [key: string]: Json }
+export type SwitchReceipt = Readonly<Record<string, Json>>
 
 type HealthEffect = Extract<GroupEffect, { kind: 'health_changed' }>
 

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { z } from 'zod'
 import { RequestInvalid } from '../../http/error-body.ts'
 import type { Timer } from '../../lib/clock.ts'
 import { HoldfastError } from '../../lib/errors.ts'
@@ -7,7 +6,7 @@ import type { Json, StoredValue } from '../../store/store.ts'
 import { LiveService, readMemory } from './live-service.ts'
 import type { ServiceOrigin, ServiceSurroundings } from './live-service.ts'
 import { mergePatch } from './merge-patch.ts'
-import { newServiceBody, serviceDefinition, serviceIdField } from './service-definition.ts'
+import { serviceDefinition, serviceIdField } from './service-definition.ts'
 import type { ServiceBody, ServiceDefinition } from './service-definition.ts'
 import type { ServiceFront } from './service-front.ts'
 import { setProblems } from './service-set.ts'
@@ -25,8 +24,6 @@ interface Planned {
   readonly origin: ServiceOrigin
   readonly files: ServiceFiles
 }
-
-export type NewService = z.output<typeof newServiceBody>
 
 const SAVED_EVERY_MS = 10_000
 const BY_FILE = 'file'
@@ -82,7 +79,7 @@ export class Services implements AsyncDisposable {
   }
 
   /** Throws service_exists, quota_exceeded, service_route_taken, listener_unavailable, invalid_configuration. */
-  async create(by: string, input: NewService): Promise<LiveService> {
+  async create(by: string, input: ServiceBody): Promise<LiveService> {
     return this.#exclusively(async () => {
       const definition = { ...input, id: input.id ?? `service-${randomUUID().slice(0, 8)}` }
       if (this.#live.has(definition.id)) {
@@ -95,6 +92,7 @@ export class Services implements AsyncDisposable {
   /** Makes it or replaces all of it; true when it was made. */
   async replace(by: string, id: string, body: ServiceBody): Promise<{ service: LiveService; isNew: boolean }> {
     return this.#exclusively(async () => {
+      if (body.id !== undefined && body.id !== id) throw idFixed()
       const definition = { ...body, id: parsedId(id) }
       const isNew = !this.#live.has(definition.id)
       return { service: await this.#put(by, definition), isNew }
@@ -115,7 +113,7 @@ export class Services implements AsyncDisposable {
       const { definition } = this.#editable(id)
       const parsed = serviceDefinition.safeParse(change(definition))
       if (!parsed.success) throw new RequestInvalid(parsed.error.issues, 'body')
-      if (parsed.data.id !== id) throw new HoldfastError('invalid_request', 'The id of a service cannot be changed')
+      if (parsed.data.id !== id) throw idFixed()
       return this.#put(by, parsed.data)
     })
   }
@@ -316,6 +314,10 @@ export class Services implements AsyncDisposable {
 function asRequestError(error: unknown): never {
   const isFileError = error instanceof HoldfastError && error.code === 'invalid_configuration'
   throw isFileError ? new HoldfastError('invalid_request', error.message, { cause: error }) : error
+}
+
+function idFixed(): HoldfastError {
+  return new HoldfastError('invalid_request', 'The id of a service cannot be changed')
 }
 
 /** An id out of a path. Throws a RequestInvalid. */

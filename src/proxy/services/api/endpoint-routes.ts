@@ -65,10 +65,10 @@ function addEditRoutes(app: HttpRoutes, { services, clock }: ServiceApiOptions):
         response: one,
       },
     },
-    async (request) => {
-      const { params, body } = request
+    async (call) => {
+      const { params, body } = call
       const change = (endpoint: unknown) => mergePatch(endpoint, { ...body, id: params.endpointId })
-      const service = await services.edit(ownerOf(request), params.serviceId, changing(params.endpointId, change))
+      const service = await services.edit(ownerOf(call), params.serviceId, changing(params.endpointId, change))
       return shown(service, params.endpointId, clock)
     },
   )
@@ -102,10 +102,10 @@ function addOrderRoutes(app: HttpRoutes, { services, clock }: ServiceApiOptions)
         summary: drain ? 'Give an endpoint no new requests; those under way end in peace' : 'Give it requests again',
         ...{ tags, params: endpointPath, response: one },
       },
-      handler: async (request) => {
-        const { serviceId, endpointId } = request.params
+      handler: async (call) => {
+        const { serviceId, endpointId } = call.params
         const change = (endpoint: ServiceDefinition['endpoints'][number]) => ({ ...endpoint, drain })
-        const service = await services.edit(ownerOf(request), serviceId, changing(endpointId, change))
+        const service = await services.edit(ownerOf(call), serviceId, changing(endpointId, change))
         return shown(service, endpointId, clock)
       },
     })
@@ -117,8 +117,8 @@ function addOrderRoutes(app: HttpRoutes, { services, clock }: ServiceApiOptions)
         ...{ summary: 'Forget what is held against an endpoint', tags, params: endpointPath, response: one },
       },
     },
-    async (request) => {
-      const { serviceId, endpointId } = request.params
+    async (call) => {
+      const { serviceId, endpointId } = call.params
       const service = services.get(serviceId)
       service.reset(endpointId)
       return shown(service, endpointId, clock)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { HttpRoutes } from '../../../http/server.ts'
 import type { LiveService } from '../live-service.ts'
-import { newServiceBody, serviceBody } from '../service-definition.ts'
+import { serviceBody } from '../service-definition.ts'
 import { errorAnswers, ownerOf, servicePath, tags } from './answers.ts'
 import type { ServiceApiOptions } from './answers.ts'
 import { serviceObject, serviceStatus, toServiceObject, toServiceStatus } from './service-object.ts'
@@ -69,7 +69,7 @@ function addWriteRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
     '/api/services',
     {
       schema: {
-        ...{ summary: 'Make a service', tags, body: newServiceBody },
+        ...{ summary: 'Make a service', tags, body: serviceBody },
         response: { 201: serviceObject, ...errorAnswers },
       },
     },
@@ -98,7 +98,7 @@ function addWriteRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
         response: { 200: serviceObject, ...errorAnswers },
       },
     },
-    async (request) => shown(await services.patch(ownerOf(request), request.params.serviceId, request.body)),
+    async (call) => shown(await services.patch(ownerOf(call), call.params.serviceId, call.body)),
   )
   app.delete(
     '/api/services/:serviceId',
@@ -127,9 +127,9 @@ function addOrderRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
           ...{ tags, params: servicePath, response: { 200: serviceStatus, ...errorAnswers } },
         },
       },
-      async (request) => {
-        const { serviceId } = request.params
-        return statusOf(await services.patch(ownerOf(request), serviceId, { enabled }))
+      async (call) => {
+        const { serviceId } = call.params
+        return statusOf(await services.patch(ownerOf(call), serviceId, { enabled }))
       },
     )
   }
@@ -141,10 +141,10 @@ function addOrderRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
         ...{ tags, params: servicePath, body: pinBody, response: { 200: serviceStatus, ...errorAnswers } },
       },
     },
-    async (request) => {
-      const { endpointId, ttlSeconds } = request.body
-      const service = services.get(request.params.serviceId)
-      service.pin(endpointId, ttlSeconds === undefined ? undefined : ttlSeconds * 1_000, ownerOf(request))
+    async (call) => {
+      const { endpointId, ttlSeconds } = call.body
+      const service = services.get(call.params.serviceId)
+      service.pin(endpointId, ttlSeconds === undefined ? undefined : ttlSeconds * 1_000, ownerOf(call))
       return statusOf(service)
     },
   )
@@ -156,8 +156,8 @@ function addOrderRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
         ...{ tags, params: servicePath, response: { 200: serviceStatus, ...errorAnswers } },
       },
     },
-    async (request) => {
-      const service = services.get(request.params.serviceId)
+    async (call) => {
+      const service = services.get(call.params.serviceId)
       service.unpin()
       return statusOf(service)
     },
