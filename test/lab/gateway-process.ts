@@ -91,10 +91,10 @@ export class GatewayProcess implements AsyncDisposable {
     return child.exitCode
   }
 
-  /** Starts it again on the same data directory and port. */
-  async restart(): Promise<void> {
+  /** Kills it and starts it again on the same data directory and port, with `env` changed. */
+  async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.kill('SIGKILL')
-    await this.#launch()
+    await this.#launch(env)
   }
 
   /** Log lines of one event, oldest first. */
@@ -111,7 +111,7 @@ export class GatewayProcess implements AsyncDisposable {
     await rm(this.#dataDirectory, { recursive: true, force: true })
   }
 
-  async #launch(): Promise<void> {
+  async #launch(changed: Readonly<Record<string, string>> = {}): Promise<void> {
     const from = this.logs.length
     const child = spawn(process.execPath, [MAIN, 'serve'], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -123,6 +123,7 @@ export class GatewayProcess implements AsyncDisposable {
         LOG_FORMAT: 'json',
         LOG_LEVEL: 'info',
         ...this.#options.env,
+        ...changed,
       },
     })
     this.#child = child
