@@ -15,6 +15,7 @@ import { apiKeyRoutes } from './http/api-key-routes.ts'
 import { ApiKeys } from './http/api-keys.ts'
 import type { ApiKey } from './http/api-keys.ts'
 import { resolveApiToken } from './http/api-token.ts'
+import type { ResolvedApiToken } from './http/api-token.ts'
 import { createMetrics, metricsRoutes } from './http/metrics.ts'
 import type { Metrics, MetricSources } from './http/metrics.ts'
 import { createServer } from './http/server.ts'
@@ -43,6 +44,7 @@ import { Decoders } from './streams/detect/decoders.ts'
 import { isPublicAddress, publicOnlyLookup } from './streams/sources/address-guard.ts'
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
+import type { StreamsOptions } from './streams/streams.ts'
 import { tunnelApi } from './tunnels/api/tunnel-api.ts'
 import { addTunnelMetrics } from './tunnels/data-plane/tunnel-metrics.ts'
 import { TunnelTraffic } from './tunnels/data-plane/tunnel-traffic.ts'
@@ -70,12 +72,7 @@ const STORE_CHECKED_EVERY_MS = 10_000
 export async function startGateway({ config, log }: GatewayOptions): Promise<Gateway> {
   await using starting = new AsyncDisposableStack()
   const version = packageVersion()
-  const token = await resolveApiToken({
-    configuredToken: config.apiToken,
-    host: config.host,
-    isAuthOff: config.apiAuth === 'off',
-    directory: config.dataDirectory,
-  })
+  const token = await apiTokenOf(config)
   const { secret } = await keptSecret(join(config.dataDirectory, 'secret'))
   const store = starting.use(await openSqliteStore({ directory: config.dataDirectory, clock, log }))
   const events = starting.use(createJournal({ store, clock, log, keepEvents: config.eventsKept }))
@@ -90,18 +87,9 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   })
   const switches = starting.use(new SwitchLog({ store, clock, log, receiptsKept: config.switchesKept }))
   const captures = starting.use(await openCaptures(config, log))
-  const network = { clock }
-  const policy = gatewayPolicy(config)
-  const streams = starting.use(
-    new Streams({
-      ...{ clock, log, events, metrics, store, secret, network, policy },
-      ...{ defaults: config, limits: config, random: systemRandom },
-      ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
-      ...{ slates: slateMaker(config, log), captures, recordSwitch: (receipt) => switches.record(receipt) },
-      ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
-      viewersPerStreamMax: config.maxViewersPerStream,
-    }),
-  )
+  const [network, policy] = [{ clock }, gatewayPolicy(config)]
+  const parts = { config, log, events, metrics, store, secret, network, policy, captures, switches }
+  const streams = starting.use(newStreams(parts))
   await streams.restore()
   const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
   const tunnels = await openTunnels({ config, log, store, events }, starting)
@@ -150,6 +138,29 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
       await running.disposeAsync()
     },
   }
+}
+
+async function apiTokenOf({ apiToken, host, apiAuth, dataDirectory }: Config): Promise<ResolvedApiToken> {
+  return resolveApiToken({
+    ...{ configuredToken: apiToken, host, isAuthOff: apiAuth === 'off', directory: dataDirectory },
+  })
+}
+
+interface StreamParts extends GatewayOptions, Pick<StreamsOptions, 'events' | 'metrics' | 'store' | 'secret'> {
+  readonly network: StreamsOptions['network']
+  readonly policy: GroupPolicy
+  readonly captures: CaptureFiles
+  readonly switches: SwitchLog
+}
+
+function newStreams({ config, log, captures, switches, ...parts }: StreamParts): Streams {
+  return new Streams({
+    ...{ ...parts, clock, log, defaults: config, limits: config, random: systemRandom },
+    ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
+    ...{ slates: slateMaker(config, log), captures, recordSwitch: (receipt) => switches.record(receipt) },
+    ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
+    viewersPerStreamMax: config.maxViewersPerStream,
+  })
 }
 
 interface TunnelParts extends GatewayOptions {
