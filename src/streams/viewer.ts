@@ -23,6 +23,8 @@ export interface ViewerOptions {
 /** Media bytes that reached this viewer's socket are reported to whoever counts them. */
 export type BytesListener = (bytes: number) => void
 
+const NOTHING = Buffer.alloc(0)
+
 export class Viewer {
   readonly clientId: string
   readonly userAgent: string
@@ -92,7 +94,7 @@ export class Viewer {
     this.#countBytes = countBytes
     this.#socket = response.socket ?? undefined
     this.#socket?.setNoDelay(true)
-    this.#socket?.on('drain', () => this.#drained())
+    this.#socket?.on('drain', this.#drained)
     this.#begin(ring)
     this.pump()
   }
@@ -150,14 +152,19 @@ export class Viewer {
   #write(data: Buffer): void {
     const socket = this.#socket
     if (socket === undefined || socket.destroyed) return
-    socket.write(data)
+    const willDrain = !socket.write(data)
     this.bytesServed += data.length
     this.#countBytes(data.length)
-    if (socket.writableLength > 0) this.#waitingForDrain = true
-    else this.lastProgressMs = this.#nowMs()
+    if (socket.writableLength === 0) {
+      this.lastProgressMs = this.#nowMs()
+      return
+    }
+    this.#waitingForDrain = true
+    // Of less than its high-water mark the socket tells nobody that it has gone out.
+    if (!willDrain) socket.write(NOTHING, this.#drained)
   }
 
-  #drained(): void {
+  readonly #drained = (): void => {
     this.lastProgressMs = this.#nowMs()
     if (!this.#waitingForDrain) return
     this.#waitingForDrain = false

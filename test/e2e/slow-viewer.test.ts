@@ -56,7 +56,7 @@ test('the source is held back when its only viewer reads slower than an unlimite
     gateway,
     origins: [{ name: 'primary', videoKbps: 8_000, pace: { kind: 'unlimited' } }],
   })
-  // The kernel's buffers hold up to 10 MiB, and tell of progress only when a third of them is free: well within 3 s.
+  // Fast enough for the kernel, whose buffers hold up to 10 MiB, to tell of progress within the 3 s of a viewer that stopped.
   const viewer = scene.watch({ bytesPerSecond: 8 * MiB })
   await viewer.hasRead(24 * MiB)
   assert.equal(viewer.record.misalignedBytes, 0)
