@@ -168,3 +168,36 @@ test('after kill -9 of the gateway clients are served again at once, and no endp
   await until(() => clients.answers.at(-1) === 'a', { what: 'requests at the primary again' })
   await clients.stop()
 })
+
+test('a replica that hangs costs a request a second at most, and is left by itself', async () => {
+  await using gateway = await GatewayProcess.start({ env: CHECKS })
+  await using a = await ReplicaProcess.start('a')
+  await using b = await ReplicaProcess.start('b')
+  const tunnel = await TrafficTunnel.open(gateway, [a, b], { priorities: [2, 1] })
+  assert.equal(await (await tunnel.ask('/who')).text(), 'a')
+  a.freeze()
+  const begunMs = systemClock.nowMs()
+  assert.equal(await (await tunnel.ask('/who')).text(), 'b')
+  // The timeout of the tunnel is 30 s: this shows that nobody waited for it.
+  assert.ok(systemClock.nowMs() - begunMs < 5_000)
+  for (let times = 0; times < 3; times += 1) assert.equal(await (await tunnel.ask('/who')).text(), 'b')
+  assert.equal(await tunnel.health(0), 'unhealthy')
+  a.thaw()
+  await tunnel.becomes(0, 'healthy')
+  assert.equal(await (await tunnel.ask('/who')).text(), 'a')
+})
+
+test('when no replica answers the client is told within the timeout of the tunnel', async () => {
+  await using gateway = await GatewayProcess.start({ env: CHECKS })
+  await using a = await ReplicaProcess.start('a')
+  const tunnel = await TrafficTunnel.open(gateway, [a], { config: { timeout: 1_000 } })
+  a.freeze()
+  const answer = await tunnel.ask('/upload', { method: 'POST', body: 'x' })
+  assert.equal(answer.status, 504)
+  assert.equal(((await answer.json()) as { code: string }).code, 'endpoint_timeout')
+  await a.kill()
+  assert.equal((await tunnel.ask('/')).status, 502)
+  const empty = { name: 'empty', endpoints: [] }
+  const made = await gateway.api.call<{ data: { id: string } }>('POST', '/api/tunnels', empty)
+  assert.equal((await fetch(`${gateway.url}/t/${made.body.data.id}/`)).status, 503)
+})

@@ -44,12 +44,12 @@ function answer(name: string, request: IncomingMessage, response: ServerResponse
     if (!response.writableFinished) cancelled += 1
   })
   const [, route = '', argument = '0'] =
-    /\/(bytes|die|upload|events|hang)(?:\/(\d+))?(?:\?|$)/.exec(request.url ?? '') ?? []
+    /\/(bytes|die|upload|events|silent)(?:\/(\d+))?(?:\?|$)/.exec(request.url ?? '') ?? []
   if (route === 'bytes') giveBytes(Number(argument), response)
   else if (route === 'die') process.kill(process.pid, 'SIGKILL')
   else if (route === 'upload') takeBytes(request, response)
   else if (route === 'events') sendEvents(name, response)
-  else if (route === 'hang') response.writeHead(200).write('never more than this')
+  else if (route === 'silent') return
   else response.writeHead(200, { 'content-type': 'text/plain', 'x-replica': name }).end(name)
 }
 

@@ -60,6 +60,15 @@ export class ReplicaProcess implements AsyncDisposable {
     await until(() => hasEnded(child), { what: `the end of replica ${this.name}` })
   }
 
+  /** It answers nothing any more and says nothing: connections stand and are even accepted. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
   /** Since it was brought up last. */
   async seen(): Promise<readonly SeenRequest[]> {
     return (await this.#ask({ kind: 'seen' })).seen

@@ -5,8 +5,9 @@ import type { RunningTunnel } from './running-tunnel.ts'
 
 /** What the metrics are read from. */
 export interface TunnelMetricSources {
-  tunnels(): Pick<TunnelService, 'all'>
-  running(): Iterable<RunningTunnel>
+  readonly tunnels: () => Pick<TunnelService, 'all'>
+  /** Those that have had a request, in the order of the first. */
+  readonly running: () => Iterable<RunningTunnel>
 }
 
 /** Tunnels with series of their own, those first that had the first request; what goes through others is `other`. */
