@@ -84,8 +84,7 @@ const errorMeanings = {
   webhook_not_found: 'No webhook is registered for that URL.',
   tunnel_not_found: 'There is no tunnel of that id, or it is neither yours nor shared with you.',
   tunnel_exists: 'You have a tunnel of that name already.',
-  tunnel_busy:
-    'The tunnel has as many requests under way as its `maxConnections` allows. Ask again, or raise it.',
+  tunnel_busy: 'The tunnel has as many requests under way as its `maxConnections` allows. Ask again, or raise it.',
   tunnel_not_running: 'The tunnel was stopped; start it again.',
   endpoint_not_found: 'The tunnel has no endpoint of that id.',
   endpoint_address_forbidden:
@@ -153,7 +152,8 @@ validate \`{"detail": [{"loc": ["body", "url"], "msg": "text", "type": "code"}]}
 
 Under \`/api\` the body is \`{"error": "text", "code": "TUNNEL_NOT_FOUND", "message": "text"}\`, with the code in capitals;
 \`unauthorized\` is called \`AUTH_REQUIRED\` there, \`malformed_body\` \`INVALID_REQUEST\` and \`store_unavailable\`
-\`SERVICE_UNAVAILABLE\`, and what does not validate has status 400.
+\`SERVICE_UNAVAILABLE\`, and what does not validate has status 400. Under \`/api/services\`, and where a request of a service
+is answered by the gateway itself, it is problem details (RFC 9457).
 
 | code | status | source | retry | what it means |
 |---|---|---|---|---|

@@ -56,7 +56,7 @@ export const failover = {
   region: optionalString({
     name: 'REGION',
     group: 'failover',
-    doc: 'Where this gateway is; among sources of equal priority those of the same region come first.',
+    doc: 'Where this gateway is; among sources of equal priority those of the same region come first, and a service with the geographic strategy begins there.',
   }),
   failback: choice(
     {

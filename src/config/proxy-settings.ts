@@ -31,11 +31,6 @@ export const proxy = {
     group: 'proxy',
     doc: 'File with services (.yaml, .yml or .json), see PROXY.md. It is read again when it changes and on SIGHUP.',
   }),
-  region: optionalString({
-    name: 'REGION',
-    group: 'proxy',
-    doc: 'Where this gateway stands, for services with the geographic strategy.',
-  }),
   proxyPseudonym: string(
     { name: 'PROXY_PSEUDONYM', group: 'proxy', doc: 'What the gateway is called in Via (RFC 9110, 7.6.3).' },
     'holdfast',

@@ -68,7 +68,6 @@ export const endpointDefinition = objectField({
   error: () => 'tls is for https endpoints; this one is http',
 })
 
-export type EndpointInput = z.input<typeof endpointDefinition>
 type ParsedEndpoint = z.output<typeof endpointDefinition>
 export type EndpointDefinition = ParsedEndpoint & { readonly id: string }
 

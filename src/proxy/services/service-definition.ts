@@ -150,4 +150,3 @@ export type ServiceDefinition = z.output<typeof serviceDefinition>
 export type RouteDefinition = ServiceDefinition['routes'][number]
 export type ListenerDefinition = ServiceDefinition['listeners'][number]
 export type Strategy = ServiceDefinition['strategy']
-export type HealthCheck = ServiceDefinition['healthCheck']
