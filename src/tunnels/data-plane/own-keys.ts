@@ -27,16 +27,14 @@ function isKeyField(name: string, value: string, access: KeyJudge): boolean {
 /** The path without an `api_token` that is a key of ours; all other parameters exactly as they were. */
 export function withoutKeyParameter(path: string, access: KeyJudge): string {
   const at = path.indexOf('?')
-  if (at < 0 || !path.includes(KEY_PARAMETER, at)) return path
-  const kept = path
-    .slice(at + 1)
-    .split('&')
-    .filter((pair) => {
-      const [[name, value] = []] = new URLSearchParams(pair)
-      return name !== KEY_PARAMETER || value === undefined || !access.isOwnKey(value)
-    })
-  const query = kept.join('&')
-  return query === '' ? path.slice(0, at) : `${path.slice(0, at)}?${query}`
+  if (at < 0) return path
+  const pairs = path.slice(at + 1).split('&')
+  const kept = pairs.filter((pair) => {
+    const [[name, value] = []] = new URLSearchParams(pair)
+    return name !== KEY_PARAMETER || value === undefined || !access.isOwnKey(value)
+  })
+  if (kept.length === pairs.length) return path
+  return kept.length === 0 ? path.slice(0, at) : `${path.slice(0, at)}?${kept.join('&')}`
 }
 
 /** The query of a path, each name once, as an access decision reads it. */

@@ -40,5 +40,5 @@ function hostTunnel(host: string | undefined, domain: string): string | undefine
 
 /** Whether a path goes up: behind an endpoint's own path it would lead out of it. */
 export function hasDotSegment(path: string): boolean {
-  return /\/(?:\.|%2e){1,2}(?:[/?]|$)/i.test(path)
+  return /^[^?]*\/(?:\.|%2e){1,2}(?:[/?]|$)/i.test(path)
 }
