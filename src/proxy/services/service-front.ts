@@ -208,8 +208,8 @@ function ownPlace(serviceId: string, index: number): string {
   return `${serviceId}#${index}`
 }
 
-/** The first address of X-Forwarded-For: whom the first proxy saw. */
+/** The last address of X-Forwarded-For: whom the proxy in front saw. Those before it anybody can write. */
 function forwardedAddress({ head, peer }: FrontExchange): string {
-  const [first = ''] = (fieldList(head.fields, 'x-forwarded-for') ?? '').split(',')
-  return first.trim() === '' ? peer.address : first.trim().replace(/^\[(.*)\]$/, '$1')
+  const last = (fieldList(head.fields, 'x-forwarded-for') ?? '').split(',').at(-1)?.trim() ?? ''
+  return last === '' ? peer.address : last.replace(/^\[(.*)\]$/, '$1')
 }

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { RequestInvalid } from '../../http/error-body.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import type { ErrorCode } from '../../lib/errors.ts'
 import { silentLog } from '../../lib/log.ts'
 import { seededRandom } from '../../lib/random.ts'
 import { createSimulatedClock } from '../../lib/simulated-clock.ts'
+import type { SimulatedClock } from '../../lib/simulated-clock.ts'
 import { createMemoryStore } from '../../store/memory.ts'
 import type { Store } from '../../store/store.ts'
 import { CheckSchedule } from '../health/check-schedule.ts'
@@ -18,12 +23,19 @@ import { Services } from './services.ts'
 const BY = 'admin'
 
 interface Lab {
+  readonly clock: SimulatedClock
   readonly services: Services
   readonly events: string[]
   readonly store: Store
 }
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '?')
+
+/** Reading a file takes turns of the event loop that no clock counts. */
+async function until(isTrue: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 10_000 && !isTrue(); turn += 1) await setImmediate()
+  assert.ok(isTrue(), 'it did not happen')
+}
 
 /** Services that nobody reaches: there is no port. */
 async function openLab(file?: readonly ServiceDefinition[], store: Store = createMemoryStore()): Promise<Lab> {
@@ -46,7 +58,7 @@ async function openLab(file?: readonly ServiceDefinition[], store: Store = creat
     },
   })
   await services.restore(file)
-  return { services, events, store }
+  return { services, events, store, clock }
 }
 
 function input(id: string, more: Readonly<Record<string, unknown>> = {}) {
@@ -161,6 +173,21 @@ test('what is stored comes back with health and pins, and what was deleted does 
   assert.equal(restored.endpoints[0]?.health, 'unhealthy')
   assert.equal(restored.group.pin?.id, 'a')
   assert.deepEqual(events, [], 'nothing has happened to it')
+  await services[Symbol.asyncDispose]()
+})
+
+test('a stored service whose certificate is missing at the start is there when that is', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-services-'))
+  const caFile = join(directory, 'ca.crt')
+  const store = createMemoryStore()
+  const endpoints = [{ id: 'a', url: 'https://10.0.0.1', tls: { caFile } }]
+  await store.put('services', 'shop', { ...input('shop'), endpoints })
+  const { services, clock } = await openLab(undefined, store)
+  assert.deepEqual(services.list(), [])
+  await writeFile(caFile, '')
+  await clock.advance(10_000)
+  await until(() => services.list().length === 1)
+  await rm(directory, { recursive: true })
   await services[Symbol.asyncDispose]()
 })
 

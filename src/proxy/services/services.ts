@@ -37,6 +37,8 @@ export class Services implements AsyncDisposable {
   readonly #live = new Map<string, LiveService>()
   /** What the store knows of services that are not there (yet). */
   readonly #memories = new Map<string, unknown>()
+  /** Stored services that cannot be had now, because a file or a port is missing; with the reason. */
+  readonly #leftOut = new Map<string, { readonly value: StoredValue; reason: string }>()
   /** Changes run one after the other, so that none undoes another. */
   #changes: Promise<unknown> = Promise.resolve()
   #timer: Timer | undefined
@@ -232,24 +234,35 @@ export class Services implements AsyncDisposable {
     return live
   }
 
-  async #restoreOne({ key, value }: StoredValue): Promise<void> {
+  async #restoreOne(stored: StoredValue): Promise<void> {
     const { log, front } = this.#options
-    const leaveOut = (error: string) =>
-      log.error('service_left_out', `The stored service ${key} cannot be had and is left out: ${error}`, {
-        ...{ service_id: key, error },
-      })
+    const { key, value } = stored
     if (this.#live.has(key)) return this.#giveToFile(key)
     const parsed = serviceDefinition.safeParse(value)
-    if (!parsed.success) return leaveOut('it was stored by another version')
     try {
+      if (!parsed.success) throw new HoldfastError('invalid_configuration', 'it was stored by another version')
       const files = await readServiceFiles(parsed.data)
       const need = { serviceId: key, listeners: files.listeners }
       const prepared = await front.prepare([...this.list().map(needOf), need])
       this.#takeOn('restart', { definition: parsed.data, origin: 'api', files })
       prepared.commit(this.#inOrder())
+      this.#leftOut.delete(key)
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error
-      leaveOut(error.message)
+      const reason = error.message
+      if (this.#leftOut.get(key)?.reason !== reason) {
+        const text = `The stored service ${key} cannot be had now and is tried again: ${reason}`
+        log.error('service_left_out', text, { service_id: key, error: reason })
+      }
+      this.#leftOut.set(key, { value: stored, reason })
+    }
+  }
+
+  /** A port that was taken may be free by now. One that was made anew or is in the file by now is not brought back. */
+  async #retryLeftOut(): Promise<void> {
+    for (const [id, { value }] of this.#leftOut) {
+      if (this.#live.has(id)) this.#leftOut.delete(id)
+      else await this.#restoreOne(value)
     }
   }
 
@@ -265,7 +278,7 @@ export class Services implements AsyncDisposable {
   /** State of services that were deleted just before the gateway died, or that the file no longer has. */
   async #forgetOrphans(stored: readonly StoredValue[]): Promise<void> {
     const orphans = [...this.#memories.keys()].filter((key) => !stored.some((value) => value.key === key))
-    this.#memories.clear()
+    for (const key of orphans) this.#memories.delete(key)
     await Promise.all(orphans.map(async (key) => this.#options.store.delete('service_state', key)))
   }
 
@@ -305,6 +318,7 @@ export class Services implements AsyncDisposable {
   #planSave(): void {
     this.#timer = this.#options.clock.schedule(SAVED_EVERY_MS, () => {
       for (const live of this.#live.values()) live.save()
+      if (this.#leftOut.size > 0) void this.#exclusively(async () => this.#retryLeftOut()).catch(this.#options.onFault)
       this.#planSave()
     })
   }
