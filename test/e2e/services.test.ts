@@ -218,6 +218,33 @@ test('a pin holds whatever the health and ends by itself; a drained endpoint get
   for (const upstream of [a, b]) await upstream[Symbol.asyncDispose]()
 })
 
+test('an endpoint that says that it is not ready gets no more requests, though it answers them', async () => {
+  await using gateway = await GatewayProcess.start()
+  await using a = await FaultUpstream.start('a')
+  await using b = await FaultUpstream.start('b')
+  await a.become({
+    kind: 'custom',
+    answer: (socket, { target }) => {
+      const status = target === '/ready' ? '503 Not Ready' : '200 OK'
+      socket.write(`HTTP/1.1 ${status}\r\nX-Upstream: a\r\nContent-Length: 0\r\n\r\n`)
+    },
+  })
+  const url = await makeService(gateway, {
+    id: 'unready',
+    endpoints: [a, b].map(({ name, url }) => ({ id: name, url })),
+    healthCheck: { kind: 'http', path: '/ready', intervalMs: 100 },
+  })
+  await using load = new ServiceLoad(url, 4)
+  await until(async () => (await statusOf(gateway, 'unready')).endpoints[0]?.health === 'unhealthy', {
+    what: 'the end of an endpoint that is not ready',
+  })
+  const from = load.answers.length + 4
+  await until(() => load.answers.length > from + 100, { what: 'more answers' })
+  await load.stop()
+  assert.deepEqual(load.failed, [])
+  assert.ok(load.answers.slice(from).every(({ headers }) => headers['x-upstream'] === 'b'))
+})
+
 test('an endpoint whose live playlist stands still is left although it answers 200', async () => {
   await using gateway = await GatewayProcess.start()
   const frozen = '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:1,\n1.ts\n'

@@ -41,6 +41,18 @@ test('a frozen playlist is told as often as it takes, once, and the other check 
   assert.equal(found('check', GOOD), 'good')
 })
 
+test('bad looks in a row are enough whatever requests say in between', () => {
+  const { checks, found } = checksWith({ check, playlist: undefined, fall: 3 })
+  checks.start(endpoint, 1)
+  const NOT_READY: CheckOutcome = { kind: 'bad', reason: 'http_status', status: 503 }
+  const once = 'http_status'
+  assert.deepEqual([found('check', NOT_READY), found('check', NOT_READY), found('check', GOOD)], [once, once, 'good'])
+  assert.deepEqual(
+    [1, 2, 3, 4].map(() => found('check', NOT_READY)),
+    [once, once, `${once} ${once} ${once}`, once],
+  )
+})
+
 test('with a playlist alone its looks are the check', () => {
   const { checks, watches, found } = checksWith({ check: undefined, playlist, fall: 2 })
   checks.start(endpoint, 1)

@@ -34,6 +34,8 @@ interface Watched {
   readonly intervalMs: number
   playlistCheck: Check | undefined
   isPlaylistBad: boolean
+  /** Of the check that is not the playlist's. */
+  badInRow: number
 }
 
 /** An endpoint of which nothing is known is looked at within this. */
@@ -56,7 +58,7 @@ export class EndpointChecks implements EndpointProber, Disposable {
 
   /** `intervalMs` counts where the service has no check of its own. */
   start(endpoint: Endpoint, intervalMs: number): void {
-    const watched: Watched = { endpoint, intervalMs, playlistCheck: undefined, isPlaylistBad: false }
+    const watched: Watched = { endpoint, intervalMs, playlistCheck: undefined, isPlaylistBad: false, badInRow: 0 }
     this.#watched.set(endpoint.id, watched)
     this.#begin(watched)
   }
@@ -94,6 +96,7 @@ export class EndpointChecks implements EndpointProber, Disposable {
     const intervalMs = check?.intervalMs ?? watched.intervalMs
     watched.playlistCheck = undefined
     watched.isPlaylistBad = false
+    watched.badInRow = 0
     schedule.stop(this.#key(id, 'check'))
     schedule.stop(this.#key(id, 'playlist'))
     // With a playlist alone its looks are all there are.
@@ -115,9 +118,18 @@ export class EndpointChecks implements EndpointProber, Disposable {
     })
   }
 
+  /**
+   * So many bad looks in a row as make an endpoint unhealthy do so whatever its requests say in between: an endpoint that
+   * says that it is not ready still answers.
+   */
   #checked(watched: Watched, outcome: CheckOutcome): void {
-    if (outcome.kind === 'good' && watched.isPlaylistBad) return
-    this.#options.report(watched.endpoint.id, outcome)
+    if (outcome.kind === 'good') {
+      watched.badInRow = 0
+      if (!watched.isPlaylistBad) this.#report(watched, outcome, 1)
+      return
+    }
+    watched.badInRow += 1
+    this.#report(watched, outcome, watched.badInRow === this.#rules.fall ? this.#rules.fall : 1)
   }
 
   #playlistSeen(watched: Watched, outcome: CheckOutcome): void {
@@ -126,8 +138,11 @@ export class EndpointChecks implements EndpointProber, Disposable {
     // Good news once a second must not make up for the bad news of the other check.
     if (outcome.kind === 'good' && this.#rules.check !== undefined) return
     const isNewAndCertain = outcome.kind === 'bad' && outcome.isCertain === true && !wasBad
-    const times = isNewAndCertain ? this.#rules.fall : 1
-    for (let time = 0; time < times; time += 1) this.#options.report(watched.endpoint.id, outcome)
+    this.#report(watched, outcome, isNewAndCertain ? this.#rules.fall : 1)
+  }
+
+  #report({ endpoint }: Watched, outcome: CheckOutcome, times: number): void {
+    for (let time = 0; time < times; time += 1) this.#options.report(endpoint.id, outcome)
   }
 
   #key(endpointId: string, what: 'check' | 'playlist'): string {
