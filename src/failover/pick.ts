@@ -17,7 +17,7 @@ export interface PickRequest {
   readonly region?: string
   /** Candidates that this request has already tried. */
   readonly exclude?: readonly CandidateId[]
-  /** It cannot be sent again if it fails: it is not used to find out whether a candidate has recovered. */
+  /** It cannot be sent again if it fails: it is not used to find out whether a candidate has recovered, unless nothing else does. */
   readonly noTrials?: boolean
 }
 

@@ -101,9 +101,21 @@ test('a recovered candidate starts with a tenth of its weight and has all of it 
 
 test('a request that cannot be sent again is not used as a trial', () => {
   const state = failing(well(specsOf('a:2 b:1')), 'a', 5)
-  const later = NOW_MS + 60_000
-  assert.equal(pick(state, { noTrials: true }, later, policy).id, 'b')
-  assert.deepEqual(pick(state, {}, later, policy).why, 'trial')
+  assert.deepEqual(pick(state, {}, NOW_MS + 30_000, policy).why, 'trial')
+  assert.equal(pick(state, { noTrials: true }, NOW_MS + 59_999, policy).id, 'b')
+  assert.equal(pick(state, { noTrials: true }, NOW_MS + 60_000, policy).why, 'trial', 'nobody else has tried for long')
+})
+
+test('requests that cannot be sent again reach all candidates that nothing is held against', () => {
+  let state = createGroup(specsOf('a b c'))
+  const names = new Set<string>()
+  for (let index = 0; index < 6; index += 1) {
+    const { id, generation, state: next } = pick(state, { noTrials: true }, NOW_MS, policy)
+    assert.ok(id !== undefined)
+    names.add(id)
+    state = step(next, { kind: 'candidate_succeeded', id, generation }, NOW_MS, policy).state
+  }
+  assert.deepEqual([...names].toSorted(), ['a', 'b', 'c'])
 })
 
 test('what is answered the plain way leaves the same state as the whole step', () => {

@@ -86,7 +86,7 @@ function sort(
     ...{ usable: [], healthy: 0, drained: [], unhealthy: [], open: [], trials: [] },
     ...{ untried: 0, busy: 0 },
   }
-  const takesTrials = policy.trialByTraffic && noTrials !== true
+  const isCautious = noTrials === true
   for (let place = 0; place < candidates.length; place += 1) {
     const candidate = candidates[place]
     if (candidate === undefined || exclude?.includes(candidate.spec.id) === true) continue
@@ -96,7 +96,7 @@ function sort(
       sorted.busy += 1
       continue
     }
-    sortOne(sorted, candidate, place, takesTrials, nowMs, policy)
+    sortOne(sorted, candidate, place, isCautious, nowMs, policy)
   }
   return sorted
 }
@@ -105,7 +105,7 @@ function sortOne(
   sorted: Sorted,
   candidate: CandidateState,
   place: number,
-  takesTrials: boolean,
+  isCautious: boolean,
   nowMs: number,
   policy: GroupPolicy,
 ): void {
@@ -116,13 +116,33 @@ function sortOne(
   }
   if (candidate.breaker.kind !== 'closed' && !admits(candidate.breaker, nowMs, policy.breaker)) return
   const isTrial = standing === 'unknown' || breakerAt(candidate.breaker, nowMs) === 'half_open'
-  if (takesTrials && isTrial && candidate.inFlight === 0 && candidate.spec.weight > 0) sorted.trials.push(place)
+  if (
+    isTrial &&
+    candidate.inFlight === 0 &&
+    candidate.spec.weight > 0 &&
+    mayTry(candidate, isCautious, nowMs, policy)
+  ) {
+    sorted.trials.push(place)
+  }
   if (standing === 'unhealthy') sorted.unhealthy.push(place)
   else if (standing === 'drained') sorted.drained.push(place)
   else {
     sorted.usable.push(place)
     if (standing === 'healthy') sorted.healthy += 1
   }
+}
+
+/** So many times the cool-down after its last outcome a candidate is tried even by a request that cannot be repeated. */
+const CAUTION = 2
+
+/**
+ * A request that cannot be sent again is a trial only of a candidate that nothing is held against, or that nobody else has
+ * tried for long: where all requests are of that kind it would never come back.
+ */
+function mayTry({ health }: CandidateState, isCautious: boolean, nowMs: number, policy: GroupPolicy): boolean {
+  if (!policy.trialByTraffic) return false
+  if (!isCautious || health.lastFailure === null) return true
+  return nowMs - health.lastOutcomeAtMs >= CAUTION * policy.health.coolDownMs
 }
 
 /** Readmits those whom the policy's limits do not allow to be passed over. True when health no longer counts (panic). */

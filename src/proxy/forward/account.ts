@@ -15,10 +15,22 @@ export class Account {
   responseBytes = 0
   headMs: number | undefined
   #lastFailure: string | undefined
+  #retriesBefore = 0
+  /** Bytes that the client had when an answer broke off last. */
+  #brokeOffAtBytes = -1
 
   constructor(job: ForwardJob, startMs: number) {
     this.#job = job
     this.startMs = startMs
+  }
+
+  /** The answer broke off: attempts are counted anew if something of it has come since the last time. */
+  brokeOff(): void {
+    if (this.responseBytes > this.#brokeOffAtBytes) {
+      this.#retriesBefore += this.retries
+      this.retries = 0
+    }
+    this.#brokeOffAtBytes = this.responseBytes
   }
 
   /** The endpoint failed. */
@@ -47,7 +59,8 @@ export class Account {
   tell(ending: Ending, server: Attempt | undefined, requestBytes: number): void {
     const { shared, client, facts } = this.#job
     if (shared.onAccess === undefined) return
-    const { attempts, retries, isHedged, resumptions, status, responseBytes, headMs } = this
+    const retries = this.#retriesBefore + this.retries
+    const { attempts, isHedged, resumptions, status, responseBytes, headMs } = this
     const record: AccessRecord = {
       ...{ ending, status, attempts, retries, isHedged, resumptions, requestBytes, responseBytes, headMs },
       method: client.head.method,

@@ -272,7 +272,7 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
   /** The answer that is being passed on is no more: what is missing of it may be had elsewhere. */
   #brokeOff(): void {
     this.#winner = undefined
-    this.#account.retries = 0
+    this.#account.brokeOff()
     this.#countsFromMs = this.#shared.clock.nowMs()
     if (!this.#answer.isResumable || !this.#retry({ kind: 'error', error: 'broken_pipe' })) this.#giveIn()
   }
