@@ -13,7 +13,7 @@ import type { Prober } from './prober.ts'
 import type { ProbeOutcome } from './probe.ts'
 import { storedCounters, TunnelCounters } from './tunnel-counters.ts'
 import { TunnelGroup } from './tunnel-group.ts'
-import type { Chosen, GroupMemory, NoneChosen, Picked, PickOptions } from './tunnel-group.ts'
+import type { Chosen, GroupMemory, NoneChosen } from './tunnel-group.ts'
 import type { TunnelReporter } from './tunnel-reporter.ts'
 import type { EndpointSnapshot, Tunnel, TunnelSnapshot, TunnelStatus } from './tunnel.ts'
 
@@ -141,20 +141,16 @@ export class LiveTunnel implements AsyncDisposable {
     }
   }
 
-  pick(options: PickOptions): Picked | undefined {
-    return this.#group.pick(options)
-  }
-
   /** Who would be picked now, for somebody who may never report: no place stays taken. */
   advise(): EndpointSnapshot | undefined {
-    const picked = this.#group.pick({})
-    if (picked === undefined) return undefined
-    const { endpointId, generation } = picked
+    const chosen = this.#group.choose({})
+    if (typeof chosen === 'string') return undefined
+    const { endpointId, generation } = chosen
     this.#group.dispatch({ kind: 'request_abandoned', id: candidateId(endpointId), generation })
     return this.endpoint(endpointId)
   }
 
-  /** As `pick`, for who wants to know why; `attempted` says what became of it. */
+  /** Gives one request to one endpoint, or says why there is none; `attempted` says what became of it. */
   choose(request: PickRequest): Chosen | NoneChosen {
     return this.#group.choose(request)
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { candidateId } from '../failover/group.ts'
 import { ADMIN, chosen, endpointAt, fail, idAt, PROBE_MS, succeed, TunnelLab } from './tunnel-lab.fixture.ts'
 
 /** Each is something that the original does wrong, and what is right. The routes have theirs in api/tunnel-api.test.ts. */
@@ -7,24 +8,23 @@ import { ADMIN, chosen, endpointAt, fail, idAt, PROBE_MS, succeed, TunnelLab } f
 test('automatic failover needs nobody who asks again: reports of requests alone move them', async () => {
   await using lab = await TunnelLab.open()
   const live = await lab.tunnel(2)
-  const { id } = live.tunnel
   for (let request = 0; request < 3; request += 1) {
-    const picked = lab.service.pickEndpoint(id)
-    assert.equal(picked?.url, 'http://a.example/')
-    const { endpointId, generation } = picked
-    lab.service.report(id, endpointId, { kind: 'failed', reason: 'refused', generation })
+    const given = live.choose({})
+    assert.ok(typeof given !== 'string')
+    const { endpointId, generation } = given
+    assert.equal(endpointId, idAt(live, 0))
+    live.attempted(endpointId, { kind: 'failed', reason: 'refused', generation })
   }
-  assert.equal(lab.service.pickEndpoint(id)?.url, 'http://b.example/')
+  assert.equal(chosen(live), '1')
 })
 
 test('a request that failed on one endpoint is given another one', async () => {
   await using lab = await TunnelLab.open()
-  const { id } = (await lab.tunnel(2)).tunnel
-  const first = lab.service.pickEndpoint(id)
-  const exclude = [first?.endpointId ?? '']
-  const second = lab.service.pickEndpoint(id, { exclude })
-  assert.equal(second?.url, 'http://b.example/')
-  assert.equal(lab.service.pickEndpoint(id, { exclude: [...exclude, second.endpointId] }), undefined)
+  const live = await lab.tunnel(2)
+  const [first, second] = [candidateId(idAt(live, 0)), candidateId(idAt(live, 1))]
+  const given = live.choose({ exclude: [first] })
+  assert.equal(typeof given === 'string' ? given : given.endpointId, second)
+  assert.equal(live.choose({ exclude: [first, second] }), 'all_excluded')
 })
 
 test('unknown counts as usable: weights hold before anything is known', async () => {
@@ -194,11 +194,12 @@ test('a store that fails changes nothing of what is true, and gets it later', as
 test('concurrent failures make one transition', async () => {
   await using lab = await TunnelLab.open()
   const live = await lab.tunnel(2)
-  const requests = Array.from({ length: 6 }, () => live.pick({}))
+  const requests = Array.from({ length: 6 }, () => live.choose({}))
   await Promise.all(
-    requests.map(async (picked) => {
+    requests.map(async (given) => {
+      assert.ok(typeof given !== 'string')
       await lab.clock.settle()
-      live.report(picked?.endpointId ?? '', { kind: 'failed', reason: 'reset', generation: picked?.generation ?? 0 })
+      live.report(given.endpointId, { kind: 'failed', reason: 'reset', generation: given.generation })
     }),
   )
   const turned = lab.ofType('tunnel.endpoint_health_changed').filter((data) => data['to'] === 'unhealthy')
@@ -222,8 +223,8 @@ test('bounded memory: failures of endpoints that nobody has leave nothing behind
   const size = JSON.stringify(live.snapshot()).length
   for (let index = 0; index < 1_000; index += 1) {
     const endpointId = `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`
-    lab.service.report(live.tunnel.id, endpointId, { kind: 'failed', reason: 'refused' })
-    lab.service.report(endpointId, endpointId, { kind: 'failed', reason: 'refused' })
+    live.report(endpointId, { kind: 'failed', reason: 'refused' })
+    live.attempted(endpointId, { kind: 'failed', reason: 'refused' })
   }
   assert.equal(lab.clock.pending, timers)
   assert.equal(JSON.stringify(live.snapshot()).length, size)

@@ -13,7 +13,7 @@ const URLS = ['http://a.example/', 'http://b.example/', 'http://c.example/']
 const HAPPENINGS: readonly ((lab: TunnelLab, live: LiveTunnel, place: number, chance: number) => unknown)[] = [
   (_lab, live, place, chance) => fail(live, place, Math.ceil(chance * 7)),
   (_lab, live, place) => succeed(live, place),
-  (_lab, live) => live.pick({}),
+  (_lab, live) => live.choose({}),
   (_lab, live, place, chance) => live.pin(idAt(live, place), chance < 0.5 ? undefined : chance * 100_000, 'somebody'),
   (_lab, live) => live.unpin(),
   (_lab, live, place) => live.reset(idAt(live, place)),

@@ -10,13 +10,12 @@ import type { Store } from '../store/store.ts'
 import { ActivityLog } from './activity.ts'
 import type { Actor } from './activity.ts'
 import { LiveTunnel, readMemory } from './live-tunnel.ts'
-import type { Outcome, TunnelMemory } from './live-tunnel.ts'
+import type { TunnelMemory } from './live-tunnel.ts'
 import { checkPermission, permissionOf, tunnelNotFound } from './permissions.ts'
 import type { AddressGuard, Probe } from './probe.ts'
 import { Prober } from './prober.ts'
 import { changedFields, editedEndpoints } from './tunnel-changes.ts'
 import type { TunnelInput } from './tunnel-changes.ts'
-import type { PickOptions } from './tunnel-group.ts'
 import { TunnelReporter } from './tunnel-reporter.ts'
 import { defaultTunnelConfig, storedTunnel } from './tunnel.ts'
 import type { Permission, Tunnel, TunnelConfig } from './tunnel.ts'
@@ -31,16 +30,6 @@ export interface TunnelServiceOptions {
   readonly probe: Probe
   readonly guard: AddressGuard
   readonly tunnelsMax: number
-}
-
-/** An endpoint that a request was given to. */
-export interface PickedEndpoint {
-  readonly endpointId: string
-  readonly url: string
-  /** Hand it back with the report. */
-  readonly generation: number
-  /** False: it may be no private address but those that the guard allows, also where its name leads. */
-  readonly namedByAdmin: boolean
 }
 
 /** So that no user takes the places of all others; admins are bound by MAX_TUNNELS alone. */
@@ -243,20 +232,6 @@ export class TunnelService implements AsyncDisposable {
   /** All tunnels, in the order in which they were made or restored. */
   all(): Iterable<LiveTunnel> {
     return this.#live.values()
-  }
-
-  /** Gives one request to one endpoint; undefined when there is none that is not in `exclude`. Report what became of it. */
-  pickEndpoint(tunnelId: string, options: PickOptions = {}): PickedEndpoint | undefined {
-    const live = this.#live.get(tunnelId.toLowerCase())
-    const picked = live?.pick(options)
-    const endpoint = live?.tunnel.endpoints.find(({ id }) => id === picked?.endpointId)
-    if (picked === undefined || endpoint === undefined) return undefined
-    return { ...picked, url: endpoint.url, namedByAdmin: endpoint.namedByAdmin }
-  }
-
-  /** What became of a request; of a tunnel or an endpoint that is gone it changes nothing. */
-  report(tunnelId: string, endpointId: string, outcome: Outcome): void {
-    this.#live.get(tunnelId.toLowerCase())?.report(endpointId, outcome)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,21 +22,11 @@ interface TunnelGroupOptions {
   readonly act: (effects: readonly GroupEffect[], event: GroupEvent) => void
 }
 
-export interface PickOptions {
-  /** Endpoints that this request has already tried. */
-  readonly exclude?: readonly string[]
-  /** What the same endpoint should keep serving; for policies that hash. */
-  readonly key?: string
-}
-
-export interface Picked {
-  readonly endpointId: string
-  /** Hand it back with the report: one from before the circuit changed does not count. */
-  readonly generation: number
-}
-
 /** An endpoint that a request was given to, and on what grounds. */
-export interface Chosen extends Picked {
+export interface Chosen {
+  readonly endpointId: string
+  /** Hand it back with what became of the request: an answer from before the circuit changed does not count. */
+  readonly generation: number
   readonly why: PickReason
 }
 
@@ -93,13 +83,7 @@ export class TunnelGroup implements Disposable {
     }
   }
 
-  /** Gives one request to one endpoint; undefined when there is none that it has not tried. */
-  pick({ exclude = [], key }: PickOptions): Picked | undefined {
-    const chosen = this.choose({ exclude: exclude.map(candidateId), ...(key === undefined ? {} : { key }) })
-    return typeof chosen === 'string' ? undefined : { endpointId: chosen.endpointId, generation: chosen.generation }
-  }
-
-  /** The same in the engine's own words, with the reason. */
+  /** Gives one request to one endpoint, or says why there is none. */
   choose(request: PickRequest): Chosen | NoneChosen {
     const { clock, policy } = this.#options
     const { id, generation, state, why } = pick(this.#state, request, clock.nowMs(), policy)
