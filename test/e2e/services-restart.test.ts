@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
 import { request } from 'node:https'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -8,12 +11,21 @@ import { createCertificates } from '../lab/certificates.ts'
 import { FaultUpstream } from '../lab/fault-upstream.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
-import { ask } from '../lab/service-load.ts'
+import { ask, ServiceLoad } from '../lab/service-load.ts'
 
 interface StatusAnswer {
   readonly addresses: readonly string[]
   readonly pin: { readonly endpointId: string } | null
   readonly endpoints: readonly { readonly id: string; readonly health: string; readonly drain: boolean }[]
+}
+
+/** A port that nobody listened on just now, for what has to be there again after a restart. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
 }
 
 const API_TOKEN = 'operator-token'
@@ -51,6 +63,37 @@ test('after kill -9 services are there with health, pins and drained endpoints, 
   assert.equal((await ask(`${url}/one/x`)).headers['x-upstream'], 'b')
   await a.become({ kind: 'ok' })
   await until(async () => (await healthOf('one', 'a')) === 'healthy', { what: 'a to come back' })
+})
+
+test('a gateway that dies in the middle of load and failures serves again, and answers nothing wrong', async () => {
+  const port = await freePort()
+  await using gateway = await GatewayProcess.start({ env: { PROXY_PORT: String(port) } })
+  await using a = await FaultUpstream.start('a')
+  await using b = await FaultUpstream.start('b')
+  const endpoints = [a, b].map(({ name, url }) => ({ id: name, url }))
+  const healthCheck = { kind: 'tcp', intervalMs: 100 }
+  const body = { id: 'shop', routes: [{}], endpoints, healthCheck, breaker: { openMs: 500 } }
+  assert.equal((await gateway.api.call('POST', '/api/services', body)).status, 201)
+  await using load = new ServiceLoad(`http://127.0.0.1:${port}/bytes/20000`, 4)
+  const moreAnswers = async () => {
+    const from = load.answers.filter(({ status }) => status === 200).length
+    await until(() => load.answers.filter(({ status }) => status === 200).length > from + 40, { what: 'more answers' })
+  }
+  for (const failing of [a, b]) {
+    await moreAnswers()
+    await failing.become({ kind: 'reset_in_body', afterBytes: 1_000 })
+    await moreAnswers()
+    await gateway.restart()
+    await moreAnswers()
+    await failing.become({ kind: 'ok' })
+    const served = failing.requests.length
+    await until(() => failing.requests.length > served + 5, { what: `requests for ${failing.name} again` })
+  }
+  await load.stop()
+  const wrong = load.answers.filter(
+    ({ status, body: text }) => status > 200 || (status === 200 && text.length !== 20_000),
+  )
+  assert.deepEqual(wrong, [], 'only connections that died with the process may have failed')
 })
 
 test('a service that is not public takes our keys, and keeps them from its endpoints', async () => {
