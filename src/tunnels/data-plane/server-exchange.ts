@@ -28,6 +28,11 @@ interface ServerExchangeOptions {
 
 /** What is still read of a request's body after its response, to keep the connection; more ends it. */
 const DISCARDED_BYTES_MAX = 1_048_576
+/**
+ * A response of Node.js holds each piece until the end of the event. Up to this size a copy of it is cheaper than the new
+ * read buffer that a piece in use costs.
+ */
+const COPIED_BYTES_MAX = 16_384
 
 /**
  * One request on the main port, whose server is Node's own. Bodies go through as they come in both directions, no faster
@@ -47,6 +52,8 @@ export class ServerExchange implements ClientExchange {
   #isHeadOut = false
   /** Bytes still to be written; undefined where the length is not known or nothing is. */
   #owedBytes: number | undefined
+  /** The last piece was copied, so that whoever wrote it may use its memory again. */
+  #isCopied = true
   #mustContinue: boolean
 
   constructor(options: ServerExchangeOptions) {
@@ -72,7 +79,7 @@ export class ServerExchange implements ClientExchange {
   }
 
   get pendingBytes(): number {
-    return this.#options.response.writableLength
+    return this.#isCopied ? 0 : this.#options.response.writableLength
   }
 
   listen(listener: ExchangeListener): void {
@@ -137,7 +144,8 @@ export class ServerExchange implements ClientExchange {
       }
     }
     this.#isHeadOut = true
-    if (this.#options.response.write(piece)) return true
+    this.#isCopied = piece.length <= COPIED_BYTES_MAX
+    if (this.#options.response.write(this.#isCopied ? Buffer.from(piece) : piece)) return true
     this.#armWrite()
     return false
   }
