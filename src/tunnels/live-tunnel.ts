@@ -8,9 +8,9 @@ import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Json, Store } from '../store/store.ts'
-import { jittered } from './prober.ts'
-import type { Prober } from './prober.ts'
-import type { ProbeOutcome } from './probe.ts'
+import { jittered } from '../proxy/health/check-schedule.ts'
+import type { CheckSchedule } from '../proxy/health/check-schedule.ts'
+import type { Probe, ProbeOutcome } from './probe.ts'
 import { storedCounters, TunnelCounters } from './tunnel-counters.ts'
 import { TunnelGroup } from './tunnel-group.ts'
 import type { Chosen, GroupMemory, NoneChosen } from './tunnel-group.ts'
@@ -37,7 +37,8 @@ export interface TunnelSurroundings {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly prober: Prober
+  readonly checks: CheckSchedule
+  readonly probe: Probe
   readonly policy: GroupPolicy
 }
 
@@ -202,7 +203,7 @@ export class LiveTunnel implements AsyncDisposable {
   /** Takes the endpoint for healthy at once; a check follows so that a mistake is noticed. */
   reset(endpointId: string): void {
     this.#group.dispatch({ kind: 'failures_reset', id: candidateId(endpointId), trusted: true })
-    this.#options.prober.hurry(this.#probeKey(endpointId))
+    this.#options.checks.hurry(this.#probeKey(endpointId))
   }
 
   /** Resolves when everything up to now is stored, or when the store has failed to take it; it is tried again. */
@@ -218,7 +219,7 @@ export class LiveTunnel implements AsyncDisposable {
 
   /** Ends the checks and waits for what is being stored. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { id } of this.#tunnel.endpoints) this.#options.prober.stop(this.#probeKey(id))
+    for (const { id } of this.#tunnel.endpoints) this.#options.checks.stop(this.#probeKey(id))
     this.#group[Symbol.dispose]()
     this.#ended.abort(new Error('the tunnel has ended'))
     await this.#saving
@@ -236,7 +237,7 @@ export class LiveTunnel implements AsyncDisposable {
           this.#watch(effect.id, effect.intervalMs)
           break
         case 'stop_probing':
-          this.#options.prober.stop(this.#probeKey(effect.id))
+          this.#options.checks.stop(this.#probeKey(effect.id))
           break
         case 'health_changed':
           this.#reporter.healthChanged(effect)
@@ -278,12 +279,15 @@ export class LiveTunnel implements AsyncDisposable {
   }
 
   #watch(id: string, intervalMs: number): void {
-    const { prober, random } = this.#options
+    const { checks, probe, random } = this.#options
     const isUnknown = this.endpoint(id)?.health === 'unknown'
     // After a restart all tunnels begin at once: their checks are spread over the interval.
     const laterMs = this.#isRestoring ? random.next() * intervalMs : jittered(intervalMs, random)
-    prober.start(this.#probeKey(id), {
-      target: () => this.#tunnel.endpoints.find((endpoint) => endpoint.id === id),
+    checks.start(this.#probeKey(id), {
+      check: () => {
+        const target = this.#tunnel.endpoints.find((endpoint) => endpoint.id === id)
+        return target && (async (signal) => probe(target, signal))
+      },
       intervalMs,
       firstAfterMs: isUnknown ? random.next() * Math.min(FIRST_LOOK_MS, intervalMs) : laterMs,
       onOutcome: (outcome) => this.#probed(id, outcome),

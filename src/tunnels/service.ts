@@ -12,8 +12,8 @@ import type { Actor } from './activity.ts'
 import { LiveTunnel, readMemory } from './live-tunnel.ts'
 import type { TunnelMemory } from './live-tunnel.ts'
 import { checkPermission, permissionOf, tunnelNotFound } from './permissions.ts'
+import { CheckSchedule } from '../proxy/health/check-schedule.ts'
 import type { AddressGuard, Probe } from './probe.ts'
-import { Prober } from './prober.ts'
 import { changedFields, editedEndpoints } from './tunnel-changes.ts'
 import type { TunnelInput } from './tunnel-changes.ts'
 import { TunnelReporter } from './tunnel-reporter.ts'
@@ -42,7 +42,7 @@ const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']
 export class TunnelService implements AsyncDisposable {
   readonly activity: ActivityLog
   readonly #options: TunnelServiceOptions
-  readonly #prober: Prober
+  readonly #checks: CheckSchedule
   readonly #live = new Map<string, LiveTunnel>()
   /** Changes of what is configured run one after the other, so that none undoes another. */
   #changes: Promise<unknown> = Promise.resolve()
@@ -51,7 +51,7 @@ export class TunnelService implements AsyncDisposable {
   constructor(options: TunnelServiceOptions) {
     this.#options = options
     this.activity = new ActivityLog(options)
-    this.#prober = new Prober(options)
+    this.#checks = new CheckSchedule(options)
   }
 
   /** Brings back what the store has; checks of endpoints go on. Once, before anything else. Throws store_unavailable. */
@@ -236,7 +236,7 @@ export class TunnelService implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#timer?.cancel()
-    this.#prober[Symbol.dispose]()
+    this.#checks[Symbol.dispose]()
     await this.#changes
     for (const live of this.#live.values()) {
       await live[Symbol.asyncDispose]()
@@ -248,7 +248,7 @@ export class TunnelService implements AsyncDisposable {
   #add(tunnel: Tunnel, memory: TunnelMemory | undefined): LiveTunnel {
     const { events } = this.#options
     const reporter = (of: () => Tunnel) => new TunnelReporter({ events, activity: this.activity, tunnel: of })
-    const live = new LiveTunnel({ ...this.#options, prober: this.#prober, tunnel, memory, reporter })
+    const live = new LiveTunnel({ ...this.#options, checks: this.#checks, tunnel, memory, reporter })
     this.#live.set(tunnel.id, live)
     return live
   }

@@ -71,6 +71,24 @@ test('no more looks than allowed are under way at once, and none is forgotten', 
   schedule[Symbol.dispose]()
 })
 
+test('a look can be had at once, and one that is under way is not begun twice', async () => {
+  const clock = createSimulatedClock()
+  const schedule = new CheckSchedule({ clock, random: middle })
+  let begun = 0
+  schedule.start('a', {
+    check: () => async (signal) => {
+      begun += 1
+      await clock.sleep(100, signal).catch(() => {})
+      return GOOD
+    },
+    ...{ intervalMs: 1_000, firstAfterMs: 900, onOutcome: () => {} },
+  })
+  for (const key of ['a', 'a', 'unknown']) schedule.hurry(key)
+  await clock.advance(200)
+  assert.equal(begun, 1)
+  schedule[Symbol.dispose]()
+})
+
 test('an interval is given or taken a tenth', () => {
   assert.equal(jittered(1_000, { next: () => 0 }), 900)
   assert.equal(jittered(1_000, { next: () => 0.5 }), 1_000)

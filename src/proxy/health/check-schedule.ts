@@ -53,6 +53,14 @@ export class CheckSchedule implements Disposable {
     this.#plan(watched, watch.firstAfterMs)
   }
 
+  /** Looks at once at what is watched, unless that is under way. */
+  hurry(key: string): void {
+    const watched = this.#watched.get(key)
+    if (watched === undefined || watched.isUnderWay) return
+    watched.timer?.cancel()
+    this.#begin(watched)
+  }
+
   stop(key: string): void {
     const watched = this.#watched.get(key)
     if (watched === undefined) return
