@@ -119,8 +119,8 @@ export class EndpointChecks implements EndpointProber, Disposable {
   }
 
   /**
-   * So many bad looks in a row as make an endpoint unhealthy do so whatever its requests say in between: an endpoint that
-   * says that it is not ready still answers.
+   * So many bad looks in a row as make an endpoint unhealthy do so whatever its requests say in between, and each one
+   * that follows does again: an endpoint that says that it is not ready still answers those that are on their way.
    */
   #checked(watched: Watched, outcome: CheckOutcome): void {
     if (outcome.kind === 'good') {
@@ -129,7 +129,7 @@ export class EndpointChecks implements EndpointProber, Disposable {
       return
     }
     watched.badInRow += 1
-    this.#report(watched, outcome, watched.badInRow === this.#rules.fall ? this.#rules.fall : 1)
+    this.#report(watched, outcome, watched.badInRow >= this.#rules.fall ? this.#rules.fall : 1)
   }
 
   #playlistSeen(watched: Watched, outcome: CheckOutcome): void {
