@@ -5,7 +5,7 @@ import type { UpstreamMode } from '../test/lab/fault-upstream.ts'
 import { ask } from '../test/lab/forward-lab.ts'
 import { ProxyProcess, proxyKinds } from './http-proxies.ts'
 import type { ProxyKind } from './http-proxies.ts'
-import { markdownTable, note, numberOption } from './report.ts'
+import { markdownTable, note, numberOption, publish } from './report.ts'
 
 /**
  * The failover scoreboard: two replicas, closed-loop clients with 1 KiB answers; one replica misbehaves in the middle of
@@ -135,4 +135,11 @@ const head = [
   'amplification',
   'POSTs repeated',
 ]
-process.stdout.write(`${markdownTable(head, rows)}\n\nNot installed here: ${[...missing].join(', ') || 'none'}.\n`)
+const markdown = [
+  `Two replicas, ${CLIENTS} clients, answers of 1 KiB; one replica misbehaves from ${FAULT_FROM * 100} % to ${FAULT_TO * 100} % of ${seconds} s (in a total outage both).`,
+  '',
+  markdownTable(head, rows),
+  '',
+  `Not installed: ${[...missing].join(', ') || 'none'}.`,
+].join('\n')
+await publish({ name: 'http-failover', command: `npm run bench:http -- --seconds ${seconds}`, markdown }, args)

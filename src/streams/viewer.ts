@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../lib/clock.ts'
+import { resetSocket } from '../lib/reset-socket.ts'
 import type { StreamRing } from './ring.ts'
 import type { ClientSnapshot } from './service.ts'
 
@@ -138,7 +139,7 @@ export class Viewer {
 
   /** Cuts the connection with a reset, so that the client knows that the body is not complete. */
   cut(): void {
-    this.#response.socket?.resetAndDestroy()
+    resetSocket(this.#response.socket)
     this.#response.destroy()
   }
 

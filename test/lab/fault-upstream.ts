@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { systemClock } from '../../src/lib/clock.ts'
+import { resetSocket } from '../../src/lib/reset-socket.ts'
 import { answerText, rangeOf } from './upstream-answer.ts'
 import { RequestReader } from './upstream-request.ts'
 import type { UpstreamRequestRecord } from './upstream-request.ts'
@@ -102,7 +103,7 @@ export class FaultUpstream implements AsyncDisposable {
 
   /** Closes the connections that nobody is served on, as an upstream does after its keep-alive time. */
   resetConnections(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    for (const socket of this.#sockets) resetSocket(socket)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,10 +165,10 @@ export class FaultUpstream implements AsyncDisposable {
         break
       case 'reset_before_response':
       case 'refuse':
-        socket.resetAndDestroy()
+        resetSocket(socket)
         break
       case 'reset_in_head':
-        writeThen(Buffer.from(head, 'latin1').subarray(0, mode.afterBytes), () => socket.resetAndDestroy())
+        writeThen(Buffer.from(head, 'latin1').subarray(0, mode.afterBytes), () => resetSocket(socket))
         break
       case 'reset_in_body':
       case 'fin_in_body': {
@@ -257,5 +258,5 @@ export class FaultUpstream implements AsyncDisposable {
 
 /** Gives the peer the time to read what was sent: a reset throws away what is still on its way. */
 function resetLater(socket: Socket): void {
-  systemClock.schedule(20, () => socket.resetAndDestroy())
+  systemClock.schedule(20, () => resetSocket(socket))
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { backoffMs, defaultBackoff } from '../../failover/backoff.ts'
 import type { Timer } from '../../lib/clock.ts'
+import { resetSocket } from '../../lib/reset-socket.ts'
 import type { SourceHead } from '../sources/http-client.ts'
 import { rangeFrom } from './byte-range.ts'
 import { isRecognisable, judgeResumption, strongTag } from './entity.ts'
@@ -263,7 +264,7 @@ export class VodTransfer {
     })
     // A body that only its close delimits (HTTP/1.0) would look whole after an orderly one.
     if (!this.#response.hasHeader('content-length') && !this.#response.chunkedEncoding) {
-      this.#response.socket?.resetAndDestroy()
+      resetSocket(this.#response.socket)
     }
     this.#response.destroy()
   }
