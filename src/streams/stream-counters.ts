@@ -1,9 +1,9 @@
 import type { StreamSnapshot } from './service.ts'
-import type { GroupMemory } from './stream-group.ts'
+import type { StreamGroupMemory } from './stream-group.ts'
 
 /** What a stream remembers across restarts. Plain JSON data. */
 export interface StreamMemory {
-  readonly group: GroupMemory
+  readonly group: StreamGroupMemory
   readonly failoverAttempts: number
   readonly lastFailoverWallMs: number | null
   readonly errorCount: number
@@ -42,7 +42,7 @@ export class StreamCounters {
     } satisfies Partial<StreamSnapshot>
   }
 
-  memory(group: GroupMemory): StreamMemory {
+  memory(group: StreamGroupMemory): StreamMemory {
     return {
       group,
       failoverAttempts: this.failoverAttempts,

@@ -1,6 +1,8 @@
-import { createGroup, healthOf, restoreGroup, standbyOf, step } from '../failover/group.ts'
-import type { CandidateId, CandidateSpec, GroupEffect, GroupEvent, GroupPolicy, GroupState } from '../failover/group.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
+import { healthOf, standbyOf } from '../failover/group.ts'
+import type { CandidateId, CandidateSpec, GroupEffect, GroupEvent, GroupPolicy } from '../failover/group.ts'
+import { GroupRunner } from '../failover/group-runner.ts'
+import type { GroupMemory } from '../failover/group-runner.ts'
+import type { Clock } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import { askResolver } from './resolver.ts'
@@ -12,12 +14,11 @@ import { sourcesOf } from './sources/source-list.ts'
 import type { Source } from './sources/source-list.ts'
 
 /**
- * The failover group of one stream: the engine's state, its timer, and the list of sources behind its candidates,
- * including those that a resolver names. Events go through one queue, so no effect is acted on in the middle of a step.
+ * The failover group of one stream, and the list of sources behind its candidates, including those that a resolver names.
  */
 export interface StreamGroupOptions {
   readonly request: StreamRequest
-  readonly memory: GroupMemory | undefined
+  readonly memory: StreamGroupMemory | undefined
   /** Of the gateway; what the stream asks for comes on top. */
   readonly policy: GroupPolicy
   readonly limits: Pick<StreamLimits, 'probeIntervalMs' | 'standbyCheckMs'>
@@ -34,9 +35,7 @@ export interface StreamGroupOptions {
 export type StreamEffect = Exclude<GroupEffect, { kind: 'arm_timer' | 'cancel_timer' | 'request_refused' }>
 
 /** Plain JSON data. */
-export interface GroupMemory {
-  readonly state: GroupState
-  readonly savedAtMs: number
+export interface StreamGroupMemory extends GroupMemory {
   readonly resolvedUrls: readonly string[]
 }
 
@@ -46,15 +45,12 @@ const RESOLVER_TIMEOUT_WITH_FALLBACK_MS = 2_000
 
 export class StreamGroup {
   readonly #options: StreamGroupOptions
-  readonly #queue: GroupEvent[] = []
   readonly #lastFailures = new Map<CandidateId, { readonly failure: SessionFailure; readonly wallMs: number }>()
-  #isStepping = false
   #request: StreamRequest
   #policy: GroupPolicy
   #resolvedUrls: readonly string[]
   #sources: readonly Source[]
-  #state: GroupState
-  #timer: Timer | undefined
+  readonly #runner: GroupRunner
   /** Why the engine refused what was last asked by hand. */
   #refusal: string | undefined
 
@@ -65,7 +61,14 @@ export class StreamGroup {
     this.#policy = streamPolicyOf(options.policy, request, options.limits)
     this.#resolvedUrls = memory?.resolvedUrls ?? []
     this.#sources = sourcesOf(request, this.#resolvedUrls)
-    this.#state = memory === undefined ? createGroup(specsOf(this.#sources)) : this.#restored(memory)
+    const { clock, random: chance, onSettled } = options
+    this.#runner = new GroupRunner({
+      candidates: specsOf(this.#sources),
+      ...{ memory, clock, chance },
+      policy: () => this.#policy,
+      act: (effects) => this.#act(effects),
+      ...(onSettled === undefined ? {} : { onSettled }),
+    })
   }
 
   get sources(): readonly Source[] {
@@ -77,7 +80,7 @@ export class StreamGroup {
   }
 
   get epoch(): number {
-    return this.#state.epoch
+    return this.#runner.state.epoch
   }
 
   get hasAlternative(): boolean {
@@ -92,31 +95,31 @@ export class StreamGroup {
 
   /** Who would take over if the source on air failed now. */
   get standby(): CandidateId | undefined {
-    return standbyOf(this.#state, this.#options.clock.nowMs(), this.#policy)
+    return standbyOf(this.#runner.state, this.#options.clock.nowMs(), this.#policy)
   }
 
   /** Only one source is allowed, by an operator's wish. */
   get isPinned(): boolean {
-    return this.#state.pin !== null
+    return this.#runner.state.pin !== null
   }
 
   /** The source on air was chosen by a person. */
   get isByHand(): boolean {
-    return this.#state.onAir?.byHand ?? false
+    return this.#runner.state.onAir?.byHand ?? false
   }
 
   /** Whether the source on air has delivered for the policy's stable time, so that no incident is left. */
   get isProven(): boolean {
-    return this.#state.onAir?.stable === true && this.#state.incident === null
+    return this.#runner.state.onAir?.stable === true && this.#runner.state.incident === null
   }
 
-  get memory(): GroupMemory {
-    return { state: this.#state, savedAtMs: this.#options.clock.nowMs(), resolvedUrls: this.#resolvedUrls }
+  get memory(): StreamGroupMemory {
+    return { ...this.#runner.memory, resolvedUrls: this.#resolvedUrls }
   }
 
   /** The source on air, or the one that would be if somebody watched. */
   get current(): Source {
-    const id = this.#state.onAir?.id ?? this.#state.resume?.id
+    const id = this.#runner.state.onAir?.id ?? this.#runner.state.resume?.id
     return this.#sources.find((source) => source.candidateId === id) ?? this.#primary()
   }
 
@@ -125,15 +128,7 @@ export class StreamGroup {
   }
 
   dispatch(event: GroupEvent): void {
-    this.#queue.push(event)
-    if (this.#isStepping) return
-    this.#isStepping = true
-    try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next)
-    } finally {
-      this.#isStepping = false
-    }
-    this.#options.onSettled?.()
+    this.#runner.dispatch(event)
   }
 
   /** Remembers why a source failed, then tells the engine; a resolver, where there is one, is asked first. */
@@ -232,7 +227,7 @@ export class StreamGroup {
     const { clock } = this.#options
     const current = this.current
     return this.#sources.map((source) => {
-      const health = healthOf(this.#state, source.candidateId, clock.nowMs(), this.#policy)
+      const health = healthOf(this.#runner.state, source.candidateId, clock.nowMs(), this.#policy)
       const last = this.#lastFailures.get(source.candidateId)
       return {
         ...source,
@@ -258,46 +253,16 @@ export class StreamGroup {
     this.dispatch({ kind: 'candidates_changed', candidates: specs })
   }
 
-  /** The remembered state at rest, with today's list of sources; nothing of it needs to be acted on. */
-  #restored(memory: GroupMemory): GroupState {
-    const { clock } = this.#options
-    const events: readonly GroupEvent[] = [
-      { kind: 'stopped' },
-      { kind: 'candidates_changed', candidates: specsOf(this.#sources) },
-    ]
-    return events.reduce(
-      (state, event) => step(state, event, clock.nowMs(), this.#policy).state,
-      // The time that the gateway was down has passed for the sources too; only a clock that was set back is made up for.
-      restoreGroup(memory.state, Math.min(0, clock.nowMs() - memory.savedAtMs)),
-    )
-  }
-
   #primary(): Source {
     const primary = this.#sources[0]
     if (primary === undefined) throw new HoldfastError('internal_error', 'a stream without a source')
     return primary
   }
 
-  #step(event: GroupEvent): void {
-    const { clock, random, act } = this.#options
-    const { state, effects } = step(this.#state, event, clock.nowMs(), this.#policy, random)
-    this.#state = state
+  #act(effects: readonly GroupEffect[]): void {
     for (const effect of effects) {
-      switch (effect.kind) {
-        case 'arm_timer':
-          this.#timer?.cancel()
-          this.#timer = clock.schedule(Math.max(0, effect.atMs - clock.nowMs()), () => this.dispatch({ kind: 'tick' }))
-          break
-        case 'cancel_timer':
-          this.#timer?.cancel()
-          this.#timer = undefined
-          break
-        case 'request_refused':
-          this.#refusal = effect.reason
-          break
-        default:
-          act(effect)
-      }
+      if (effect.kind === 'request_refused') this.#refusal = effect.reason
+      else if (effect.kind !== 'arm_timer' && effect.kind !== 'cancel_timer') this.#options.act(effect)
     }
   }
 }

@@ -1,11 +1,12 @@
-import { createGroup, healthOf, restoreGroup, step } from '../../failover/group.ts'
-import type { GroupEffect, GroupEvent, GroupPolicy, GroupState, HealthSnapshot, Pin } from '../../failover/group.ts'
+import { createGroup, healthOf } from '../../failover/group.ts'
+import type { GroupEffect, GroupEvent, GroupPolicy, HealthSnapshot, Pin } from '../../failover/group.ts'
+import { GroupRunner } from '../../failover/group-runner.ts'
+import type { GroupMemory } from '../../failover/group-runner.ts'
 import type { Evidence } from '../../failover/health.ts'
-import { pick } from '../../failover/pick.ts'
 import type { PickReason, PickRequest } from '../../failover/pick.ts'
 import { emptyRetryBudget } from '../../failover/retry-budget.ts'
 import type { RetryBudget } from '../../failover/retry-budget.ts'
-import type { Clock, Timer } from '../../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
 import type { TimerWheel } from '../wire/timer-wheel.ts'
 import { LatencyWindow } from './latency-window.ts'
@@ -13,12 +14,6 @@ import { candidatesOf, endpointCandidate } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import { liveEndpoints } from './live-endpoint.ts'
 import type { LiveEndpoint } from './live-endpoint.ts'
-
-/** What a group knows, for the store: plain JSON data. */
-export interface GroupMemory {
-  readonly state: GroupState
-  readonly savedAtMs: number
-}
 
 /** Checks endpoints at intervals for as long as the engine wants them watched, and tells by `probed`. */
 export interface EndpointProber {
@@ -62,35 +57,39 @@ const RETRY_AFTER_SECONDS_MAX = 30
 
 /**
  * A set of endpoints that stand in for each other: the engine's group, the connections, and what all their requests
- * share. It is the only writer of the endpoints' health. Events go through one queue, so that no effect is acted on in
- * the middle of a step.
+ * share. It is the only writer of the endpoints' health.
  */
 export class EndpointGroup implements Disposable {
   readonly #options: EndpointGroupOptions
-  readonly #queue: GroupEvent[] = []
   /** How long answers take, for hedging. */
   readonly latency = new LatencyWindow()
   retryBudget: RetryBudget = emptyRetryBudget
   hedgeBudget: RetryBudget = emptyRetryBudget
   #live: ReadonlyMap<string, LiveEndpoint>
   #policy: GroupPolicy
-  #isStepping = false
   #isDisposed = false
-  #state: GroupState
-  #timer: Timer | undefined
+  readonly #runner: GroupRunner
 
   /** Throws a RangeError for endpoints that cannot be ranked or reached (duplicate id, weight, URL). */
   constructor(options: EndpointGroupOptions) {
     this.#options = options
     const { endpoints, memory, policy } = options
     this.#policy = policy
-    this.#state = memory === undefined ? createGroup(candidatesOf(endpoints)) : this.#restored(memory, endpoints)
+    const { clock, random: chance } = options
+    this.#runner = new GroupRunner({
+      candidates: candidatesOf(endpoints),
+      ...{ memory, clock, chance },
+      policy: () => this.#policy,
+      act: (effects, event) => {
+        for (const effect of effects) this.#act(effect, event)
+      },
+    })
     this.#live = liveEndpoints(endpoints, new Map(), options)
     this.dispatch({ kind: 'started' })
   }
 
   get memory(): GroupMemory {
-    return { state: this.#state, savedAtMs: this.#options.clock.nowMs() }
+    return this.#runner.memory
   }
 
   get policy(): GroupPolicy {
@@ -98,22 +97,21 @@ export class EndpointGroup implements Disposable {
   }
 
   get pin(): Pin | null {
-    const { pin } = this.#state
+    const { pin } = this.#runner.state
     return pin !== null && pin.untilMs !== null && this.#options.clock.nowMs() >= pin.untilMs ? null : pin
   }
 
   /** Where an ordered choice stands; null when nothing is usable or listed. */
   get activeEndpointId(): string | null {
-    return this.#state.onAir?.id ?? null
+    return this.#runner.state.onAir?.id ?? null
   }
 
   /** Gives one request to one endpoint, or says why there is none. */
   pick(request: PickRequest): PickedEndpoint | NoEndpoint {
-    const { id, generation, state, why } = pick(this.#state, request, this.#options.clock.nowMs(), this.#policy)
+    const { id, generation, why } = this.#runner.pick(request)
     if (id === undefined) return why as NoEndpoint
     const endpoint = this.#live.get(id)
     if (endpoint === undefined) return 'no_candidates'
-    this.#state = state
     return { endpoint, generation, why }
   }
 
@@ -145,15 +143,7 @@ export class EndpointGroup implements Disposable {
   }
 
   dispatch(event: GroupEvent): void {
-    if (this.#isDisposed) return
-    this.#queue.push(event)
-    if (this.#isStepping) return
-    this.#isStepping = true
-    try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next)
-    } finally {
-      this.#isStepping = false
-    }
+    this.#runner.dispatch(event)
   }
 
   /** Edits the list in place: what stays keeps its health and its requests. Throws as the constructor does. */
@@ -178,7 +168,7 @@ export class EndpointGroup implements Disposable {
   get retryAfterSeconds(): number {
     const nowMs = this.#options.clock.nowMs()
     let firstMs = Number.POSITIVE_INFINITY
-    for (const { breaker } of this.#state.candidates) {
+    for (const { breaker } of this.#runner.state.candidates) {
       firstMs = Math.min(firstMs, breaker.kind === 'open' ? breaker.untilMs : nowMs)
     }
     const seconds = Math.ceil((firstMs - nowMs) / 1_000)
@@ -189,16 +179,16 @@ export class EndpointGroup implements Disposable {
     if (this.#isDisposed) return
     this.dispatch({ kind: 'stopped' })
     this.#isDisposed = true
-    this.#timer?.cancel()
+    this.#runner[Symbol.dispose]()
     for (const { pool } of this.#live.values()) pool.close()
   }
 
   #snapshot({ id, endpoint, pool }: LiveEndpoint): EndpointSnapshot {
     const nowMs = this.#options.clock.nowMs()
-    const known = this.#state.candidates.find(({ spec }) => spec.id === id)
+    const known = this.#runner.state.candidates.find(({ spec }) => spec.id === id)
     const breaker = known?.breaker
     return {
-      ...healthOf(this.#state, id, nowMs, this.#policy),
+      ...healthOf(this.#runner.state, id, nowMs, this.#policy),
       endpoint,
       inFlight: known?.inFlight ?? 0,
       openConnections: pool.openConnections,
@@ -207,32 +197,11 @@ export class EndpointGroup implements Disposable {
     }
   }
 
-  /** The remembered state at rest, with today's list of endpoints; nothing of it needs to be acted on. */
-  #restored(memory: GroupMemory, endpoints: readonly Endpoint[]): GroupState {
-    const nowMs = this.#options.clock.nowMs()
-    // The time that the gateway was down has passed for the endpoints too; only a clock that was set back is made up for.
-    const restored = restoreGroup(memory.state, Math.min(0, nowMs - memory.savedAtMs))
-    return step(restored, { kind: 'candidates_changed', candidates: candidatesOf(endpoints) }, nowMs, this.#policy)
-      .state
-  }
-
-  #step(event: GroupEvent): void {
-    const { clock, random } = this.#options
-    const { state, effects } = step(this.#state, event, clock.nowMs(), this.#policy, random)
-    this.#state = state
-    for (const effect of effects) this.#act(effect, event)
-  }
-
   #act(effect: GroupEffect, event: GroupEvent): void {
-    const { clock, prober, onEffect } = this.#options
+    const { prober, onEffect } = this.#options
     switch (effect.kind) {
       case 'arm_timer':
-        this.#timer?.cancel()
-        this.#timer = clock.schedule(Math.max(0, effect.atMs - clock.nowMs()), () => this.dispatch({ kind: 'tick' }))
-        break
       case 'cancel_timer':
-        this.#timer?.cancel()
-        this.#timer = undefined
         break
       case 'start_probing': {
         const live = this.#live.get(effect.id)
