@@ -16,7 +16,7 @@ before(async () => {
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
-/** A port that was free a moment ago: ffmpeg cannot be told to choose one itself. */
+/** A port that was free a moment ago: ffmpeg cannot be told to choose one itself. Whatever binds next may be given it again. */
 async function freePort(): Promise<number> {
   const server = createServer()
   server.listen(0, '127.0.0.1')
@@ -44,18 +44,19 @@ async function ffmpegOrigin() {
     ...['-f', 'mpegts', '-listen', '1', url],
   ])
   endWithThisProcess(child)
-  return { url, port, child }
+  await until(() => isListening(port), { what: 'ffmpeg listening' })
+  assert.equal(child.exitCode, null, 'the port is that of ffmpeg')
+  return { url, child }
 }
 
 test('ffmpeg as the source: its killing is survived, and the backup follows', async () => {
-  const { url, port, child } = await ffmpegOrigin()
+  const { url, child } = await ffmpegOrigin()
   try {
     await using scene = await Scene.open({
       gateway,
       origins: [{ name: 'unused' }, { name: 'backup' }],
       primaryUrl: () => url,
     })
-    await until(() => isListening(port), { what: 'ffmpeg listening' })
     const viewer = scene.watch()
     await viewer.hasRead(60_000)
     assert.equal(scene.origin(1).connectionsEver, 0, 'what was read came from ffmpeg')
