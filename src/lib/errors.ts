@@ -12,6 +12,8 @@ const REGISTRY = {
   host_not_allowed: { status: 403, source: 'client', retry: 'never' },
   stream_not_found: { status: 404, source: 'client', retry: 'never' },
   client_not_found: { status: 404, source: 'client', retry: 'never' },
+  hls_not_found: { status: 404, source: 'client', retry: 'never' },
+  hls_not_available: { status: 409, source: 'client', retry: 'never' },
   webhook_not_found: { status: 404, source: 'client', retry: 'never' },
   tunnel_not_found: { status: 404, source: 'client', retry: 'never' },
   tunnel_exists: { status: 409, source: 'client', retry: 'never' },

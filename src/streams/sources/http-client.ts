@@ -57,6 +57,13 @@ export interface SourceReader {
   resume(): void
 }
 
+/** One way to reach a source: over HTTP as it is, segment by segment, or through a process of ours. */
+export type SourceTransport = (
+  request: SourceRequest,
+  handler: SourceResponseHandler,
+  network: SourceNetwork,
+) => SourceReader
+
 /** How sources are reached. Each request has a connection of its own, so there is no pool to share and none to fill. */
 export interface SourceNetwork {
   readonly clock: Clock

@@ -4,7 +4,8 @@ import { redactUrlsIn } from '../../lib/redact.ts'
 
 /**
  * Why a request to a source came to nothing. `reset` is a connection that broke (RST, or closed before any answer),
- * `incomplete_body` one that was closed in order but before its framing said that the body was complete.
+ * `incomplete_body` one that was closed in order but before its framing said that the body was complete. `playlist_*` and
+ * `segment_*` are of HLS sources, `process_*` of sources that a process of ours reads.
  */
 export type SourceFailureKind =
   | 'refused'
@@ -19,6 +20,14 @@ export type SourceFailureKind =
   | 'address_forbidden'
   | 'bad_redirect'
   | 'protocol'
+  | 'playlist_invalid'
+  | 'playlist_frozen'
+  | 'playlist_reset'
+  | 'playlist_ended'
+  | 'segment_missing'
+  | 'segment_invalid'
+  | 'process_unavailable'
+  | 'process_failed'
   | 'internal'
   | 'aborted'
 
@@ -30,6 +39,8 @@ export interface SourceFailure {
   readonly status?: number
   /** Where a redirect that was not followed pointed, redacted. */
   readonly httpLocation?: string
+  /** What was measured. */
+  readonly evidence?: { readonly [key: string]: string | number | boolean | null }
 }
 
 /** How far a request had come when its connection failed. */

@@ -10,7 +10,7 @@ import { createFramer } from '../framing/framing.ts'
 import type { Container, Framer } from '../framing/framing.ts'
 import { sniff, SNIFF_BYTES_MAX } from '../framing/sniff.ts'
 import { openHttpSource } from './http-client.ts'
-import type { SourceFailure, SourceHead, SourceNetwork, SourceReader } from './http-client.ts'
+import type { SourceFailure, SourceHead, SourceNetwork, SourceReader, SourceTransport } from './http-client.ts'
 import type { StagedFault } from './staged-fault.ts'
 
 /**
@@ -34,6 +34,8 @@ export interface SessionOptions {
   readonly expectedContainer: Container | undefined
   readonly mpegtsOnly: boolean
   readonly network: SourceNetwork
+  /** HTTP where it is not given. */
+  readonly transport?: SourceTransport
   readonly clock: Clock
   readonly listener: SessionListener
   /** It has ended, whichever way; called once. */
@@ -119,8 +121,9 @@ export class SourceSession {
   open(): void {
     const { clock, url, headers, userAgent, operatorHosts, connectTimeoutMs, firstMediaTimeoutMs, network } =
       this.#options
+    const { transport = openHttpSource } = this.#options
     this.#timer = clock.schedule(firstMediaTimeoutMs, () => this.#firstMediaIsLate())
-    this.#reader = openHttpSource(
+    this.#reader = transport(
       {
         url,
         method: 'GET',
@@ -302,7 +305,7 @@ export class SourceSession {
   #connectionFailed(failure: SourceFailure): void {
     this.#endStaging()
     const reason = failure.kind === 'http_status' ? `http_${failure.status ?? 0}` : failure.kind
-    this.#fail(reason, failure.message, { bytes_received: this.bytesReceived })
+    this.#fail(reason, failure.message, { bytes_received: this.bytesReceived, ...failure.evidence })
   }
 
   /** Something came: the moment from which detection is measured. */
