@@ -81,6 +81,8 @@ const errorMeanings = {
   host_not_allowed: 'Without a token the gateway answers only to loopback names, and the Host header named another.',
   stream_not_found: 'There is no stream of that id. Streams survive a restart, so it was deleted or never made.',
   client_not_found: 'No viewer of that id is connected.',
+  hls_not_found: 'No playlist of this stream names it, or it has left the window of what is kept.',
+  hls_not_available: 'This stream cannot be had as HLS; the detail says why.',
   webhook_not_found: 'No webhook is registered for that URL.',
   tunnel_not_found: 'There is no tunnel of that id, or it is neither yours nor shared with you.',
   tunnel_exists: 'You have a tunnel of that name already.',
