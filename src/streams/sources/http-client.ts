@@ -1,10 +1,10 @@
-import type { LookupFunction, Socket } from 'node:net'
-import { Client } from 'undici'
+import type { LookupFunction } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../../lib/clock.ts'
-import { sourceConnector } from './http-connect.ts'
-import { failureOf, internalFailure, isParserError } from './http-failure.ts'
-import type { SourceFailure, SourcePhase } from './http-failure.ts'
+import { HttpWire } from './http-connections.ts'
+import type { HttpConnections } from './http-connections.ts'
+import { failureOf, internalFailure } from './http-failure.ts'
+import type { FailureEvidence, SourceFailure, SourcePhase } from './http-failure.ts'
 import { firstHop, followRedirect } from './http-redirect.ts'
 import type { Hop } from './http-redirect.ts'
 import { requestHeaders } from './http-request-headers.ts'
@@ -26,7 +26,17 @@ export interface SourceRequest {
   readonly answerTimeoutMs: number
   /** Host names (as in `URL.hostname`) that the operator named; only these may be private addresses. */
   readonly operatorHosts: ReadonlySet<string>
+  /** Cookies of the source, for each hop; none are kept without it. */
+  readonly cookies?: RequestCookies
   readonly signal: AbortSignal
+}
+
+/** Keeps cookies (RFC 6265) from one request to the next. */
+export interface RequestCookies {
+  /** Value of the Cookie header for a request to `url`. */
+  header(url: URL): string | undefined
+  /** The Set-Cookie headers of an answer from `url`. */
+  store(url: URL, setCookies: readonly string[]): void
 }
 
 export interface SourceHead {
@@ -64,17 +74,16 @@ export type SourceTransport = (
   network: SourceNetwork,
 ) => SourceReader
 
-/** How sources are reached. Each request has a connection of its own, so there is no pool to share and none to fill. */
+/** How sources are reached. Each request has a connection of its own, unless there are some to share. */
 export interface SourceNetwork {
   readonly clock: Clock
   /** Name resolution; the system's by default. */
   readonly lookup?: LookupFunction
   /** Certificate authorities (PEM) instead of the well-known ones. */
   readonly caCertificates?: readonly string[]
+  /** Connections left behind by requests of the same source; without it each request has its own and closes it. */
+  readonly connections?: HttpConnections
 }
-
-/** A source's response head may be this large. */
-const HEAD_BYTES_MAX = 32_768
 
 /** Asks a source over HTTP/1.1; no callback comes before this has returned. */
 export function openHttpSource(
@@ -85,14 +94,11 @@ export function openHttpSource(
   return new HttpSource(request, handler, network)
 }
 
-/** One hop's connection: an undici client that is used once and thrown away. */
+/** One hop's exchange. */
 interface Connection {
   readonly hop: Hop
-  readonly client: Client
-  socket: Socket | undefined
-  socketError: Error | undefined
+  readonly wire: HttpWire
   phase: SourcePhase
-  isPeerEnded: boolean
   controller: Dispatcher.DispatchController | undefined
   connectTimer: Timer | undefined
 }
@@ -150,28 +156,23 @@ class HttpSource implements SourceReader {
     this.#connect(hop)
   }
 
-  #connect(hop: Hop): void {
-    const { clock } = this.#network
-    const { method, userAgent, range, connectTimeoutMs } = this.#request
-    const connection: Connection = {
-      hop,
-      client: this.#client(hop, () => connection),
-      socket: undefined,
-      socketError: undefined,
-      phase: 'connecting',
-      isPeerEnded: false,
-      controller: undefined,
-      connectTimer: undefined,
+  #connect(hop: Hop, mayReuse = true): void {
+    const { clock, connections } = this.#network
+    const { method, userAgent, range, connectTimeoutMs, cookies } = this.#request
+    const wire = this.#wire(hop, mayReuse)
+    const connection: Connection = { hop, wire, phase: 'connecting', controller: undefined, connectTimer: undefined }
+    wire.onTcp = () => {
+      connection.phase = 'handshake'
     }
     this.#connection = connection
     connection.connectTimer = clock.schedule(connectTimeoutMs, () => this.#connectIsLate(connectTimeoutMs))
-    connection.client.dispatch(
+    wire.client.dispatch(
       {
         origin: hop.url.origin,
         path: `${hop.url.pathname}${hop.url.search}`,
         method,
-        headers: requestHeaders(hop, userAgent, range),
-        reset: true,
+        headers: requestHeaders(hop, userAgent, range, cookies?.header(hop.url)),
+        reset: connections === undefined,
         // Our own timers decide; undici's would run in steps of half a second.
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -180,30 +181,12 @@ class HttpSource implements SourceReader {
     )
   }
 
-  #client(hop: Hop, connection: () => Connection): Client {
-    const { lookup, caCertificates } = this.#network
-    return new Client(hop.url.origin, {
-      pipelining: 1,
-      allowH2: false,
-      maxHeaderSize: HEAD_BYTES_MAX,
-      connect: sourceConnector({
-        mayBePrivate: this.#request.operatorHosts.has(hop.url.hostname),
-        lookup,
-        caCertificates,
-        onSocket: (socket) => {
-          connection().socket = socket
-          socket.on('error', (error) => {
-            if (!isParserError(error)) connection().socketError ??= error
-          })
-          socket.on('end', () => {
-            connection().isPeerEnded = true
-          })
-        },
-        onTcp: () => {
-          connection().phase = 'handshake'
-        },
-      }),
-    })
+  #wire(hop: Hop, mayReuse: boolean): HttpWire {
+    const { lookup, caCertificates, connections } = this.#network
+    const { origin, hostname } = hop.url
+    const mayBePrivate = this.#request.operatorHosts.has(hostname)
+    const idle = mayReuse ? connections?.take(origin, mayBePrivate) : undefined
+    return idle ?? new HttpWire({ origin, mayBePrivate, lookup, caCertificates })
   }
 
   #dispatchHandler(connection: Connection): Dispatcher.DispatchHandler {
@@ -215,7 +198,7 @@ class HttpSource implements SourceReader {
         connection.controller = controller
       },
       onResponseStart: (_controller, status, headers) => {
-        if (isCurrent() && status >= 200) this.#answered(connection, status, singleStrings(headers))
+        if (isCurrent() && status >= 200) this.#answered(connection, status, headers)
       },
       onResponseData: (controller, chunk) => {
         if (!isCurrent()) return
@@ -230,18 +213,20 @@ class HttpSource implements SourceReader {
       },
       onResponseEnd: () => {
         if (!isCurrent()) return
-        const { socketError } = connection
         // A body that ends with its connection looks complete to the parser even when it was a reset that ended it.
-        if (socketError !== undefined) this.#fail(failureOf(connection, undefined))
-        else this.#finish(() => this.#handler.onEnd())
+        if (connection.wire.socketError !== undefined) this.#fail(failureOf(evidenceOf(connection), undefined))
+        else this.#end(connection)
       },
       onResponseError: (_controller, error) => {
-        if (isCurrent()) this.#fail(failureOf(connection, error))
+        if (isCurrent()) this.#broke(connection, failureOf(evidenceOf(connection), error))
       },
     }
   }
 
-  #answered(connection: Connection, status: number, headers: Readonly<Record<string, string>>): void {
+  #answered(connection: Connection, status: number, rawHeaders: RawHeaders): void {
+    const headers = singleStrings(rawHeaders)
+    const setCookies = rawHeaders['set-cookie']
+    if (setCookies !== undefined) this.#request.cookies?.store(connection.hop.url, [setCookies].flat())
     const decision = followRedirect(connection.hop, status, headers['location'])
     switch (decision.kind) {
       case 'follow':
@@ -262,6 +247,27 @@ class HttpSource implements SourceReader {
     const verdict = this.#handler.onHead({ status, headers, finalUrl: connection.hop.url.href, elapsedMs })
     if (verdict === 'reject') this.#fail({ kind: 'http_status', message: `the source answered ${status}`, status })
     else if (this.#isPaused) connection.controller?.pause()
+  }
+
+  /** The answer is complete: its connection may serve the next request. */
+  #end(connection: Connection): void {
+    const { connections } = this.#network
+    if (connections !== undefined) {
+      this.#connection = undefined
+      connection.connectTimer?.cancel()
+      connections.give(connection.wire)
+    }
+    this.#finish(() => this.#handler.onEnd())
+  }
+
+  /** A connection that was left open may have been closed by the origin at the moment of the request (RFC 9110 §9.2.2). */
+  #broke(connection: Connection, failure: SourceFailure): void {
+    if (!connection.wire.isUsed || connection.phase !== 'waiting' || failure.kind !== 'reset') {
+      this.#fail(failure)
+      return
+    }
+    this.#disconnect()
+    this.#connect(connection.hop, false)
   }
 
   #connectIsLate(afterMs: number): void {
@@ -289,12 +295,17 @@ class HttpSource implements SourceReader {
     this.#connection = undefined
     if (connection === undefined) return
     connection.connectTimer?.cancel()
-    connection.socket?.destroy()
-    void connection.client.destroy()
+    connection.wire.destroy()
   }
 }
 
-function singleStrings(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+type RawHeaders = Readonly<Record<string, string | string[] | undefined>>
+
+function evidenceOf({ phase, wire }: Connection): FailureEvidence {
+  return { phase, isPeerEnded: wire.isPeerEnded, socketError: wire.socketError }
+}
+
+function singleStrings(headers: RawHeaders): Record<string, string> {
   const single: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) single[name.toLowerCase()] = typeof value === 'string' ? value : value.join(', ')

@@ -89,6 +89,22 @@ function percentDecoded(text: string): string {
   }
 }
 
+/**
+ * The operator's headers for something that a source's playlists name, as if a redirect had led there: all of them, and
+ * the credentials of the source's URL, at the source's own origin, and none that may be secret elsewhere.
+ */
+export function headersForOrigin(
+  headers: Readonly<Record<string, string>>,
+  sourceUrl: string,
+  url: string,
+): Readonly<Record<string, string>> {
+  const target = parseHttpUrl(url, undefined)
+  const source = parseHttpUrl(sourceUrl, undefined)
+  if (target === undefined || source === undefined || target.origin !== source.origin) return withoutSecrets(headers)
+  const { authorization } = splitCredentials(source)
+  return authorization === undefined || target.username !== '' ? headers : { authorization, ...headers }
+}
+
 function withoutSecrets(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !SECRET_HEADER.test(name)))
 }

@@ -19,14 +19,26 @@ const RESERVED: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** The headers of a request to a source. The operator's own go before the user agent and the URL's credentials. */
-export function requestHeaders(hop: Hop, userAgent: string, range: string | undefined): Record<string, string> {
+/**
+ * The headers of a request to a source. The operator's own go before the user agent and the URL's credentials; cookies
+ * that the source has set go with the operator's.
+ */
+export function requestHeaders(
+  hop: Hop,
+  userAgent: string,
+  range: string | undefined,
+  cookies?: string,
+): Record<string, string> {
   const headers: Record<string, string> = { accept: '*/*' }
   if (userAgent !== '') headers['user-agent'] = userAgent
   if (hop.authorization !== undefined) headers['authorization'] = hop.authorization
   for (const [name, value] of Object.entries(hop.headers)) {
     const key = name.toLowerCase()
     if (!RESERVED.has(key)) headers[key] = value
+  }
+  if (cookies !== undefined) {
+    const own = headers['cookie']
+    headers['cookie'] = own === undefined ? cookies : `${own}; ${cookies}`
   }
   if (range !== undefined) headers['range'] = range
   headers['accept-encoding'] = 'identity'

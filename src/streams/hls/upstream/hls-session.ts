@@ -1,0 +1,116 @@
+import { HttpConnections } from '../../sources/http-connections.ts'
+import { openHttpSource } from '../../sources/http-client.ts'
+import type { SourceNetwork, SourceReader, SourceResponseHandler } from '../../sources/http-client.ts'
+import { headersForOrigin } from '../../sources/http-redirect.ts'
+import { CookieJar } from './cookie-jar.ts'
+import { fetchResource } from './resource.ts'
+import type { FetchTimeouts, ResourceAnswer } from './resource.ts'
+
+/** A playlist may be this long; hours of DVR are a few hundred kilobytes. */
+export const PLAYLIST_BYTES_MAX = 4_194_304
+
+export interface HlsSessionOptions {
+  /** Tells this source from others of the stream, and one time on air from the next, wherever answers are kept. */
+  readonly key: string
+  /** The source's address as the operator gave it; may hold credentials. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly userAgent: string
+  /** Hosts that may be private addresses; one that only a playlist names may not, unless it is one of these. */
+  readonly operatorHosts: ReadonlySet<string>
+  /** Whether requests go on to where the first answer came from after redirects (`use_sticky_session`). */
+  readonly useStickySession: boolean
+  readonly timeouts: FetchTimeouts
+  readonly network: SourceNetwork
+}
+
+/** What one request asks for besides its address. */
+export interface SessionFetch {
+  /** Value of the Range header. */
+  readonly range?: string
+  readonly bytesMax: number
+  readonly signal: AbortSignal
+  /** Where it differs from the session's: a blocking playlist reload waits longer. */
+  readonly timeouts?: FetchTimeouts
+}
+
+const NEVER_ABORTED = new AbortController().signal
+
+/**
+ * Everything that requests to one HLS source have in common: its cookies, its connections, the place that a redirect led
+ * to, and which headers may go where. Dispose of it to close its connections.
+ */
+export class HlsSession implements Disposable {
+  readonly #options: HlsSessionOptions
+  readonly #jar: CookieJar
+  readonly #connections: HttpConnections
+  readonly #network: SourceNetwork
+  #stickyUrl: string | undefined
+
+  constructor(options: HlsSessionOptions) {
+    this.#options = options
+    const { clock } = options.network
+    this.#jar = new CookieJar(() => clock.wallMs())
+    this.#connections = new HttpConnections()
+    this.#network = { ...options.network, connections: this.#connections }
+  }
+
+  get key(): string {
+    return this.#options.key
+  }
+
+  get timeouts(): FetchTimeouts {
+    return this.#options.timeouts
+  }
+
+  /** Where the source's playlist is asked for now. */
+  get entryUrl(): string {
+    return this.#stickyUrl ?? this.#options.url
+  }
+
+  /** The entry playlist was answered from here; with sticky sessions it is asked for here from now on. */
+  entryAnswered(finalUrl: string): void {
+    if (this.#options.useStickySession) this.#stickyUrl = finalUrl
+  }
+
+  /** The entry failed: it is asked for where the operator said. True when that is another place than the one that failed. */
+  entryFailed(): boolean {
+    const wasSticky = this.#stickyUrl !== undefined
+    this.#stickyUrl = undefined
+    return wasSticky
+  }
+
+  /** Fetches a playlist or key whole. Never rejects. */
+  fetch(url: string, { range, bytesMax, signal, timeouts = this.timeouts }: SessionFetch): Promise<ResourceAnswer> {
+    return fetchResource(
+      { ...this.#common(url), ...(range === undefined ? {} : { range }), bytesMax, signal, timeouts },
+      this.#network,
+    )
+  }
+
+  /** Opens something that is read as it comes; the caller watches its body. */
+  open(url: string, range: string | undefined, handler: SourceResponseHandler): SourceReader {
+    const { connectMs, answerMs } = this.timeouts
+    return openHttpSource(
+      {
+        ...this.#common(url),
+        ...(range === undefined ? {} : { range }),
+        method: 'GET',
+        connectTimeoutMs: connectMs,
+        answerTimeoutMs: answerMs,
+        signal: NEVER_ABORTED,
+      },
+      handler,
+      this.#network,
+    )
+  }
+
+  [Symbol.dispose](): void {
+    this.#connections.close()
+  }
+
+  #common(url: string) {
+    const { url: entry, headers, userAgent, operatorHosts } = this.#options
+    return { url, headers: headersForOrigin(headers, entry, url), userAgent, operatorHosts, cookies: this.#jar }
+  }
+}
