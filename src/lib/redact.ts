@@ -1,4 +1,5 @@
-const SECRET_PARAMETERS = /^(api_?token|token|password|pass|pwd|secret|key|auth|signature|sig|username|user)$/i
+const SECRET_PARAMETERS =
+  /^(api_?token|token|password|pass|pwd|passphrase|streamid|srt_streamid|secret|key|auth|signature|sig|username|user)$/i
 
 /**
  * The same URL with credentials replaced by `***`: userinfo, secret query parameters, and the two path segments
@@ -17,7 +18,7 @@ export function redactUrl(text: string): string {
   return url.href
 }
 
-/** Redacts every http(s) URL inside a longer text, for log messages and errors that quote one. */
+/** Redacts every URL of a network protocol inside a longer text, for log messages and errors that quote one. */
 export function redactUrlsIn(text: string): string {
-  return text.replace(/\bhttps?:\/\/[^\s"'<>]+/g, (url) => redactUrl(url))
+  return text.replace(/\b(?:https?|rtsps?|rtmp[st]?|srt|udp|rtp|hls):\/\/[^\s"'<>]+/g, (url) => redactUrl(url))
 }

@@ -49,7 +49,8 @@ const bans: readonly Ban[] = [
   {
     name: 'process.env',
     pattern: /\bprocess\.env\b/g,
-    applies: (path) => inSourceBut('src/main.ts', 'src/demo/')(path) && !isTestFile(path),
+    // What a child process is given of the environment is chosen there.
+    applies: (path) => inSourceBut('src/main.ts', 'src/demo/', 'src/process/environment.ts')(path) && !isTestFile(path),
     instead: 'add the variable to src/config/settings.ts and take its value from Config',
   },
   {
