@@ -12,7 +12,16 @@ export interface Setting<Value> {
 }
 
 export type SettingGroup =
-  'server' | 'access' | 'sources' | 'failover' | 'tunnels' | 'proxy' | 'detection' | 'viewers' | 'events'
+  | 'server'
+  | 'access'
+  | 'sources'
+  | 'failover'
+  | 'tunnels'
+  | 'proxy'
+  | 'detection'
+  | 'transcoding'
+  | 'viewers'
+  | 'events'
 
 export interface SettingText {
   readonly name: string
