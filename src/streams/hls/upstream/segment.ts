@@ -1,11 +1,6 @@
+import type { ByteRange } from '../../../hls/playlist.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { HlsSession } from './hls-session.ts'
-
-/** A part of a resource (EXT-X-BYTERANGE, RFC 8216 §4.3.2.2), bytes. */
-export interface ByteRange {
-  readonly offset: number
-  readonly length: number
-}
 
 /** What is fetched once however many read it: a segment, a part, a media initialisation section or a key. */
 export interface SegmentRequest {
@@ -15,10 +10,12 @@ export interface SegmentRequest {
   readonly url: string
   /** When the playlist gave one: exactly these bytes. */
   readonly byteRange?: ByteRange
+  /** A failure of a moment ago is not the answer. */
+  readonly isRetry?: true
 }
 
 /** The head of an answer, as the origin gave it. */
-export interface SegmentHead {
+export interface ResponseHead {
   /** 200, or 206 where a range was asked for. */
   readonly status: number
   /** Names in lower case. */
@@ -36,7 +33,7 @@ export type SegmentPiece =
   | { readonly kind: 'failed'; readonly failure: SourceFailure }
 
 export type SegmentAnswer =
-  | { readonly kind: 'answered'; readonly head: SegmentHead }
+  | { readonly kind: 'answered'; readonly head: ResponseHead }
   | { readonly kind: 'failed'; readonly failure: SourceFailure }
 
 /** One reader of a segment that may still be arriving. Readers share the buffers: nobody may write into them. */
