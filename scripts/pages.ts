@@ -33,6 +33,7 @@ const groupTitles: Readonly<Record<SettingGroup, string>> = {
   tunnels: 'Tunnels',
   proxy: 'Reverse proxy',
   detection: 'Detection',
+  transcoding: 'Transcoding',
   viewers: 'Viewers',
   events: 'Events',
 }
@@ -83,6 +84,12 @@ const errorMeanings = {
   client_not_found: 'No viewer of that id is connected.',
   hls_not_found: 'No playlist of this stream names it, or it has left the window of what is kept.',
   hls_not_available: 'This stream cannot be had as HLS; the detail says why.',
+  transcode_profile_unknown: 'There is no transcoding profile of this name; the detail lists those that there are.',
+  transcode_profile_invalid:
+    'The profile or a variable of it holds something that is not allowed; the detail says what.',
+  transcode_raw_arguments_refused: 'Arguments of ffmpeg in place of a profile need an operator and TRANSCODE_RAW_ARGS.',
+  transcode_limit: 'As many transcodings run as TRANSCODES_MAX allows.',
+  transcode_unavailable: 'There is no ffmpeg on the PATH of the gateway.',
   webhook_not_found: 'No webhook is registered for that URL.',
   tunnel_not_found: 'There is no tunnel of that id, or it is neither yours nor shared with you.',
   tunnel_exists: 'You have a tunnel of that name already.',

@@ -4,6 +4,7 @@ import { boolean, choice, integer, optionalString, seconds, string } from './set
 import type { Setting } from './setting.ts'
 import { proxy } from './proxy-settings.ts'
 import { tunnels } from './tunnel-settings.ts'
+import { transcode } from './transcode-settings.ts'
 import { viewers } from './viewer-settings.ts'
 
 const path = { pattern: /^(\/[\w./-]{0,200})?$/, allowed: 'empty or a path that begins with /' }
@@ -200,6 +201,7 @@ const table = {
   ...tunnels,
   ...proxy,
   ...detection,
+  ...transcode,
   ...viewers,
   ...events,
 }
