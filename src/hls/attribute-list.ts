@@ -51,10 +51,11 @@ const QUOTED = new Set([
 export function parseAttributeList(text: string): AttributeList {
   const found = new Map<string, Attribute>()
   let last: Attribute | undefined
+  let equals = -1
   for (let at = 0; at < text.length;) {
     const comma = endOfPiece(text, at, ',')
-    const equals = text.indexOf('=', at)
-    if (equals === -1 || equals >= comma) {
+    if (equals < at) equals = endOfPiece(text, at, '=')
+    if (equals >= comma) {
       last = continueValue(found, last, text.slice(at, comma))
       at = comma + 1
       continue
