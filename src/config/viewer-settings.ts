@@ -52,6 +52,15 @@ export const viewers = {
     3,
     { minimum: 0, maximum: 86_400 },
   ),
+  hlsClientIdleMs: seconds(
+    {
+      name: 'HLS_CLIENT_TIMEOUT_SECONDS',
+      group: 'viewers',
+      doc: 'A player of HLS that has asked for nothing for so long has left.',
+    },
+    30,
+    { minimum: 5, maximum: 3600 },
+  ),
   bufferBytesMax: integer(
     { name: 'STREAM_BUFFER_BYTES', group: 'viewers', doc: 'Media kept per stream for joining and slow viewers.' },
     8_388_608,

@@ -1,4 +1,4 @@
-import type { CandidateId, Receipt } from '../failover/group.ts'
+import type { CandidateId } from '../failover/group.ts'
 import type { Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import type { Audience } from './audience.ts'
@@ -6,10 +6,16 @@ import { LiveChannel } from './drill/live-channel.ts'
 import { cannotStart } from './failures.ts'
 import { Feed } from './feed.ts'
 import type { Entry } from './feed-options.ts'
+import type { HlsViewRequest } from './hls/hls-output.ts'
+import { LiveHls } from './hls/live-hls.ts'
+import { LiveConsumers } from './live-consumers.ts'
+import { createLiveOutage } from './live-outage.ts'
 import { LiveOutput } from './live-output.ts'
 import { LiveSources } from './live-sources.ts'
-import { Outage } from './outage.ts'
-import { settledReceipt } from './receipts/settled-receipt.ts'
+import { LiveSwitches } from './live-switches.ts'
+import type { Outage } from './outage.ts'
+import type { OutputTap } from './output-tap.ts'
+import type { OutputSink } from './output-tap.ts'
 import type {
   ClientSnapshot,
   FailoverResult,
@@ -21,26 +27,33 @@ import type {
 import type { SessionFailure } from './sources/session.ts'
 import { createSeamlessSplice, createUnitAlignedSplice } from './splice.ts'
 import { StreamGroup } from './stream-group.ts'
+import { StreamLegs } from './stream-legs.ts'
 import type { StreamEffect } from './stream-group.ts'
 import type { StreamOptions } from './stream-context.ts'
 import { StreamCounters } from './stream-counters.ts'
 import type { StreamMemory } from './stream-counters.ts'
 import { StreamReporter } from './stream-reporter.ts'
 import type { Stream } from './stream.ts'
-import { Viewer } from './viewer.ts'
 
 /** Media waits so long for packets that were lost and may come from a twin; with a delay for viewers, up to half of it. */
 const TWIN_HOLD_MS = 500
+
+export interface LiveStreamOptions extends StreamOptions {
+  readonly kind: 'live' | 'hls'
+}
 
 /**
  * One live stream: a failover group, the feed that acts on what the group decides, the ring, and the audience.
  */
 export class LiveStream implements Stream {
-  readonly #options: StreamOptions
+  readonly #options: LiveStreamOptions
   readonly #group: StreamGroup
   readonly #output: LiveOutput
   readonly #audience: Audience
   readonly #feed: Feed
+  readonly #hls: LiveHls
+  readonly #legs: StreamLegs
+  readonly #consumers: LiveConsumers
   readonly #sources: LiveSources
   readonly #outage: Outage
   readonly #reporter: StreamReporter
@@ -52,13 +65,10 @@ export class LiveStream implements Stream {
   #startTimer: Timer | undefined
   #phase: StreamSnapshot['phase'] = 'idle'
   readonly #counters: StreamCounters
-  /** How the source on air came there, and after which failure. */
-  #arrival: { readonly entry: Entry; readonly failure: SessionFailure | undefined } | undefined
-  /** The failure that the present incident began with. */
-  #incidentFailure: SessionFailure | undefined
+  readonly #switches: LiveSwitches
 
-  constructor(options: StreamOptions) {
-    const { request, memory, limits, clock } = options
+  constructor(options: LiveStreamOptions) {
+    const { request, memory } = options
     this.#options = options
     this.#request = request
     this.#counters = new StreamCounters(memory, options.createdWallMs)
@@ -68,14 +78,66 @@ export class LiveStream implements Stream {
       delayMs: () => this.#request.outputDelayMs,
       isCaptured: () => this.#request.capture,
       source: () => this.#feed.source ?? this.#feed.incoming,
-      countBytes: (bytes) => {
-        this.#counters.bytesServed += bytes
-        options.countBytes(bytes)
-      },
+      countBytes: (bytes) => this.#countBytes(bytes),
       onDropped: (viewer, reason) => this.#reporter.viewerDropped(viewer, reason),
     })
     this.#audience = this.#output.audience
-    this.#feed = new Feed({
+    this.#feed = this.#createFeed(options)
+    this.#group = new StreamGroup({
+      ...options,
+      memory: memory?.group,
+      signal: this.#abort.signal,
+      act: (effect) => this.#act(effect),
+      onSettled: () => this.#sources.arrange(),
+    })
+    this.#sources = new LiveSources({
+      ...options,
+      group: this.#group,
+      feed: this.#feed,
+      request: () => this.#request,
+      isLive: () => this.#phase === 'live' && this.#legs.isRunning(this.#feed),
+      expectedContainer: () => (this.#audience.isOpen ? this.#feed.container : undefined),
+      reporter: this.#reporter,
+    })
+    this.#hls = this.#createHls(options)
+    this.#consumers = new LiveConsumers({
+      ...options,
+      ...{ output: this.#output, hls: this.#hls, counters: this.#counters, reporter: this.#reporter },
+      request: () => this.#request,
+      onCame: () => {
+        this.start()
+        if (this.#audience.isWaiting) this.#armStartTimer()
+      },
+      onLeft: () => this.#leaveWhenEmpty(),
+    })
+    this.#legs = new StreamLegs([
+      { leg: this.#feed, isWanted: () => this.#consumers.wantContinuous, onIdle: () => this.#output.clear() },
+      { leg: this.#hls.leg, isWanted: () => this.#hls.isLegWanted, onIdle: () => this.#hls.stop() },
+    ])
+    this.#switches = new LiveSwitches({
+      ...options,
+      ...{ group: this.#group, counters: this.#counters, reporter: this.#reporter },
+      viewerCount: () => this.viewerCount,
+      firstClientId: () => this.#consumers.firstClientId,
+      observers: () => [this.#hls, this.#output.capture, this.drillChannel].map((part) => part.switched.bind(part)),
+    })
+    this.#outage = createLiveOutage({
+      ...options,
+      ...{ feed: this.#feed, output: this.#output, sources: this.#sources, reporter: this.#reporter },
+      request: () => this.#request,
+      viewerCount: () => this.viewerCount,
+      letGo: () => this.#letViewersGo(),
+    })
+    this.drillChannel = new LiveChannel({
+      ...options,
+      ...{ group: this.#group, feed: this.#feed, sources: this.#sources, output: this.#output },
+      request: () => this.#request,
+      phase: () => this.#phase,
+    })
+  }
+
+  #createFeed({ clock, limits }: StreamOptions): Feed {
+    return new Feed({
       output: this.#output.way,
       createSplice: (container) =>
         container === 'mpegts' && this.#request.seamless ? createSeamlessSplice() : createUnitAlignedSplice(),
@@ -92,50 +154,26 @@ export class LiveStream implements Stream {
         shouldHoldBack: (isHeldBack) => this.#audience.shouldHoldBack(isHeldBack),
       },
     })
-    this.#group = new StreamGroup({
-      ...options,
-      memory: memory?.group,
-      signal: this.#abort.signal,
-      act: (effect) => this.#act(effect),
-      onSettled: () => this.#sources.arrange(),
-    })
-    this.#sources = new LiveSources({
-      ...options,
-      group: this.#group,
-      feed: this.#feed,
-      request: () => this.#request,
-      isLive: () => this.#phase === 'live',
-      expectedContainer: () => (this.#audience.isOpen ? this.#feed.container : undefined),
-      reporter: this.#reporter,
-    })
-    this.#outage = this.#createOutage(options)
-    this.drillChannel = new LiveChannel({
-      ...options,
-      ...{ group: this.#group, feed: this.#feed, sources: this.#sources, output: this.#output },
-      request: () => this.#request,
-      phase: () => this.#phase,
-    })
   }
 
-  #createOutage(options: StreamOptions): Outage {
-    const { clock, limits, slates } = options
-    return new Outage({
-      clock,
-      slates,
-      slate: () => this.#request.slate,
-      signature: () => (this.#request.seamless ? this.#sources.signatureOnAir : undefined),
-      showSlate: (play) => {
-        this.#feed.showSlate(play)
-        this.#reporter.slateShown(this.#audience.size)
+  #createHls(options: StreamOptions): LiveHls {
+    return new LiveHls({
+      ...options,
+      memory: options.memory?.hls,
+      request: () => this.#request,
+      group: this.#group,
+      container: () => this.#feed.container,
+      ring: this.#output.ring,
+      countBytes: (bytes) => this.#countBytes(bytes),
+      countSegment: () => {
+        this.#counters.segmentsServed += 1
       },
-      isSlateOn: () => this.#feed.isSlateOn,
-      slateFailed: (error) => this.#reporter.slateUnavailable(error),
-      keepAlive: () => {
-        if (this.#feed.container === 'mpegts') this.#output.keepAlive()
-      },
-      holdMs: limits.viewerHoldMs,
-      slateHoldMs: limits.slateHoldMs,
-      letGo: () => this.#letViewersGo(),
+      onCame: (client) => this.#reporter.clientConnected(client, this.viewerCount),
+      onLeft: (client) => this.#consumers.left(client),
+      onWanted: () => this.start(),
+      delivered: (id, epoch) => this.#sourceOnAir(id, epoch, undefined),
+      failed: (id, epoch, failure) => this.#sourceFailed(id, epoch, failure),
+      cannotServe: () => cannotStart(this.#group.failures(), this.#group.current.index),
     })
   }
 
@@ -144,54 +182,48 @@ export class LiveStream implements Stream {
   }
 
   get viewerCount(): number {
-    return this.#audience.size
+    return this.#consumers.viewerCount
   }
 
   get memory(): StreamMemory {
-    return this.#counters.memory(this.#group.memory)
+    return { ...this.#counters.memory(this.#group.memory), hls: this.#hls.memory }
   }
 
-  /** Takes the stream on air without a viewer, for one that is kept open. */
+  /** Takes the stream on air for whoever needs it now, or for nobody where it is kept open. */
   start(): void {
+    this.#graceTimer?.cancel()
+    this.#graceTimer = undefined
     if (this.#phase === 'idle') this.#begin()
+    else this.#legs.startWanted()
   }
 
   async lookAtSources(): Promise<void> {
     await this.#sources.lookAtAll(this.#abort.signal)
   }
 
-  async view({ request, response, ...client }: ViewRequest, clientId: string): Promise<void> {
-    const { clock } = this.#options
-    this.#counters.lastAccessWallMs = clock.wallMs()
-    response.setHeader('x-client-id', clientId)
-    if (request.method === 'HEAD') {
-      response.writeHead(200, this.#output.head).end()
-      return
-    }
-    const viewer = new Viewer({
-      ...client,
-      clientId,
-      response,
-      createdWallMs: clock.wallMs(),
-      nowMs: () => clock.nowMs(),
-      onClosed: () => this.#viewerClosed(viewer),
-    })
-    if (viewer.closed) return
-    this.#graceTimer?.cancel()
-    this.#graceTimer = undefined
-    const admitted = this.#audience.add(viewer)
-    this.#reporter.clientConnected(viewer, this.#audience.size)
-    this.start()
-    await admitted
+  async view(request: ViewRequest, clientId: string): Promise<void> {
+    await this.#consumers.view(request, clientId)
+  }
+
+  async serveHls(request: HlsViewRequest, clientId: string): Promise<void> {
+    await this.#consumers.serveHls(request, clientId)
+  }
+
+  hasHlsClient(clientId: string): boolean {
+    return this.#hls.clients.has(clientId)
+  }
+
+  /** Gives what viewers get to a consumer inside the gateway, for which the stream is kept on air. */
+  tap(sink: OutputSink): OutputTap {
+    return this.#consumers.tap(sink)
   }
 
   clients(): readonly ClientSnapshot[] {
-    const { clock, streamId } = this.#options
-    return Array.from(this.#audience.all(), (viewer) => viewer.snapshot(streamId, clock))
+    return this.#consumers.clients()
   }
 
   disconnect(clientId: string): boolean {
-    return this.#audience.cut(clientId)
+    return this.#consumers.disconnect(clientId)
   }
 
   /** Edits the stream in place: viewers stay, and the source on air stays if it is still in the list. */
@@ -199,6 +231,7 @@ export class LiveStream implements Stream {
     this.#request = request
     this.#group.update(request)
     this.#output.capture.arrange()
+    this.#hls.arrange()
     if (request.keepOpen) this.start()
     else this.#leaveWhenEmpty()
     this.#options.onMemoryChanged()
@@ -211,8 +244,8 @@ export class LiveStream implements Stream {
       newUrl: current.url,
       failoverIndex: current.index,
       failoverAttempts: this.#counters.failoverAttempts,
-      activeClients: this.#audience.size,
-      kind: 'live',
+      activeClients: this.viewerCount,
+      kind: this.#options.kind,
     }
   }
 
@@ -220,7 +253,7 @@ export class LiveStream implements Stream {
   close(reason: StopReason): void {
     this.#abort.abort()
     this.#audience.refuse(new HoldfastError('stream_not_found', 'Stream not found'))
-    this.#output.end()
+    this.#consumers.endAll()
     this.#stop(reason)
   }
 
@@ -228,7 +261,7 @@ export class LiveStream implements Stream {
     const current = this.#group.current
     return {
       streamId: this.#options.streamId,
-      kind: 'live',
+      kind: this.#options.kind,
       request: this.#request,
       currentUrl: current.url,
       failoverIndex: current.index,
@@ -236,29 +269,34 @@ export class LiveStream implements Stream {
       epoch: this.#group.epoch,
       phase: this.#phase,
       isActive: this.#phase !== 'idle',
-      clientCount: this.#audience.size,
-      bytesReceived: this.#feed.bytesReceived,
+      clientCount: this.viewerCount,
+      bytesReceived: this.#feed.bytesReceived + this.#hls.bytesReceived,
       createdWallMs: this.#options.createdWallMs,
       sources: this.#sources.snapshots(this.#phase !== 'idle'),
       warnings: this.#sources.warnings,
       isSlateOn: this.#feed.isSlateOn,
-      upstreamConnections: this.#feed.upstreamConnections,
+      upstreamConnections: this.#feed.upstreamConnections + this.#hls.upstreamConnections,
     }
   }
 
-  #viewerClosed(viewer: Viewer): void {
-    this.#audience.remove(viewer)
-    this.#counters.lastAccessWallMs = this.#options.clock.wallMs()
-    this.#reporter.clientDisconnected(viewer, this.#audience.size)
-    this.#leaveWhenEmpty()
+  #countBytes(bytes: number): void {
+    this.#counters.bytesServed += bytes
+    this.#options.countBytes(bytes)
   }
 
   #begin(): void {
-    const { clock, limits } = this.#options
     this.#phase = 'starting'
     this.#group.forgetFailures()
-    this.#startTimer = clock.schedule(limits.startTimeoutMs, () => this.#giveUpStarting('start_timeout'))
+    this.#armStartTimer()
     this.#group.dispatch({ kind: 'started' })
+  }
+
+  #armStartTimer(): void {
+    const { clock, limits } = this.#options
+    this.#startTimer ??= clock.schedule(limits.startTimeoutMs, () => {
+      this.#startTimer = undefined
+      this.#giveUpStarting('start_timeout')
+    })
   }
 
   #stop(reason: StopReason): void {
@@ -270,18 +308,22 @@ export class LiveStream implements Stream {
     this.#outage.end()
     this.#group.dispatch({ kind: 'stopped' })
     this.#sources.stop()
-    this.#feed.stop()
+    this.#legs.stop()
+    this.#hls.stop()
     this.#output.clear()
-    this.#arrival = undefined
-    this.#incidentFailure = undefined
+    this.#switches.forget()
     this.#reporter.stopped(reason, this.#counters.bytesServed)
     this.#options.onMemoryChanged()
   }
 
   #leaveWhenEmpty(): void {
-    if (this.#audience.size > 0 || this.#request.keepOpen || this.#phase === 'idle') return
+    if (this.#phase === 'idle' || (this.#legs.isAnyWanted && !this.#legs.isAnyIdle)) return
     const { clock, limits } = this.#options
-    this.#graceTimer ??= clock.schedule(limits.graceMs, () => this.#stop('last_client_disconnected'))
+    this.#graceTimer ??= clock.schedule(limits.graceMs, () => {
+      this.#graceTimer = undefined
+      if (this.#legs.isAnyWanted) this.#legs.stopIdle()
+      else this.#stop('last_client_disconnected')
+    })
   }
 
   #act(effect: StreamEffect): void {
@@ -290,16 +332,16 @@ export class LiveStream implements Stream {
     if (isVoid) return
     switch (effect.kind) {
       case 'put_on_air':
-        this.#feed.putOnAir(effect.id, effect.epoch, effect.delayMs, effect.previous !== undefined)
+        this.#legs.putOnAir(effect.id, effect.epoch, effect.delayMs, effect.previous !== undefined)
         return
       case 'take_off_air':
-        this.#feed.stop()
+        this.#legs.stop()
         return
       case 'failover_triggered':
-        this.#failoverTriggered(effect)
+        this.#switches.triggered(effect)
         return
       case 'write_receipt':
-        this.#switchSettled(effect.receipt)
+        this.#switches.settled(effect.receipt)
         return
       case 'health_changed':
         this.#reporter.healthChanged(this.#group.source(effect.id), effect.from, effect.to, effect.reason)
@@ -318,54 +360,21 @@ export class LiveStream implements Stream {
     }
   }
 
-  #failoverTriggered(effect: Extract<StreamEffect, { kind: 'failover_triggered' }>): void {
-    const { clock, policy } = this.#options
-    const isDrill = effect.isRehearsal ?? false
-    if (!isDrill) this.#counters.countFailover(clock.wallMs())
-    const move = { from: this.#group.source(effect.from), to: this.#group.source(effect.to), reason: effect.reason }
-    this.#reporter.failoverTriggered(
-      { ...move, attempt: effect.attempt },
-      {
-        epoch: effect.epoch,
-        attemptsMax: policy.immediateAttempts,
-        clientCount: this.#audience.size,
-        clientId: this.#audience.first?.clientId,
-        isDrill,
-      },
-    )
-    this.#options.onMemoryChanged()
-  }
-
-  #switchSettled(settled: Receipt): void {
-    const { clock, streamId, onSwitched, onMemoryChanged } = this.#options
-    const receipt = settledReceipt(settled, {
-      ...{ streamId, clock, failure: this.#arrival?.failure, entry: this.#arrival?.entry },
-      from: this.#group.source(settled.from),
-      to: this.#group.source(settled.to),
-      viewers: this.#audience.size,
-    })
-    this.#reporter.switched(receipt)
-    this.#output.capture.switched(receipt)
-    this.drillChannel.switched(receipt)
-    onSwitched(receipt)
-    onMemoryChanged()
-  }
-
-  #sourceOnAir(id: CandidateId, epoch: number, entry: Entry): void {
+  /** `entry` tells how the continuous stream took it in; playlists have none. */
+  #sourceOnAir(id: CandidateId, epoch: number, entry: Entry | undefined): void {
     this.#outage.end()
-    this.#startTimer?.cancel()
-    this.#startTimer = undefined
-    if (this.#phase === 'starting') this.#reporter.started(this.#group.source(id), this.#audience.size)
+    if (entry !== undefined) {
+      this.#startTimer?.cancel()
+      this.#startTimer = undefined
+    }
+    if (this.#phase === 'starting') this.#reporter.started(this.#group.source(id), this.viewerCount)
     this.#phase = 'live'
-    this.#arrival = { entry, failure: this.#incidentFailure }
-    this.#incidentFailure = undefined
+    this.#switches.sourceArrived(entry)
     this.#group.dispatch({ kind: 'candidate_succeeded', id, epoch })
   }
 
   #sourceFailed(id: CandidateId, epoch: number, failure: SessionFailure): void {
-    if (failure.isRehearsal !== true) this.#counters.errorCount += 1
-    this.#incidentFailure ??= failure
-    this.#reporter.sourceFailed(this.#group.source(id), failure, this.#audience.first?.clientId)
+    this.#switches.sourceFailed(this.#group.source(id), failure)
     if (this.#phase === 'live') {
       this.#phase = 'recovering'
       this.#audience.handOut()
@@ -377,19 +386,15 @@ export class LiveStream implements Stream {
   /** Nobody has had a byte yet and no source delivers: tells those who wait, and rests when nobody is left. */
   #giveUpStarting(reason: string): void {
     if (!this.#audience.isWaiting) return
-    this.#reportFailed(reason)
+    this.#switches.gaveUp(reason)
     this.#audience.refuse(cannotStart(this.#group.failures(), this.#group.current.index))
-    if (this.#audience.size === 0 && !this.#request.keepOpen) this.#stop('inactive_timeout')
+    if (this.#legs.isAnyWanted) this.#leaveWhenEmpty()
+    else this.#stop('inactive_timeout')
   }
 
   /** The viewers have been without media for as long as they are held: their connections end cleanly. */
   #letViewersGo(): void {
-    this.#reportFailed('hold_expired')
+    this.#switches.gaveUp('hold_expired')
     this.#output.end()
-  }
-
-  #reportFailed(reason: string): void {
-    const last = [...this.#group.failures().values()].at(-1)
-    this.#reporter.failed(last, this.#audience.size, reason, this.#group.hasAlternative)
   }
 }

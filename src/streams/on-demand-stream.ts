@@ -1,9 +1,8 @@
-import { HoldfastError } from '../lib/errors.ts'
+import { noHls } from './hls/hls-side.ts'
 import type {
   ClientSnapshot,
   FailoverResult,
   StopReason,
-  StreamKind,
   StreamRequest,
   StreamSnapshot,
   ViewRequest,
@@ -17,10 +16,6 @@ import type { StreamMemory } from './stream-counters.ts'
 import { StreamReporter } from './stream-reporter.ts'
 import type { Stream } from './stream.ts'
 import { serveVod } from './vod/serve-vod.ts'
-
-export interface OnDemandStreamOptions extends StreamOptions {
-  readonly kind: Exclude<StreamKind, 'live'>
-}
 
 interface OnDemandViewer {
   readonly request: ViewRequest
@@ -36,7 +31,7 @@ interface OnDemandViewer {
  * begin; each of them finds its own way past a source that fails.
  */
 export class OnDemandStream implements Stream {
-  readonly #options: OnDemandStreamOptions
+  readonly #options: StreamOptions
   readonly #group: StreamGroup
   readonly #reporter: StreamReporter
   readonly #viewers = new Set<OnDemandViewer>()
@@ -45,7 +40,7 @@ export class OnDemandStream implements Stream {
   readonly #counters: StreamCounters
   #bytesReceived = 0
 
-  constructor(options: OnDemandStreamOptions) {
+  constructor(options: StreamOptions) {
     const { request, memory } = options
     this.#options = options
     this.#request = request
@@ -77,9 +72,6 @@ export class OnDemandStream implements Stream {
   async lookAtSources(): Promise<void> {}
 
   async view(request: ViewRequest, clientId: string): Promise<void> {
-    if (this.#options.kind === 'hls') {
-      throw new HoldfastError('not_implemented_yet', 'HLS streams are not served in this release')
-    }
     const { clock, limits, network, random, log, countBytes } = this.#options
     const nowWallMs = clock.wallMs()
     const viewer: OnDemandViewer = {
@@ -114,6 +106,14 @@ export class OnDemandStream implements Stream {
     })
   }
 
+  async serveHls(): Promise<void> {
+    throw noHls('it is a file, which is at /stream/{stream_id}')
+  }
+
+  hasHlsClient(): boolean {
+    return false
+  }
+
   update(request: StreamRequest): void {
     this.#request = request
     this.#group.update(request)
@@ -127,7 +127,7 @@ export class OnDemandStream implements Stream {
       failoverIndex: current.index,
       failoverAttempts: this.#counters.failoverAttempts,
       activeClients: this.#viewers.size,
-      kind: this.#options.kind,
+      kind: 'vod',
     }
   }
 
@@ -164,7 +164,7 @@ export class OnDemandStream implements Stream {
     const isActive = this.#viewers.size > 0
     return {
       streamId: this.#options.streamId,
-      kind: this.#options.kind,
+      kind: 'vod',
       request: this.#request,
       currentUrl: current.url,
       failoverIndex: current.index,

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Json } from '../store/store.ts'
 import type { DrillSchedule } from './drill/drill-schedule.ts'
 import type { Unmonitored } from './detect/content-watch.ts'
+import type { HlsViewRequest } from './hls/hls-output.ts'
 import type { ActionChoice, Condition } from './detect/conditions.ts'
 
 /** How a stream is delivered: one shared live reader, or one upstream per viewer with byte ranges, or HLS playlists. */
@@ -136,6 +137,7 @@ export interface StreamSnapshot {
   readonly isActive: boolean
   readonly clientCount: number
   readonly totalBytesServed: number
+  readonly totalSegmentsServed: number
   readonly bytesReceived: number
   readonly errorCount: number
   readonly createdWallMs: number
@@ -154,6 +156,8 @@ export interface ClientSnapshot {
   readonly ipAddress: string
   readonly username: string | undefined
   readonly bytesServed: number
+  /** Of a player of HLS. */
+  readonly segmentsServed?: number
   readonly createdWallMs: number
   readonly lastAccessWallMs: number
   readonly isConnected: boolean
@@ -220,6 +224,11 @@ export interface StreamService {
    * Handles GET and HEAD, and byte ranges where the stream is VOD.
    */
   view(request: ViewRequest): Promise<void>
+  /**
+   * Answers a request for a playlist or for what one names. Throws a HoldfastError before anything was written:
+   * stream_not_found, hls_not_available, hls_not_found, too_many_viewers, upstream_*.
+   */
+  serveHls(request: HlsViewRequest): Promise<void>
   readonly totals: ServiceTotals
 }
 

@@ -63,6 +63,7 @@ export interface StreamLimits extends DetectionLimits {
   readonly vodReadTimeoutMs: number
   readonly vodViewerStallMs: number
   readonly graceMs: number
+  readonly hlsClientIdleMs: number
   readonly standbyCheckMs: number
   readonly probeIntervalMs: number
   readonly bufferBytesMax: number

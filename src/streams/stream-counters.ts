@@ -1,3 +1,4 @@
+import type { HlsMemory } from './hls/hls-side.ts'
 import type { StreamSnapshot } from './service.ts'
 import type { StreamGroupMemory } from './stream-group.ts'
 
@@ -8,6 +9,8 @@ export interface StreamMemory {
   readonly lastFailoverWallMs: number | null
   readonly errorCount: number
   readonly bytesServed: number
+  readonly segmentsServed?: number
+  readonly hls?: HlsMemory
 }
 
 /** What is counted of a stream, whatever its kind; all but the last access outlives a restart. */
@@ -16,6 +19,7 @@ export class StreamCounters {
   lastFailoverWallMs: number | undefined
   errorCount: number
   bytesServed: number
+  segmentsServed: number
   lastAccessWallMs: number
 
   constructor(memory: StreamMemory | undefined, createdWallMs: number) {
@@ -23,6 +27,7 @@ export class StreamCounters {
     this.lastFailoverWallMs = memory?.lastFailoverWallMs ?? undefined
     this.errorCount = memory?.errorCount ?? 0
     this.bytesServed = memory?.bytesServed ?? 0
+    this.segmentsServed = memory?.segmentsServed ?? 0
     this.lastAccessWallMs = createdWallMs
   }
 
@@ -38,6 +43,7 @@ export class StreamCounters {
       lastFailoverWallMs: this.lastFailoverWallMs,
       errorCount: this.errorCount,
       totalBytesServed: this.bytesServed,
+      totalSegmentsServed: this.segmentsServed,
       lastAccessWallMs: this.lastAccessWallMs,
     } satisfies Partial<StreamSnapshot>
   }
@@ -49,6 +55,7 @@ export class StreamCounters {
       lastFailoverWallMs: this.lastFailoverWallMs ?? null,
       errorCount: this.errorCount,
       bytesServed: this.bytesServed,
+      segmentsServed: this.segmentsServed,
     }
   }
 }

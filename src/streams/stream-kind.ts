@@ -7,7 +7,12 @@ import type { StreamKind } from './service.ts'
 export function streamKindOf(url: string): StreamKind {
   const { pathname } = new URL(url)
   const path = pathname.toLowerCase()
-  if (path.endsWith('.m3u8')) return 'hls'
+  if (isHlsUrl(url)) return 'hls'
   if (/\.(mp4|mkv|webm|avi)$/.test(path) || /\/(timeshift|movie|series)\//.test(path)) return 'vod'
   return 'live'
+}
+
+/** Whether a URL names an HLS playlist. */
+export function isHlsUrl(url: string): boolean {
+  return new URL(url).pathname.toLowerCase().endsWith('.m3u8')
 }

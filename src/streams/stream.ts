@@ -1,3 +1,4 @@
+import type { HlsViewRequest } from './hls/hls-output.ts'
 import type {
   ClientSnapshot,
   FailoverResult,
@@ -19,6 +20,10 @@ export interface Stream {
   lookAtSources(): Promise<void>
   /** Serves one client; resolves when its head is written. Throws a HoldfastError before anything was. */
   view(request: ViewRequest, clientId: string): Promise<void>
+  /** Answers one request of an HLS player. Throws a HoldfastError before anything was written. */
+  serveHls(request: HlsViewRequest, clientId: string): Promise<void>
+  /** Whether this client plays it as HLS already. */
+  hasHlsClient(clientId: string): boolean
   update(request: StreamRequest): void
   failover(target: number | string | undefined, by: string): Promise<FailoverResult>
   /** Ends every connection of this client. False if it has none. */

@@ -3,6 +3,7 @@ import { errorMessage, HoldfastError } from '../lib/errors.ts'
 import type { Json, Store } from '../store/store.ts'
 import { toStreamRequest } from './api/stream-request.ts'
 import type { StreamDefaults } from './api/stream-request.ts'
+import type { HlsViewRequest } from './hls/hls-output.ts'
 import type { DrillChannel } from './drill/drill-channel.ts'
 import type { ScheduledStream } from './drill/drill-schedule.ts'
 import { LiveStream } from './live-stream.ts'
@@ -189,6 +190,20 @@ export class Streams implements StreamService, AsyncDisposable {
 
   async view(request: ViewRequest): Promise<void> {
     const { stream } = this.#entry(request.streamId)
+    this.#admit(stream)
+    await stream.view(request, uniqueClientId(request, stream))
+  }
+
+  async serveHls(request: HlsViewRequest): Promise<void> {
+    const { stream } = this.#entry(request.streamId)
+    const clientId = request.clientId ?? clientIdOf(request)
+    // A player that is known is let in again and again.
+    if (!stream.hasHlsClient(clientId)) this.#admit(stream)
+    await stream.serveHls(request, clientId)
+  }
+
+  /** Lets one more viewer in, or throws too_many_viewers. */
+  #admit(stream: Stream): void {
     const { viewersMax, viewersPerStreamMax } = this.#options
     if (this.viewerCount >= viewersMax) {
       throw new HoldfastError('too_many_viewers', `${viewersMax} viewers are served, as many as MAX_VIEWERS allows`)
@@ -200,7 +215,6 @@ export class Streams implements StreamService, AsyncDisposable {
       )
     }
     this.#clientsEver += 1
-    await stream.view(request, uniqueClientId(request, stream))
   }
 
   get viewerCount(): number {
@@ -257,7 +271,7 @@ export class Streams implements StreamService, AsyncDisposable {
       onSwitched: (receipt: SwitchReceipt) => this.#options.recordSwitch(receipt),
       onMemoryChanged: () => this.#save(streamId),
     }
-    const stream = kind === 'live' ? new LiveStream(options) : new OnDemandStream({ ...options, kind })
+    const stream = kind === 'vod' ? new OnDemandStream(options) : new LiveStream({ ...options, kind })
     const entry = { kind, createdWallMs, stream }
     this.#entries.set(streamId, entry)
     if (request.keepOpen) stream.start()

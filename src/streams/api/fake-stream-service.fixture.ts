@@ -1,11 +1,13 @@
 import { HoldfastError } from '../../lib/errors.ts'
 import type { ClientSnapshot, StreamRequest, StreamService, StreamSnapshot, ViewRequest } from '../service.ts'
+import type { HlsViewRequest } from '../hls/hls-output.ts'
 import { streamIdOf } from '../stream-id.ts'
 import { streamKindOf } from '../stream-kind.ts'
 
 /** A streams hall without streams: remembers what was asked of it and answers by the contract of StreamService. */
 export interface FakeStreamService extends StreamService {
   readonly views: ViewRequest[]
+  readonly hlsRequests: HlsViewRequest[]
   /** Seats a viewer, as if it had connected. */
   seat(streamId: string, clientId: string): void
   change(streamId: string, change: Partial<StreamSnapshot>): void
@@ -17,6 +19,7 @@ export function fakeStreamService(): FakeStreamService {
   const streams = new Map<string, StreamSnapshot>()
   let clients: readonly ClientSnapshot[] = []
   const views: ViewRequest[] = []
+  const hlsRequests: HlsViewRequest[] = []
   let created = 0
   const existing = (streamId: string): StreamSnapshot => {
     const stream = streams.get(streamId)
@@ -27,6 +30,7 @@ export function fakeStreamService(): FakeStreamService {
   const counted = (stream: StreamSnapshot): StreamSnapshot => ({ ...stream, clientCount: clientsOf(stream.streamId) })
   return {
     views,
+    hlsRequests,
     seat: (streamId, clientId) => {
       clients = [...clients, clientOf(streamId, clientId)]
     },
@@ -76,6 +80,12 @@ export function fakeStreamService(): FakeStreamService {
       request.response.writeHead(200, { 'content-type': 'video/mp2t' })
       request.response.end('media')
     },
+    serveHls: async (request) => {
+      existing(request.streamId)
+      hlsRequests.push(request)
+      request.response.writeHead(200, { 'content-type': 'application/vnd.apple.mpegurl' })
+      request.response.end('#EXTM3U')
+    },
     totals: { bytesServed: 1000, bytesReceived: 500, switches: 3, upstreamConnections: 1, clientsEver: 7 },
   }
 }
@@ -94,6 +104,7 @@ function snapshotOf(streamId: string, request: StreamRequest, order: number): St
     isActive: true,
     clientCount: 0,
     totalBytesServed: 0,
+    totalSegmentsServed: 0,
     bytesReceived: 0,
     errorCount: 0,
     createdWallMs: FAKE_WALL_MS + order,

@@ -81,8 +81,6 @@ test('a connection test never asks what is not http', async () => {
 test('what comes in a later release answers 501 with a text', async () => {
   const { server } = await apiServer()
   for (const [method, url] of [
-    ['GET', '/hls/x/playlist.m3u8?client_id=a'],
-    ['GET', '/m3u-proxy/hls/x/segment.ts'],
     ['POST', '/transcode'],
     ['GET', '/transcode/profiles'],
     ['GET', '/broadcast'],

@@ -3,6 +3,7 @@ import type { StreamApiOptions } from './api-options.ts'
 import { addClientRoutes } from './client-routes.ts'
 import { addConnectionTestRoute, addGatewayRoutes } from './gateway-routes.ts'
 import { addHealthRoutes } from './health-routes.ts'
+import { addHlsRoutes } from './hls-routes.ts'
 import { addMetadataRoutes } from './metadata-routes.ts'
 import { addStatsRoutes } from './stats-routes.ts'
 import { addStreamRoutes } from './stream-routes.ts'
@@ -25,6 +26,7 @@ export function streamApi(options: StreamApiOptions): RouteGroup {
       addStatsRoutes(app, options, uptimeMs)
       addClientRoutes(app, options)
       addViewRoutes(app, options)
+      addHlsRoutes(app, options)
       addUnavailableRoutes(app)
     },
   }

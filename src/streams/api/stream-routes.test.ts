@@ -26,6 +26,8 @@ test('a created stream is answered with the peer fields and paths to play', asyn
     stream_endpoint: `/stream/${streamId}`,
     playlist_url: `/stream/${streamId}`,
     direct_url: `/stream/${streamId}`,
+    hls_url: `/hls/${streamId}/playlist.m3u8`,
+    ts_url: `/stream/${streamId}`,
     message: 'Stream created successfully (direct)',
     metadata: { channel: 'ESPN' },
   })

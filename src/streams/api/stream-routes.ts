@@ -17,6 +17,8 @@ const createdAnswer = z.object({
   stream_endpoint: z.string().meta({ description: 'Path to hand to players, with the viewer token if one is needed' }),
   playlist_url: z.string(),
   direct_url: z.string(),
+  hls_url: z.string().nullable().meta({ description: 'Path of the stream as HLS (Holdfast only); null for files' }),
+  ts_url: z.string().meta({ description: 'Path of the stream as one continuous body (Holdfast only)' }),
   message: z.string(),
   metadata: z.record(z.string(), z.string()).optional(),
 })
@@ -141,8 +143,10 @@ function toCreatedAnswer(
   const { streamId, request } = stream
   const isHls = stream.kind === 'hls'
   const token = access.viewerToken(streamId)
-  const path = isHls ? `/hls/${streamId}/playlist.m3u8` : `/stream/${streamId}`
-  const endpoint = token === undefined ? path : `${path}?token=${token}`
+  const withToken = (path: string) => (token === undefined ? path : `${path}?token=${token}`)
+  const hlsUrl = withToken(`/hls/${streamId}/playlist.m3u8`)
+  const continuousUrl = withToken(`/stream/${streamId}`)
+  const endpoint = isHls ? hlsUrl : continuousUrl
   const type = isHls ? 'hls' : 'direct'
   return {
     stream_id: streamId,
@@ -153,6 +157,8 @@ function toCreatedAnswer(
     stream_endpoint: endpoint,
     playlist_url: endpoint,
     direct_url: endpoint,
+    hls_url: stream.kind === 'vod' ? null : hlsUrl,
+    ts_url: continuousUrl,
     message: `Stream created successfully (${type})`,
     ...(Object.keys(request.metadata).length === 0 ? {} : { metadata: request.metadata }),
   }

@@ -11,12 +11,6 @@ const UNAVAILABLE: readonly {
   readonly text: string
 }[] = [
   {
-    path: '/hls/*',
-    methods: ['GET', 'HEAD'],
-    access: 'public',
-    text: 'HLS output comes in a later release; watch live and VOD streams at /stream/{stream_id}',
-  },
-  {
     path: '/transcode',
     methods: ['POST'],
     access: 'operator',

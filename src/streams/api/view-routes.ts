@@ -7,6 +7,7 @@ import { withoutExtension } from '../../http/server.ts'
 import { errorAnswers, streamPath } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
 import { httpUrl } from '../../http/http-url.ts'
+import type { ViewRequest } from '../service.ts'
 import { clientId } from './input.ts'
 import { requestOf } from './stream-request.ts'
 import { streamNotFound } from './stream-routes.ts'
@@ -16,7 +17,7 @@ const SAID_CHARACTERS_MAX = 256
 
 const username = z.string().optional().meta({ description: 'Shown with the viewer; also the header X-Username' })
 
-const viewQuery = z.object({
+export const viewQuery = z.object({
   client_id: clientId.optional(),
   url: z.string().optional().meta({ description: 'Operators only: watch this URL without creating a stream first' }),
   token: z.string().optional().meta({ description: 'Viewer token, where REQUIRE_VIEWER_TOKEN is set' }),
@@ -41,21 +42,28 @@ export function addViewRoutes(app: HttpRoutes, options: StreamApiOptions): void 
     handler: async (request, reply) => {
       const { query } = request
       const streamId = await streamIdFor(request, request.params.streamId, query.url, options)
-      await options.streams.view({
-        streamId,
-        clientId: query.client_id === '' ? undefined : query.client_id,
-        userAgent: said(request.headers['user-agent']) ?? 'unknown',
-        ipAddress: plainAddress(request.ip).slice(0, SAID_CHARACTERS_MAX),
-        username: said(request.headers['x-username'] ?? query.username ?? query.user ?? query.u),
-        request: request.raw,
-        response: reply.raw,
-      })
+      await options.streams.view({ streamId, ...viewerFacts(request, query), response: reply.raw })
       return reply.hijack()
     },
   })
 }
 
-async function streamIdFor(
+/** What a client says of itself, and where it is. */
+export function viewerFacts(
+  request: FastifyRequest,
+  query: z.output<typeof viewQuery>,
+): Omit<ViewRequest, 'streamId' | 'response'> {
+  return {
+    clientId: query.client_id === '' ? undefined : query.client_id,
+    userAgent: said(request.headers['user-agent']) ?? 'unknown',
+    ipAddress: plainAddress(request.ip).slice(0, SAID_CHARACTERS_MAX),
+    username: said(request.headers['x-username'] ?? query.username ?? query.user ?? query.u),
+    request: request.raw,
+  }
+}
+
+/** The stream that a path names, or the one of a URL in the query. Throws stream_not_found. */
+export async function streamIdFor(
   request: FastifyRequest,
   idInPath: string,
   url: string | undefined,

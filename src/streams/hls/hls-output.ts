@@ -22,3 +22,11 @@ export interface HlsOutput {
    */
   serve(request: HlsRequest): Promise<void>
 }
+
+/** … with what is known of the client. */
+export interface HlsViewRequest extends HlsRequest {
+  readonly clientId: string | undefined
+  readonly userAgent: string
+  readonly ipAddress: string
+  readonly username: string | undefined
+}

@@ -5,7 +5,7 @@ import type { Entry } from '../feed-options.ts'
 import type { SessionFailure } from '../sources/session.ts'
 import type { ReceiptSource, SwitchReceipt } from './receipt.ts'
 
-interface Circumstances {
+export interface Circumstances {
   readonly streamId: string
   readonly clock: Clock
   readonly from: ReceiptSource

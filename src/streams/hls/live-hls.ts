@@ -1,0 +1,163 @@
+import type { CandidateId } from '../../failover/candidate.ts'
+import type { Timer } from '../../lib/clock.ts'
+import type { HoldfastError } from '../../lib/errors.ts'
+import type { Json } from '../../store/store.ts'
+import type { ConnectionLease } from '../connection-budget.ts'
+import { NO_CONNECTION_LEFT } from '../failures.ts'
+import type { Container } from '../framing/framing.ts'
+import type { SwitchReceipt } from '../receipts/receipt.ts'
+import type { StreamRing } from '../ring.ts'
+import type { StreamRequest } from '../service.ts'
+import type { SessionFailure } from '../sources/session.ts'
+import { operatorHostsOf } from '../sources/source-list.ts'
+import type { StreamOptions } from '../stream-context.ts'
+import type { StreamGroup } from '../stream-group.ts'
+import type { Leg } from '../stream-legs.ts'
+import { isHlsUrl } from '../stream-kind.ts'
+import { HlsClients } from './hls-clients.ts'
+import type { HlsClient } from './hls-clients.ts'
+import type { HlsViewRequest } from './hls-output.ts'
+import { HlsSide, noHls } from './hls-side.ts'
+import type { HlsMemory, RunningHls } from './hls-side.ts'
+
+interface HlsProxy {
+  bytesReceived: number
+  upstreamConnections: number
+  stop(): void
+  putOnAir(source: object, epoch: number): void
+}
+
+export interface LiveHlsOptions extends Omit<StreamOptions, 'request' | 'memory'> {
+  readonly memory: HlsMemory | undefined
+  readonly request: () => StreamRequest
+  readonly group: StreamGroup
+  readonly ring: StreamRing
+  /** What viewers of the continuous stream read. */
+  readonly container: () => Container | undefined
+  readonly countSegment: () => void
+  readonly onCame: (client: HlsClient) => void
+  readonly onLeft: (client: HlsClient) => void
+  readonly onWanted: () => void
+  /** The source on air answers. */
+  readonly delivered: (id: CandidateId, epoch: number) => void
+  readonly failed: (id: CandidateId, epoch: number, failure: SessionFailure) => void
+  /** What to answer while no source delivers. */
+  readonly cannotServe: () => HoldfastError
+}
+
+/**
+ * A live stream as HLS. Where every source is HLS their own playlists are passed on, with what they offer (qualities,
+ * languages); otherwise the continuous stream is cut into segments.
+ */
+export class LiveHls {
+  readonly #options: LiveHlsOptions
+  readonly clients: HlsClients
+  readonly leg: Leg
+  readonly #side: HlsSide
+  #proxy: HlsProxy | undefined
+  #lease: ConnectionLease | undefined
+  #openTimer: Timer | undefined
+  #bytesReceivedBefore = 0
+
+  constructor(options: LiveHlsOptions) {
+    const { limits } = options
+    this.#options = options
+    this.clients = new HlsClients({ ...options, idleMs: limits.hlsClientIdleMs })
+    this.#side = new HlsSide({
+      ...options,
+      clients: this.clients,
+      way: () => (this.isProxied ? 'proxied' : 'packaged'),
+      create: (way, memory) => (way === 'proxied' ? this.#createProxy(memory) : this.#createPackager(memory)),
+    })
+    this.leg = {
+      putOnAir: (id, epoch, delayMs) => this.#putOnAir(id, epoch, delayMs),
+      stop: () => this.#takeOffAir(),
+    }
+  }
+
+  /** Whether the playlists of the sources are passed on. */
+  get isProxied(): boolean {
+    return this.#options.request().sources.every(({ url }) => isHlsUrl(url))
+  }
+
+  /** Whether somebody plays what only the sources' own playlists can bring. */
+  get isLegWanted(): boolean {
+    return this.isProxied && this.clients.size > 0
+  }
+
+  get memory(): HlsMemory {
+    return this.#side.memory
+  }
+
+  get bytesReceived(): number {
+    return this.#bytesReceivedBefore + (this.#proxy?.bytesReceived ?? 0)
+  }
+
+  get upstreamConnections(): number {
+    return this.#proxy?.upstreamConnections ?? 0
+  }
+
+  async serve(request: HlsViewRequest, clientId: string): Promise<void> {
+    await this.#side.serve(request, clientId)
+  }
+
+  switched(receipt: SwitchReceipt): void {
+    this.#side.switched(receipt)
+  }
+
+  /** The request has changed. */
+  arrange(): void {
+    this.#side.arrange()
+  }
+
+  /** The stream is idle. */
+  stop(): void {
+    this.#takeOffAir()
+    this.#side.stop()
+  }
+
+  #createPackager(memory: Json | undefined): RunningHls {
+    throw noHls(`not wired yet ${String(memory)}`)
+  }
+
+  #createProxy(memory: Json | undefined): RunningHls {
+    throw noHls(`not wired yet ${String(memory)}`)
+  }
+
+  #putOnAir(id: CandidateId, epoch: number, delayMs: number): void {
+    this.#openTimer?.cancel()
+    this.#openTimer = undefined
+    if (delayMs <= 0) this.#open(id, epoch)
+    else this.#openTimer = this.#options.clock.schedule(delayMs, () => this.#open(id, epoch))
+  }
+
+  #open(id: CandidateId, epoch: number): void {
+    const { budget, group, request, limits, failed } = this.#options
+    const { index, url, headers, userAgent, account } = group.source(id)
+    this.#lease?.release()
+    this.#lease = budget.lease(account, 'on_air')
+    if (this.#lease === undefined) {
+      failed(id, epoch, NO_CONNECTION_LEFT)
+      return
+    }
+    const wanted = request()
+    this.#proxy?.putOnAir(
+      {
+        ...{ candidateId: id, index, url },
+        headers: { ...wanted.headers, ...headers },
+        userAgent: userAgent ?? wanted.userAgent ?? limits.userAgent,
+        operatorHosts: operatorHostsOf(wanted, group.resolvedUrls),
+        useStickySession: wanted.useStickySession,
+      },
+      epoch,
+    )
+  }
+
+  #takeOffAir(): void {
+    this.#openTimer?.cancel()
+    this.#openTimer = undefined
+    this.#lease?.release()
+    this.#lease = undefined
+    this.#proxy?.stop()
+  }
+}
