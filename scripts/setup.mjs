@@ -35,7 +35,14 @@ const needs = [
     purposes: { start: 'mention', demo: 'require', test: 'install' },
     install: () => installWithApt(['ffmpeg']),
     byHand: byPackageManager('ffmpeg'),
-    without: 'streams are served without it; the demo and the end-to-end tests need it',
+    without: 'streams are served without it; slates, transcoding, the demo and the end-to-end tests need it',
+  },
+  {
+    name: 'Chromium',
+    missing: () => commandMissing('chromium', ['--version']),
+    purposes: { test: 'install' },
+    install: () => installWithApt(['chromium']),
+    byHand: byPackageManager('chromium'),
   },
 ]
 
