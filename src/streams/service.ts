@@ -5,8 +5,11 @@ import type { Unmonitored } from './detect/content-watch.ts'
 import type { HlsViewRequest } from './hls/hls-output.ts'
 import type { ActionChoice, Condition } from './detect/conditions.ts'
 
-/** How a stream is delivered: one shared live reader, or one upstream per viewer with byte ranges, or HLS playlists. */
-export type StreamKind = 'live' | 'vod' | 'hls'
+/**
+ * How a stream is delivered: one shared live reader, one upstream per viewer with byte ranges, HLS playlists, or what an
+ * encoder of ours makes of a live stream.
+ */
+export type StreamKind = 'live' | 'vod' | 'hls' | 'transcoding'
 
 /** One place that a stream can be pulled from, as the operator describes it. */
 export interface SourceRequest {
@@ -89,6 +92,38 @@ export interface StreamRequest {
   readonly capture: boolean
   /** Rehearse a failover now and then. */
   readonly drill?: DrillSchedule
+  /** Encode it anew before viewers get it. */
+  readonly transcode?: TranscodeRequest
+}
+
+/** What an encoder is to make of a stream. */
+export interface TranscodeRequest {
+  /** The name of a profile, or arguments that begin with `-`. */
+  readonly profile: string
+  readonly variables: Readonly<Record<string, string>>
+  /** How it is handed to players at first; the other way is there too. */
+  readonly format: 'mpegts' | 'hls'
+}
+
+/** How the encoder of a stream fares. What is not known is undefined. */
+export interface TranscoderSnapshot {
+  readonly profile: string
+  /** The kind of encoder in silicon; undefined for software. */
+  readonly hardware: string | undefined
+  readonly pid: number | undefined
+  readonly startedWallMs: number | undefined
+  /** Encoders that were started in place of one that had failed. */
+  readonly restarts: number
+  readonly lastFailure: string | undefined
+  /** 1 is real time. */
+  readonly speed: number | undefined
+  readonly fps: number | undefined
+  readonly frames: number | undefined
+  readonly droppedFrames: number | undefined
+  readonly duplicatedFrames: number | undefined
+  readonly bitsPerSecond: number | undefined
+  /** Times it was too slow and its input went on at a later keyframe. */
+  readonly inputSkips: number
 }
 
 export const OUTPUT_DELAY_MS_MAX = 10_000
@@ -147,6 +182,8 @@ export interface StreamSnapshot {
   readonly warnings: readonly string[]
   readonly isSlateOn: boolean
   readonly upstreamConnections: number
+  /** Of a stream that is encoded anew. */
+  readonly transcoder?: TranscoderSnapshot
 }
 
 export interface ClientSnapshot {

@@ -10,7 +10,7 @@ import type { DetectionLimits } from './detect/policy.ts'
 import type { SlateMaker } from './outage.ts'
 import type { SwitchReceipt } from './receipts/receipt.ts'
 import type { StreamRequest } from './service.ts'
-import type { SourceNetwork } from './sources/http-client.ts'
+import type { SourceNetwork, SourceTransport } from './sources/http-client.ts'
 import type { StreamMemory } from './stream-counters.ts'
 import type { StreamMetrics } from './stream-reporter.ts'
 
@@ -24,6 +24,8 @@ export interface StreamContext {
   readonly events: EventSink
   readonly metrics: StreamMetrics
   readonly network: SourceNetwork
+  /** How a source's address is reached; over HTTP as it is where this is not given. */
+  readonly transportOf?: (url: string) => SourceTransport
   /** Shared by all streams: how many sources may be decoded at once. */
   readonly decoders: Decoders
   /** Shared by all streams: what the providers' accounts allow. */

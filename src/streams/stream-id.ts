@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
+import type { TranscodeRequest } from './service.ts'
 
 /**
  * The id of a stream: 32 hexadecimal digits, the same for the same URL, as in m3u-proxy. Unlike there it is keyed, so
@@ -6,6 +7,16 @@ import { createHash, createHmac } from 'node:crypto'
  */
 export function streamIdOf(url: string, secret: string): string {
   return createHmac('sha256', secret).update(`stream\n${url}`).digest('hex').slice(0, 32)
+}
+
+/** The id of a stream that is encoded anew: the same for the same URL, profile and variables, whatever their order. */
+export function transcodedStreamIdOf(
+  { url, transcode }: { readonly url: string; readonly transcode: Pick<TranscodeRequest, 'profile' | 'variables'> },
+  secret: string,
+): string {
+  const variables = Object.entries(transcode.variables).toSorted(([left], [right]) => (left < right ? -1 : 1))
+  const text = JSON.stringify([url, transcode.profile, variables])
+  return createHmac('sha256', secret).update(`transcode\n${text}`).digest('hex').slice(0, 32)
 }
 
 /** The id of a client that named none: the same for the same player on the same stream. */

@@ -20,10 +20,10 @@ import type {
   StreamSnapshot,
   ViewRequest,
 } from './service.ts'
-import { clientIdOf, streamIdOf } from './stream-id.ts'
+import { clientIdOf, streamIdOf, transcodedStreamIdOf } from './stream-id.ts'
 import { streamKindOf } from './stream-kind.ts'
 import type { StreamMemory } from './stream-counters.ts'
-import type { StreamContext } from './stream-context.ts'
+import type { StreamContext, StreamOptions } from './stream-context.ts'
 import type { Stream } from './stream.ts'
 
 export interface StreamsOptions extends StreamContext {
@@ -32,6 +32,8 @@ export interface StreamsOptions extends StreamContext {
   readonly defaults: StreamDefaults
   /** A switch of any stream has settled. */
   readonly recordSwitch: (receipt: SwitchReceipt) => void
+  /** Makes a stream that is encoded anew; without, there are none. */
+  readonly createTranscoded?: (options: StreamOptions) => Stream
   /** Key of the stream ids. */
   readonly secret: string
   readonly streamsMax: number
@@ -103,13 +105,17 @@ export class Streams implements StreamService, AsyncDisposable {
 
   async create(request: StreamRequest): Promise<StreamSnapshot> {
     const { store, secret, streamsMax, clock, events } = this.#options
-    const streamId = streamIdOf(request.url, secret)
+    const { transcode } = request
+    const streamId =
+      transcode === undefined
+        ? streamIdOf(request.url, secret)
+        : transcodedStreamIdOf({ ...request, transcode }, secret)
     const known = this.#entries.get(streamId)
     if (known === undefined && this.#entries.size >= streamsMax) {
       throw new HoldfastError('too_many_streams', `there are ${streamsMax} streams, as many as MAX_STREAMS allows`)
     }
     const stored: StoredStream = {
-      kind: known?.kind ?? streamKindOf(request.url),
+      kind: known?.kind ?? (transcode === undefined ? streamKindOf(request.url) : 'transcoding'),
       createdWallMs: known?.createdWallMs ?? clock.wallMs(),
       request,
     }
@@ -271,11 +277,21 @@ export class Streams implements StreamService, AsyncDisposable {
       onSwitched: (receipt: SwitchReceipt) => this.#options.recordSwitch(receipt),
       onMemoryChanged: () => this.#save(streamId),
     }
-    const stream = kind === 'vod' ? new OnDemandStream(options) : new LiveStream({ ...options, kind })
+    const stream = this.#newStream(kind, options)
     const entry = { kind, createdWallMs, stream }
     this.#entries.set(streamId, entry)
     if (request.keepOpen) stream.start()
     return entry
+  }
+
+  #newStream(kind: StreamKind, options: StreamOptions): Stream {
+    if (kind === 'vod') return new OnDemandStream(options)
+    if (kind !== 'transcoding') return new LiveStream({ ...options, kind })
+    const { createTranscoded } = this.#options
+    if (createTranscoded === undefined) {
+      throw new HoldfastError('transcode_unavailable', 'this gateway does not transcode')
+    }
+    return createTranscoded(options)
   }
 
   /** Saves what a stream remembers; changes during a write are saved by one more write after it. */

@@ -188,6 +188,8 @@ export function streamTypeOf(kind: StreamKind): string {
       return 'VOD'
     case 'hls':
       return 'HLS'
+    case 'transcoding':
+      return 'Transcoding'
     default:
       return kind satisfies never
   }

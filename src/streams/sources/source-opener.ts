@@ -75,7 +75,7 @@ export class SourceOpener {
     purpose: ConnectionPurpose,
     onClosed: () => void,
   ): SourceSession {
-    const { clock, limits, network, decoders, request, source, onSignature, onWarning } = this.#options
+    const { clock, limits, network, transportOf, decoders, request, source, onSignature, onWarning } = this.#options
     const { url, headers, userAgent } = source(id)
     const wanted = request()
     const signature = new SignatureReader((found) => onSignature(id, found))
@@ -100,6 +100,7 @@ export class SourceOpener {
       expectedContainer: this.#options.expectedContainer(),
       mpegtsOnly: wanted.strictLiveTs,
       network,
+      ...(transportOf === undefined ? {} : { transport: transportOf(url) }),
       clock,
       onClosed: () => {
         signature.end()
