@@ -1,5 +1,4 @@
 import type { CandidateId } from '../failover/group.ts'
-import { signatureText } from '../mpegts/analyser/signature.ts'
 import type { CodecSignature } from '../mpegts/analyser/signature.ts'
 import type { Feed } from './feed.ts'
 import type { FeedSource } from './feed-track.ts'
@@ -133,7 +132,6 @@ export class LiveSources {
       const id = group.sources[source.index]?.candidateId
       const isReceived = feed.standby !== undefined && feed.standby.id === id
       const received = id === undefined ? undefined : feed.received(id)
-      const signature = id === undefined ? undefined : this.#compatibility.signatureOf(id)
       return {
         ...source,
         standby: source.onAir ? 'on_air' : isReceived ? 'hot' : standby === 'cold' ? 'cold' : 'warm',
@@ -142,7 +140,7 @@ export class LiveSources {
           ...{ condition, action, message, evidence },
           sinceWallMs: sinceMs + wallAheadMs,
         })),
-        signature: signature === undefined ? undefined : signatureText(signature),
+        signature: id === undefined ? undefined : this.#compatibility.textOf(id),
       }
     })
   }

@@ -63,9 +63,13 @@ async function watched({ primary, backup, lagMs, delayMs = 0 }: Twins) {
   using viewer = gateway.watch(streamId)
   await viewer.hasRead(100_000)
   await until(() => second.readersNow === 1, { what: 'the standby being received', deadlineMs: 10_000 })
-  await systemClock.sleep(6_000)
+  const begunSeconds = first.playedSeconds
+  await until(() => first.playedSeconds >= begunSeconds + 6, { what: '6 s of the primary' })
   first.breakOff()
-  await systemClock.sleep(4_000 + delayMs)
+  await until(() => first.playedSeconds >= begunSeconds + 10 + delayMs / 1_000, {
+    what: '4 s of the standby',
+    deadlineMs: 20_000,
+  })
   assert.equal(viewer.state, 'reading')
   await gateway.api.call('DELETE', `/streams/${streamId}`)
   await until(() => !viewer.isAlive, { what: 'the end of the stream' })

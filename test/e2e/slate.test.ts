@@ -15,9 +15,11 @@ const needsFfmpeg = { skip: hasFfmpeg ? false : 'ffmpeg is not installed' }
 /** 90 kHz ticks: one and a half frames at 25 frames a second. */
 const STEP_TICKS_MAX = 5_400
 
+const HOLD_SECONDS = 4
+
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start({ env: { VIEWER_HOLD_SECONDS: '4', SLATE_HOLD_SECONDS: '20' } })
+  gateway = await GatewayProcess.start({ env: { VIEWER_HOLD_SECONDS: `${HOLD_SECONDS}`, SLATE_HOLD_SECONDS: '20' } })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
@@ -65,7 +67,10 @@ test(
     await viewer.hasRead(150_000)
     await outage(scene)
     await slateOn(scene, true)
-    await systemClock.sleep(5_000)
+    const shownMs = systemClock.nowMs()
+    await until(() => !viewer.isAlive || systemClock.nowMs() - shownMs > HOLD_SECONDS * 1_000, {
+      what: 'the hold being over',
+    })
     assert.equal(viewer.state, 'reading', 'the hold without a slate is over')
     recovery(scene)
     await viewer.hasRead(viewer.totalBytes + 200_000)
@@ -93,15 +98,11 @@ test(
     })
     const viewer = await scene.watching()
     await outage(scene)
-    await systemClock.sleep(1_000)
-    const before = viewer.totalBytes
-    await systemClock.sleep(1_500)
-    const after = viewer.body
-    assert.ok(after.length > before, 'the connection is kept alive')
-    for (let at = Math.ceil(before / 188) * 188; at + 188 <= after.length; at += 188) {
-      assert.equal(after.readUInt16BE(at + 1) & 0x1fff, 0x1fff, 'a null packet')
-    }
     assert.equal(await viewer.finished(), 'ended')
+    const { body } = viewer
+    let nullPackets = 0
+    while ((body.readUInt16BE(body.length - 187 - nullPackets * 188) & 0x1fff) === 0x1fff) nullPackets += 1
+    assert.ok(nullPackets > 5, `the connection was kept alive by ${nullPackets} null packets, and by nothing else`)
   },
 )
 

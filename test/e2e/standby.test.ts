@@ -64,7 +64,9 @@ test('a hot standby is connected before it is needed, and takes over without con
   const viewer = await scene.watching()
   await standbyIs(scene, 1, 'hot')
   await until(() => scene.origin(1).deliveringNow === 1, { what: 'the standby being received' })
-  await systemClock.sleep(2_000)
+  const isKnown = async () => typeof (await sources(scene.streamId))[1]?.signature === 'string'
+  await until(isKnown, { what: 'pictures of the standby' })
+  await viewer.hasRead(viewer.totalBytes + 150_000)
   const connectionsBefore = scene.origin(1).connectionsEver
   scene.origin(0).inject({ kind: 'reset', aligned: false })
   await viewer.sees(scene.origin(1).name)
@@ -118,8 +120,8 @@ test('a warm standby is looked at and left, and one that is known to be bad is n
 
 test('with a cold standby nobody connects to a source that is not on air', async () => {
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
-  await scene.watching()
-  await systemClock.sleep(2_500)
+  const viewer = await scene.watching()
+  await viewer.hasRead(viewer.totalBytes + 250_000)
   assert.equal(scene.origin(1).connectionsEver, 0)
 })
 
@@ -177,7 +179,7 @@ test('failback goes back to the primary after its probation, over the same conne
   scene.origin(0).answer = { kind: 'status', status: 503 }
   scene.origin(0).inject({ kind: 'reset', aligned: true })
   await viewer.sees(names[1] ?? '')
-  await systemClock.sleep(3_000)
+  await viewer.hasRead(viewer.totalBytes + 250_000)
   assert.deepEqual(viewer.sources, names, 'it stays while the primary is ill')
   scene.origin(0).answer = { kind: 'live' }
   await viewer.sees(names[0] ?? '', { deadlineMs: 40_000 })
@@ -201,7 +203,7 @@ test('failback by hand only: the primary is watched, and nothing moves', async (
     what: 'the primary being seen healthy',
     deadlineMs: 20_000,
   })
-  await systemClock.sleep(1_500)
+  await viewer.hasRead(viewer.totalBytes + 150_000)
   assert.equal(viewer.source, scene.origin(1).name)
 })
 

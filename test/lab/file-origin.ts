@@ -37,6 +37,12 @@ export class FileOrigin implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/live.ts`
   }
 
+  /** How much of the file was live by now. */
+  get playedSeconds(): number {
+    const { bytes, seconds } = this.#options
+    return (this.#due() / bytes.length) * seconds
+  }
+
   get readersNow(): number {
     return this.#readers.size
   }

@@ -1,19 +1,26 @@
 import type { CandidateId } from '../../failover/group.ts'
 import { compareSignatures } from '../../mpegts/analyser/compare-signatures.ts'
+import { signatureText } from '../../mpegts/analyser/signature.ts'
 import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
 import type { Source } from '../sources/source-list.ts'
 
 /** What the sources of a stream are made of, as far as any of them was looked into, and what a player would make of it. */
 export class Compatibility {
   readonly #signatures = new Map<CandidateId, CodecSignature>()
+  readonly #texts = new Map<CandidateId, string>()
+  /** The warnings for a list of sources, as long as nothing more is learnt. */
+  #found: { readonly sources: readonly Source[]; readonly warnings: readonly string[] } | undefined
   #told = new Set<string>()
 
   learnt(id: CandidateId, signature: CodecSignature): void {
     this.#signatures.set(id, signature)
+    this.#texts.set(id, signatureText(signature))
+    this.#found = undefined
   }
 
-  signatureOf(id: CandidateId): CodecSignature | undefined {
-    return this.#signatures.get(id)
+  /** What a source is made of, in words. */
+  textOf(id: CandidateId): string | undefined {
+    return this.#texts.get(id)
   }
 
   /** What any source is known to be made of, the most preferred first. */
@@ -23,6 +30,11 @@ export class Compatibility {
 
   /** Sentences such as `backup 2 is HEVC while the primary is H.264: most players freeze`. */
   warnings(sources: readonly Source[]): readonly string[] {
+    if (this.#found?.sources !== sources) this.#found = { sources, warnings: this.#compare(sources) }
+    return this.#found.warnings
+  }
+
+  #compare(sources: readonly Source[]): readonly string[] {
     const known = sources.flatMap((source) => {
       const signature = this.#signatures.get(source.candidateId)
       return signature === undefined ? [] : [{ signature, name: nameOf(source) }]
