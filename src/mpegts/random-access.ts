@@ -56,19 +56,29 @@ export function judgeAccessUnit(codec: ParsedCodec, pes: Buffer, length: number,
   if (length < PES_FIXED_BYTES) return 'more'
   if (!isPesStart(pes, 0, length)) return 'no'
   const start = PES_FIXED_BYTES + (pes[8] ?? 0)
-  if (start >= length) return 'more'
+  return start >= length ? 'more' : judgeElementaryBytes(codec, pes, start, length, isFlagged)
+}
+
+/** The same for the bytes of an access unit without a PES header, `bytes[start, end)`. */
+export function judgeElementaryBytes(
+  codec: ParsedCodec,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  isFlagged: boolean,
+): RandomAccess {
   switch (codec) {
     case 'h264':
-      return judgeH264(pes, start, length, isFlagged)
+      return judgeH264(bytes, start, end, isFlagged)
     case 'hevc':
-      return judgeByNalType(pes, start, length, hevcNalType)
+      return judgeByNalType(bytes, start, end, hevcNalType)
     case 'vvc':
-      return judgeByNalType(pes, start, length, vvcNalType)
+      return judgeByNalType(bytes, start, end, vvcNalType)
     case 'mpeg1video':
     case 'mpeg2video':
-      return judgeMpeg2(pes, start, length, isFlagged)
+      return judgeMpeg2(bytes, start, end, isFlagged)
     case 'mpeg4video':
-      return judgeMpeg4(pes, start, length)
+      return judgeMpeg4(bytes, start, end)
     default:
       return codec satisfies never
   }

@@ -1,5 +1,3 @@
-import type { Buffer } from 'node:buffer'
-
 /** What a player needs before the first fragment: an initialisation segment (ISO/IEC 23000-19 §7.3.2) and what playlists say of it. */
 export interface CmafInit {
   /** Rises by one whenever fragments need another initialisation segment: other parameter sets, codecs, tracks or a timeline that jumped. */
