@@ -29,6 +29,7 @@ interface SourceObject {
   readonly health: string
   readonly standby: string
   readonly on_air: boolean
+  readonly signature: string | null
 }
 
 async function receipts(streamId: string): Promise<readonly Receipt[]> {
