@@ -50,8 +50,6 @@ export const settingsWithoutEffect: Readonly<Record<string, string>> = {
   HW_ACCEL_AVAILABLE: 'hardware is tried, not declared; see TRANSCODE_HARDWARE',
   HW_ACCEL_TYPE: 'see TRANSCODE_HARDWARE',
   HW_ACCEL_DEVICE: 'the first render node is tried; see TRANSCODE_HARDWARE',
-  STREAMLINK_ENABLED: 'sources are http and https URLs so far',
-  YTDLP_ENABLED: 'sources are http and https URLs so far',
   HLS_BROADCAST_DIR: 'broadcasts come in a later release',
   DVR_RECORDING_DIR: 'broadcasts come in a later release',
   BROADCAST_GC_ENABLED: 'broadcasts come in a later release',

@@ -3,6 +3,7 @@ import { failover } from './failover-settings.ts'
 import { boolean, choice, integer, optionalString, seconds, string } from './setting.ts'
 import type { Setting } from './setting.ts'
 import { proxy } from './proxy-settings.ts'
+import { sourceProcesses } from './source-process-settings.ts'
 import { tunnels } from './tunnel-settings.ts'
 import { transcode } from './transcode-settings.ts'
 import { viewers } from './viewer-settings.ts'
@@ -197,6 +198,7 @@ const table = {
   ...server,
   ...access,
   ...sources,
+  ...sourceProcesses,
   ...failover,
   ...tunnels,
   ...proxy,

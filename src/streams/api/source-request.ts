@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { httpUrl } from '../../http/http-url.ts'
 import { requestHeaders } from '../../http/request-headers.ts'
 import type { SourceRequest } from '../service.ts'
+import { sourceUrl } from './source-url.ts'
 import { userAgentText } from './user-agent.ts'
 
 /** Most sources of one stream. */
@@ -25,7 +25,7 @@ const rank = (description: string) =>
 
 /** One of `sources` in POST /streams. */
 export const sourceBody = z.object({
-  url: httpUrl,
+  url: sourceUrl,
   priority: rank('Higher is preferred; 0 by default, which is what url and failover_urls have'),
   weight: z.number().min(0, 'must be at least 0').max(RANK_MAX, `must be at most ${RANK_MAX}`).nullish().meta({
     description: 'Higher is preferred among equal priorities; 1 by default, 0: only when nothing else is left',

@@ -6,6 +6,7 @@ import { httpUrl } from '../../http/http-url.ts'
 import { drillScheduleBody, toDrillSchedule } from './drill-body.ts'
 import { lenientBoolean, lenientNumber } from './input.ts'
 import { requestHeaders } from '../../http/request-headers.ts'
+import { sourceUrl } from './source-url.ts'
 import { accountProblems, sourceBody, SOURCES_MAX, toSources } from './source-request.ts'
 import { userAgentText } from './user-agent.ts'
 
@@ -121,9 +122,9 @@ const own = {
 /** POST /streams. Unknown fields are ignored, as the peer does; null means not given. */
 export const streamRequestBody = z
   .object({
-    url: httpUrl.optional().meta({ description: 'Names the stream; may be left out when `sources` has one' }),
+    url: sourceUrl.optional().meta({ description: 'Names the stream; may be left out when `sources` has one' }),
     failover_urls: z
-      .array(httpUrl)
+      .array(sourceUrl)
       .max(FAILOVER_URLS_MAX, `must have at most ${FAILOVER_URLS_MAX} URLs`)
       .nullish()
       .meta({
@@ -164,6 +165,8 @@ export interface StreamDefaults {
   readonly slateFile: string | undefined
   readonly slateText: string | undefined
   readonly outputDelayMs: number
+  /** Schemes that sources may have; http and https where it is not given. */
+  readonly sourceProtocols?: readonly string[]
 }
 
 type Body = z.output<typeof streamRequestBody>

@@ -1,0 +1,34 @@
+import { openHttpSource } from './http-client.ts'
+import type { SourceTransport } from './http-client.ts'
+import { isHlsUrl } from '../stream-kind.ts'
+
+/** How each kind of address is reached. */
+export interface TransportsOptions {
+  /** Schemes that the operator allows (SOURCE_PROTOCOLS). */
+  readonly protocols: readonly string[]
+  /** For playlists, segment by segment; without, they are fetched as they are. */
+  readonly hls?: SourceTransport
+  /** For what HTTP cannot pull. */
+  readonly remux: SourceTransport
+}
+
+/** The way to reach a URL: HTTP, HLS over it, or an ffmpeg. One that is not allowed is told as a failure when it is opened. */
+export function transportOf(url: string, { protocols, hls, remux }: TransportsOptions): SourceTransport {
+  const scheme = new URL(url).protocol.slice(0, -1)
+  if (!protocols.includes(scheme)) return refused(scheme, protocols)
+  if (scheme !== 'http' && scheme !== 'https') return remux
+  return isHlsUrl(url) ? (hls ?? openHttpSource) : openHttpSource
+}
+
+/** A stream may be older than the setting. */
+function refused(scheme: string, protocols: readonly string[]): SourceTransport {
+  return (request, handler) => {
+    let isClosed = false
+    queueMicrotask(() => {
+      if (isClosed || request.signal.aborted) return
+      const message = `SOURCE_PROTOCOLS does not allow ${scheme} (only ${protocols.join(', ')})`
+      handler.onFailure({ kind: 'process_unavailable', message })
+    })
+    return { close: () => void (isClosed = true), pause: () => {}, resume: () => {} }
+  }
+}
