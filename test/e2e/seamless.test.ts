@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { GatewayProcess } from '../lab/gateway-process.ts'
+import { OriginProcess } from '../lab/origin-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 import { dtsSteps, judgeSeams, problemsOf } from '../lab/seam-oracle.ts'
@@ -120,13 +121,19 @@ const cases: readonly Case[] = [
 ]
 
 /** What one viewer read over one connection, to the end of the stream. */
-async function watched(change: Case['change'], stream: Readonly<Record<string, unknown>>): Promise<Buffer> {
+async function watched(
+  change: Case['change'],
+  stream: Readonly<Record<string, unknown>>,
+  primary?: { readonly name: string; readonly url: string },
+): Promise<Buffer> {
   await using scene = await Scene.open({
     gateway,
     origins: [{ name: 'primary' }, { name: 'backup', join: 'mid_gop' }, { name: 'spare' }],
     stream,
+    ...(primary === undefined ? {} : { primaryUrl: () => primary.url }),
   })
-  const viewer = await scene.watching()
+  const viewer = scene.watch()
+  await viewer.sees(primary?.name ?? scene.origin(0).name)
   await viewer.hasRead(BYTES_BEFORE)
   await change(scene, viewer)
   await viewer.hasRead(viewer.totalBytes + BYTES_AFTER)
@@ -136,11 +143,30 @@ async function watched(change: Case['change'], stream: Readonly<Record<string, u
   return viewer.body
 }
 
+/** … when the primary is a process of its own, which dies without a word. */
+async function watchedToTheDeath(): Promise<Buffer> {
+  await using mortal = await OriginProcess.start([{ name: 'mortal', programme: 'bravo' }])
+  return await watched(
+    async (scene, viewer) => {
+      await mortal.kill()
+      await nextSource(scene, viewer, 1)
+    },
+    {},
+    { name: 'mortal', url: mortal.url('mortal') },
+  )
+}
+
 describe('the decoder sees nothing of', { concurrency: 2 }, () => {
-  for (const { name, change, stream } of cases) {
+  const recordings = cases.map(({ name, change, stream = {} }) => ({
+    name,
+    isReceivedBefore: stream['standby'] === 'hot',
+    record: async () => await watched(change, stream),
+  }))
+  const death = { name: 'the death of the process of the source', isReceivedBefore: false, record: watchedToTheDeath }
+  for (const { name, isReceivedBefore, record } of [...recordings, death]) {
     test(name, async () => {
       const path = join(gateway.dataDirectory, `${name.replaceAll(' ', '-')}.ts`)
-      await writeFile(path, await watched(change, stream ?? {}))
+      await writeFile(path, await record())
       const { warnings, continuityErrors, packets, decodedFrames, audioGaps, analysis } = await judgeSeams(path)
       assert.deepEqual(warnings, [])
       assert.equal(continuityErrors, 0)
@@ -150,7 +176,6 @@ describe('the decoder sees nothing of', { concurrency: 2 }, () => {
       assert.ok(Math.max(...steps) <= STEP_TICKS_MAX, `the longest step is ${Math.max(...steps)} ticks`)
       assert.equal(decodedFrames, packets.filter(({ kind }) => kind === 'video').length)
       const { frameTicks, holeTicks, overlapTicks } = audioGaps
-      const isReceivedBefore = stream?.['standby'] === 'hot'
       const holeTicksMax = isReceivedBefore ? frameTicks : SOUND_LAG_TICKS
       assert.ok(holeTicks <= holeTicksMax + ROUNDING_TICKS, `${holeTicks / 90} ms without sound`)
       assert.ok(overlapTicks <= ROUNDING_TICKS, `${overlapTicks / 90} ms of sound twice`)
