@@ -1,3 +1,4 @@
+import type { ProcessUnavailable } from '../process/process-spec.ts'
 import type { EncoderProgress } from './progress.ts'
 
 /** How a run of an encoder ended. */
@@ -5,8 +6,8 @@ export interface EncoderEnd {
   /** `closed`: nobody needs it any more, or what it put out was found wanting. */
   readonly kind: 'process_unavailable' | 'process_failed' | 'input_failed' | 'input_ended' | 'closed'
   readonly message: string
-  /** Why there is no process: the program is missing, as many run as may, or the gateway is ending. */
-  readonly unavailable?: 'program_missing' | 'limit_reached' | 'closed'
+  /** Why there is no process. */
+  readonly unavailable?: ProcessUnavailable['reason']
 }
 
 /** One ffmpeg, from the moment that somebody wants it to its end. Times are monotonic milliseconds. */

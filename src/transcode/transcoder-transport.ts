@@ -3,6 +3,7 @@ import { describeExit, ProcessUnavailable } from '../process/process-spec.ts'
 import type { ProcessExit } from '../process/process-spec.ts'
 import type { Processes } from '../process/processes.ts'
 import type { SupervisedProcess } from '../process/supervised-process.ts'
+import type { Container } from '../streams/framing/framing.ts'
 import { sniff, SNIFF_BYTES_MAX } from '../streams/framing/sniff.ts'
 import type {
   SourceFailure,
@@ -46,13 +47,18 @@ export interface TranscoderTransportOptions {
   /** ffmpeg, as it is found on the PATH. */
   readonly program: string
   readonly input: TranscoderInput
-  readonly encoder: EncoderArguments
+  /** What to make of the input; asked anew for each run. */
+  readonly encoder: () => Promise<EncoderArguments>
+  /** Whether pictures are wanted of it. */
+  readonly hasVideo: boolean
   /** From the first media that an encoder is given to the first that it puts out. */
   readonly startLimitMs: number
   /** For so long it may be given media and put out none. */
   readonly silenceLimitMs: number
-  /** A run has begun, and later has ended (`run.end`). */
+  /** A run has begun. */
   readonly onRun: (run: EncoderRun) => void
+  /** Whether a run that failed before it put out anything is to be followed by another at once. */
+  readonly tryAgain: (run: EncoderRun) => boolean
 }
 
 /** A transport that the stream it belongs to can be told through that its input will not come. */
@@ -64,19 +70,76 @@ export interface TranscoderTransport {
 
 const CHECK_EVERY_MS = 500
 const EVIDENCE_LINES = 6
+const TS_SYNC = 0x47
+const PID_MASK = 0x1fff
+const NULL_PID = 0x1fff
 
 /**
  * A source that is an encoder of ours: each opening runs one ffmpeg, which is given the input from its latest keyframe on
  * and whose output is read as if it came over the network.
  */
 export function createTranscoderTransport(options: TranscoderTransportOptions): TranscoderTransport {
-  let latest: TranscoderReader | undefined
+  let latest: PatientReader | undefined
   return {
     open: (request, handler, network) => {
-      latest = new TranscoderReader(options, { request, handler, network, previous: latest?.process })
+      latest = new PatientReader(options, { request, handler, network, previous: latest?.process })
       return latest
     },
     inputFailed: (failure) => latest?.inputFailed(failure),
+  }
+}
+
+/** Goes on with another encoder as long as the first media is awaited: nobody has seen anything of the one that failed. */
+class PatientReader implements SourceReader {
+  readonly #options: TranscoderTransportOptions
+  readonly #opening: Opening
+  #reader: TranscoderReader
+  #isClosed = false
+
+  constructor(options: TranscoderTransportOptions, opening: Opening) {
+    this.#options = options
+    this.#opening = opening
+    this.#reader = this.#open(opening.previous)
+  }
+
+  get process(): SupervisedProcess | undefined {
+    return this.#reader.process
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#reader.close()
+  }
+
+  pause(): void {
+    this.#reader.pause()
+  }
+
+  resume(): void {
+    this.#reader.resume()
+  }
+
+  inputFailed(failure: SourceFailure): void {
+    this.#reader.inputFailed(failure)
+  }
+
+  #open(previous: SupervisedProcess | undefined): TranscoderReader {
+    const { handler } = this.#opening
+    const reader: TranscoderReader = new TranscoderReader(this.#options, {
+      ...this.#opening,
+      previous,
+      handler: {
+        onHead: (head) => handler.onHead(head),
+        onData: (chunk) => handler.onData(chunk),
+        onEnd: () => handler.onEnd(),
+        onFailure: (failure) => {
+          const mayRepeat = reader.firstOutputAtMs === undefined && failure.kind === 'process_failed' && !this.#isClosed
+          if (mayRepeat && this.#options.tryAgain(reader)) this.#reader = this.#open(reader.process)
+          else handler.onFailure(failure)
+        },
+      },
+    })
+    return reader
   }
 }
 
@@ -110,11 +173,11 @@ class TranscoderReader implements SourceReader, EncoderRun {
   end: EncoderEnd | undefined
 
   constructor(options: TranscoderTransportOptions, opening: Opening) {
-    const { startLimitMs, silenceLimitMs, encoder } = options
+    const { startLimitMs, silenceLimitMs, hasVideo } = options
     this.#options = options
     this.#opening = opening
     this.startedAtMs = opening.network.clock.nowMs()
-    this.#watch = new OutputWatch({ startLimitMs, silenceLimitMs, hasVideo: !encoder.output.includes('-vn') })
+    this.#watch = new OutputWatch({ startLimitMs, silenceLimitMs, hasVideo })
     queueMicrotask(() => this.#begin())
   }
 
@@ -175,6 +238,7 @@ class TranscoderReader implements SourceReader, EncoderRun {
     const stdin = this.process?.stdin
     if (stdin !== undefined) {
       const hasRoom = stdin.write(media)
+      if (isNullPacket(media)) return hasRoom
       this.#watch.fed(this.#nowMs(), !hasRoom)
       return hasRoom
     }
@@ -189,16 +253,17 @@ class TranscoderReader implements SourceReader, EncoderRun {
       )
       return false
     }
-    if (!this.#isStarting) void this.#start(ffmpegArguments(this.#options.encoder, container))
+    if (!this.#isStarting) void this.#start(container)
     // The tap goes on when there is somebody to give it to; meanwhile the stream keeps what comes.
     return this.process !== undefined
   }
 
-  async #start(args: readonly string[]): Promise<void> {
+  async #start(container: Container): Promise<void> {
     this.#isStarting = true
     const { previous } = this.#opening
     // It counts until it is gone, and there may be room for one only.
     if (previous?.isRunning === true) await previous.exited
+    const args = ffmpegArguments(await this.#options.encoder(), container)
     if (this.#isDone) return
     const { processes, program } = this.#options
     try {
@@ -233,7 +298,6 @@ class TranscoderReader implements SourceReader, EncoderRun {
     this.#held = []
     for (const media of held) process.stdin?.write(media)
     this.#watch.fed(this.#nowMs(), false)
-    this.#options.onRun(this)
     this.#resumeInput()
   }
 
@@ -312,6 +376,10 @@ class TranscoderReader implements SourceReader, EncoderRun {
     // It has nothing that anybody would miss.
     this.process?.kill()
     this.process?.stdin?.destroy()
-    this.#options.onRun(this)
   }
+}
+
+/** What a stream that waits for its source sends so that its viewers stay: nothing that an encoder could make anything of. */
+function isNullPacket(media: Buffer): boolean {
+  return media[0] === TS_SYNC && media.length > 2 && (media.readUInt16BE(1) & PID_MASK) === NULL_PID
 }
