@@ -28,8 +28,10 @@ export interface CandidateState {
   readonly breaker: BreakerState
   /** The id's place in consistent hashing, kept because every request with a key needs it of every candidate. */
   readonly idHash: number
-  /** Requests that were handed out and not yet answered; request-style groups only. */
+  /** Requests that were handed out and are not over; request-style groups only. */
   readonly inFlight: number
+  /** Those among them that were answered and go on all the same, as a connection that switched protocols does. */
+  readonly goingOn: number
   /** Set while the adapter has been asked to probe this candidate. */
   readonly probing: Probing | null
 }
@@ -56,7 +58,7 @@ export function newCandidate(spec: CandidateSpec): CandidateState {
     ...(inFlightMax === undefined ? {} : { inFlightMax }),
   }
   const idHash = hashText(id)
-  return { spec: known, idHash, health: unknownHealth, breaker: closedBreaker, inFlight: 0, probing: null }
+  return { spec: known, idHash, health: unknownHealth, breaker: closedBreaker, inFlight: 0, goingOn: 0, probing: null }
 }
 
 /** Throws a RangeError that names the candidate and the value when a list cannot be ranked. */

@@ -11,6 +11,7 @@ import {
   changeCandidate,
   closeRequest,
   findCandidate,
+  keepRequest,
   recordAttempt,
   recordFailure,
   recordSuccess,
@@ -25,12 +26,13 @@ type EventOf<Kind extends GroupEvent['kind']> = Extract<GroupEvent, { kind: Kind
  */
 export function plainSuccess(
   state: GroupState,
-  { id, epoch, generation }: EventOf<'candidate_succeeded'>,
+  { id, epoch, generation, goesOn }: EventOf<'candidate_succeeded'>,
   nowMs: number,
   policy: GroupPolicy,
 ): GroupState | undefined {
   const { onAir, timerAtMs } = state
-  if (epoch !== undefined || state.incident !== null || state.pending !== null || state.pin !== null) return undefined
+  if (epoch !== undefined || goesOn === true || state.incident !== null || state.pending !== null || state.pin !== null)
+    return undefined
   // What time alone changes is due at the timer.
   if (onAir?.firstSuccessAtMs === null || (timerAtMs !== null && timerAtMs <= nowMs)) return undefined
   const place = state.candidates.findIndex(({ spec }) => spec.id === id)
@@ -43,7 +45,8 @@ export function plainSuccess(
     idHash: candidate.idHash,
     health: afterSuccess(candidate.health, nowMs, policy.health),
     breaker: breakerAfterSuccess(breaker, policy.breaker),
-    inFlight: Math.max(0, candidate.inFlight - 1),
+    inFlight: Math.max(candidate.goingOn, candidate.inFlight - 1),
+    goingOn: candidate.goingOn,
     probing: null,
   }
   return { ...state, candidates: state.candidates.with(place, answered), lastGoodId: id }
@@ -59,7 +62,8 @@ export function candidateSucceeded(turn: Turn, event: EventOf<'candidate_succeed
     if (onAir?.id === event.id && onAir.epoch === event.epoch) settle(turn)
     return
   }
-  if (!closeRequest(turn, event.id, event.generation, true)) return
+  const { id, generation, goesOn } = event
+  if (!(goesOn === true ? keepRequest(turn, id, generation) : closeRequest(turn, id, generation, true))) return
   recordSuccess(turn, event.id, 'request_succeeded')
   if (turn.state.lastGoodId !== event.id && findCandidate(turn.state, event.id) !== undefined)
     change(turn, { lastGoodId: event.id })

@@ -108,6 +108,8 @@ export type GroupEvent =
       readonly id: CandidateId
       readonly epoch?: number
       readonly generation?: number
+      /** The request was answered and is not over: its place stays taken until `request_left`. */
+      readonly goesOn?: boolean
     }
   | {
       readonly kind: 'candidate_failed'
@@ -121,6 +123,8 @@ export type GroupEvent =
     }
   /** A request that `pick` handed out ended without saying anything about the candidate. */
   | { readonly kind: 'request_abandoned'; readonly id: CandidateId; readonly generation?: number }
+  /** A request that went on after its answer is over. */
+  | { readonly kind: 'request_left'; readonly id: CandidateId }
   | { readonly kind: 'probe_succeeded'; readonly id: CandidateId }
   | {
       readonly kind: 'probe_failed'

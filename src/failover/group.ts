@@ -9,7 +9,7 @@ import type { GroupEffect, GroupEvent, GroupState, StepResult } from './group-st
 import { unknownHealth, type LastFailure, type Verdict } from './health.ts'
 import { candidatesChanged, pinRequested, start, stop, switchRequested } from './orders.ts'
 import { arrangeProbes } from './probing.ts'
-import { change, closeRequest, findCandidate, forgetFailures, recordProof, type Turn } from './turn.ts'
+import { change, closeRequest, findCandidate, forgetFailures, recordProof, requestLeft, type Turn } from './turn.ts'
 
 // The public entry of the engine: a reader needs this file and pick.ts.
 export { candidateId, type CandidateId, type CandidateSpec } from './candidate.ts'
@@ -119,6 +119,8 @@ function handle(turn: Turn, event: GroupEvent): void {
     case 'request_abandoned':
       closeRequest(turn, event.id, event.generation, false)
       return
+    case 'request_left':
+      return requestLeft(turn, event.id)
     case 'probe_succeeded':
     case 'probe_failed':
       return probed(turn, event)

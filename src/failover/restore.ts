@@ -37,6 +37,7 @@ function restoreCandidate(candidate: CandidateState, shiftMs: number): Candidate
     ...candidate,
     idHash: hashText(candidate.spec.id),
     inFlight: 0,
+    goingOn: 0,
     probing: null,
     breaker: shiftBreaker(candidate.breaker, shiftMs),
     health: {

@@ -103,11 +103,33 @@ export function closeRequest(turn: Turn, id: CandidateId, generation: number | u
     current = generation === undefined || generation === candidate.breaker.generation
     return {
       ...candidate,
-      inFlight: Math.max(0, candidate.inFlight - 1),
+      inFlight: Math.max(candidate.goingOn, candidate.inFlight - 1),
       breaker: current && !answered ? breakerAfterAbandoned(candidate.breaker) : candidate.breaker,
     }
   })
   return current
+}
+
+/**
+ * A request was answered and goes on: it keeps its place, and no longer stands in the way of a trial. What it gives is as
+ * with `closeRequest`.
+ */
+export function keepRequest(turn: Turn, id: CandidateId, generation: number | undefined): boolean {
+  let current = true
+  changeCandidate(turn, id, 'answered', (candidate) => {
+    current = generation === undefined || generation === candidate.breaker.generation
+    return { ...candidate, goingOn: Math.min(candidate.inFlight, candidate.goingOn + 1) }
+  })
+  return current
+}
+
+/** The end of a request that went on after its answer. */
+export function requestLeft(turn: Turn, id: CandidateId): void {
+  changeCandidate(turn, id, 'answered', (candidate) =>
+    candidate.goingOn === 0
+      ? candidate
+      : { ...candidate, inFlight: candidate.inFlight - 1, goingOn: candidate.goingOn - 1 },
+  )
 }
 
 /** Forgets what was held against a candidate; a trusted one is taken for healthy until it fails. */

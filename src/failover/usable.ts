@@ -118,7 +118,7 @@ function sortOne(
   const isTrial = standing === 'unknown' || breakerAt(candidate.breaker, nowMs) === 'half_open'
   if (
     isTrial &&
-    candidate.inFlight === 0 &&
+    candidate.inFlight === candidate.goingOn &&
     candidate.spec.weight > 0 &&
     mayTry(candidate, isCautious, nowMs, policy)
   ) {

@@ -32,6 +32,13 @@ export type Outcome =
   /** It ended without saying anything about the endpoint: the client went away. */
   | { readonly kind: 'abandoned'; readonly generation?: number }
 
+/** How an attempt stands that a request through the tunnel made. */
+export type AttemptOutcome =
+  | Outcome
+  /** It was answered and keeps its place until it has `left`: a connection that switched protocols. */
+  | { readonly kind: 'went_on'; readonly generation: number }
+  | { readonly kind: 'left' }
+
 /** What a live tunnel takes part in. */
 export interface TunnelSurroundings {
   readonly store: Store
@@ -167,13 +174,16 @@ export class LiveTunnel implements AsyncDisposable {
   }
 
   /** What one attempt of a request says of its endpoint. */
-  attempted(endpointId: string, outcome: Outcome): void {
+  attempted(endpointId: string, outcome: AttemptOutcome): void {
     if (!this.#tunnel.endpoints.some(({ id }) => id === endpointId)) return
     const id = candidateId(endpointId)
+    if (outcome.kind === 'left') return this.#group.dispatch({ kind: 'request_left', id })
     const request = { id, ...(outcome.generation === undefined ? {} : { generation: outcome.generation }) }
     switch (outcome.kind) {
       case 'succeeded':
         return this.#group.dispatch({ kind: 'candidate_succeeded', ...request })
+      case 'went_on':
+        return this.#group.dispatch({ kind: 'candidate_succeeded', ...request, goesOn: true })
       case 'failed': {
         const { reason, evidence = {} } = outcome
         return this.#group.dispatch({ kind: 'candidate_failed', ...request, reason, evidence })

@@ -6,8 +6,9 @@ import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
+import { NodeExchange } from '../../src/proxy/wire/node-exchange.ts'
 import { TimerWheel } from '../../src/proxy/wire/timer-wheel.ts'
-import { ServerExchange } from '../../src/tunnels/data-plane/server-exchange.ts'
+import { ServerCarrier } from '../../src/tunnels/data-plane/server-carrier.ts'
 import { serverRequestHead } from '../../src/tunnels/data-plane/server-request-head.ts'
 import { until } from '../lab/poll.ts'
 
@@ -28,7 +29,7 @@ class Lab implements AsyncDisposable {
   }
 
   /** Every request is answered by `answer`. */
-  static async start(answer: (exchange: ServerExchange, lab: Lab) => void): Promise<Lab> {
+  static async start(answer: (exchange: NodeExchange, lab: Lab) => void): Promise<Lab> {
     const server = createServer()
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -37,8 +38,9 @@ class Lab implements AsyncDisposable {
       const head = serverRequestHead(request)
       assert.ok(typeof head !== 'string')
       const onFault = (error: unknown) => void lab.faults.push(error)
-      const exchange = new ServerExchange({
-        ...{ request, response, head, upgrade: undefined, wheel: lab.wheel, timeouts: TIMEOUTS, onFault },
+      const exchange = new NodeExchange({
+        carrier: new ServerCarrier(request, response, undefined),
+        ...{ head, wheel: lab.wheel, timeouts: TIMEOUTS, onFault },
       })
       exchange.listen({ onAbort: (reason) => void lab.aborts.push(reason), onDrain: () => undefined })
       answer(exchange, lab)

@@ -1,5 +1,6 @@
 import { request as httpRequest, Agent } from 'node:http'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { TlsOptions } from 'node:tls'
 import { serviceDefaults } from '../../src/failover/group.ts'
 import type { GroupPolicy } from '../../src/failover/group.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -29,6 +30,8 @@ export interface ForwardLabOptions {
   readonly policy?: Partial<ForwardPolicy>
   readonly group?: Partial<GroupPolicy>
   readonly facts?: Partial<ForwardFacts>
+  /** TLS in front, with HTTP/2. */
+  readonly tls?: TlsOptions
 }
 
 /** Deadlines that are short enough for a test and long enough for a busy machine. */
@@ -71,6 +74,7 @@ export class ForwardLab implements AsyncDisposable {
       limits: defaultFrontLimits,
       timeouts: defaultFrontTimeouts,
       onRequest: this.serve,
+      onHttp2Request: this.serve,
       onFault,
     })
   }
@@ -81,7 +85,10 @@ export class ForwardLab implements AsyncDisposable {
       contents.map((content, index) => FaultUpstream.start(String.fromCharCode(97 + index), content)),
     )
     const lab = new ForwardLab(upstreams, options)
-    const { port } = await lab.front.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = await lab.front.listen({
+      ...{ port: 0, host: '127.0.0.1' },
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
+    })
     lab.port = port
     return lab
   }

@@ -119,6 +119,15 @@ export class EndpointGroup implements Disposable {
     this.dispatch({ kind: 'candidate_succeeded', id: endpoint.id, generation })
   }
 
+  /** It was answered and keeps its place until `left`. */
+  wentOn({ endpoint, generation }: PickedEndpoint): void {
+    this.dispatch({ kind: 'candidate_succeeded', id: endpoint.id, generation, goesOn: true })
+  }
+
+  left({ endpoint }: PickedEndpoint): void {
+    this.dispatch({ kind: 'request_left', id: endpoint.id })
+  }
+
   failed({ endpoint, generation }: PickedEndpoint, reason: string, evidence?: Evidence): void {
     const failed = { kind: 'candidate_failed', id: endpoint.id, generation, reason } as const
     this.dispatch(evidence === undefined ? failed : { ...failed, evidence })

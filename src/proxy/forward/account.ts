@@ -48,6 +48,18 @@ export class Account {
     this.#job.group.succeeded(attempt.picked)
   }
 
+  /** The endpoint switched protocols as it was asked to: it did well, and the connection keeps its place until it ends. */
+  upgraded(attempt: Attempt): (requestBytes: number) => void {
+    const { group } = this.#job
+    attempt.isReported = true
+    this.status = 101
+    group.wentOn(attempt.picked)
+    return (requestBytes) => {
+      group.left(attempt.picked)
+      this.tell('upgraded', attempt, requestBytes)
+    }
+  }
+
   /** Nothing can be said about the endpoint. */
   abandon(attempt: Attempt): void {
     if (attempt.isReported) return

@@ -349,12 +349,11 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
       this.#finish('client_gone', undefined)
       return
     }
-    this.#account.credit(attempt)
-    this.#account.status = 101
+    const leave = this.#account.upgraded(attempt)
     this.#isOver = true
     this.#alarms?.stop()
     const { wheel } = this.#shared
-    const onClosed = (): void => this.#account.tell('upgraded', attempt, this.#relay?.bytes ?? 0)
+    const onClosed = (): void => leave(this.#relay?.bytes ?? 0)
     joinSockets(ours, raw, { wheel, idleMs: this.policy.upgradeIdleMs, onClosed })
   }
 

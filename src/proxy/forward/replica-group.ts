@@ -15,9 +15,12 @@ export interface ReplicaGroup {
   readonly latency: LatencyWindow
   /** Whole seconds after which asking again makes sense. */
   readonly retryAfterSeconds: number
-  /** Gives one request to one endpoint, or says why there is none. Exactly one of the other three follows for each. */
+  /** Gives one request to one endpoint, or says why there is none. Exactly one of the others follows for each, `left` aside. */
   pick(request: PickRequest): PickedEndpoint | NoEndpoint
   succeeded(picked: PickedEndpoint): void
+  /** It was answered and goes on, as a connection that switched protocols does: `left` says when it is over. */
+  wentOn(picked: PickedEndpoint): void
+  left(picked: PickedEndpoint): void
   failed(picked: PickedEndpoint, reason: string, evidence?: Evidence): void
   /** It ended without saying anything about the endpoint. */
   abandoned(picked: PickedEndpoint): void

@@ -3,9 +3,9 @@ import type { AccessControl } from '../../http/access.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import type { ClientExchange } from '../forward/client-exchange.ts'
 import { refuse } from '../forward/refuse.ts'
 import { fieldList } from '../wire/fields.ts'
-import type { FrontExchange } from '../wire/front-exchange.ts'
 import type { NameSet } from '../wire/name-set.ts'
 import { FrontListener } from './front-listener.ts'
 import type { LiveService } from './live-service.ts'
@@ -124,7 +124,7 @@ export class ServiceFront implements AsyncDisposable {
 
   async #open({ host, port, tls }: Need): Promise<OpenPlace> {
     const { clock, onFault } = this.#options
-    const onRequest = (exchange: FrontExchange) => this.#serve(exchange, place.router)
+    const onRequest = (exchange: ClientExchange) => this.#serve(exchange, place.router)
     const listener = await FrontListener.open({ host, port, tls, clock, onFault, onRequest })
     const place: OpenPlace = { listener, router: new Router<LiveService>([]) }
     return place
@@ -173,7 +173,7 @@ export class ServiceFront implements AsyncDisposable {
     )
   }
 
-  #serve(exchange: FrontExchange, router: Router<LiveService>): void {
+  #serve(exchange: ClientExchange, router: Router<LiveService>): void {
     const { head, peer } = exchange
     if (DOT_SEGMENT.test(head.path)) {
       return refuse(exchange, new HoldfastError('ambiguous_path', 'A path may not have dot segments'))
@@ -209,7 +209,7 @@ function ownPlace(serviceId: string, index: number): string {
 }
 
 /** The last address of X-Forwarded-For: whom the proxy in front saw. Those before it anybody can write. */
-function forwardedAddress({ head, peer }: FrontExchange): string {
+function forwardedAddress({ head, peer }: ClientExchange): string {
   const last = (fieldList(head.fields, 'x-forwarded-for') ?? '').split(',').at(-1)?.trim() ?? ''
   return last === '' ? peer.address : last.replace(/^\[(.*)\]$/, '$1')
 }

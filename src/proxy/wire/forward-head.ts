@@ -64,7 +64,7 @@ export function upstreamRequestHead(request: RequestHead, forwarding: RequestFor
     if (framing.kind !== 'chunked' && name.length === 7 && name.toLowerCase() === 'trailer') continue
     text += `${name}: ${fields[index + 1]}\r\n`
   }
-  text += forwardedFields(request, forwarding) + via(fields, request.versionMinor, forwarding.pseudonym)
+  text += forwardedFields(request, forwarding) + via(request, forwarding.pseudonym)
   text += traceField(fields, forwarding.random)
   if (framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
   else if (framing.kind === 'length') text += `Content-Length: ${framing.bytes}\r\n`
@@ -115,8 +115,9 @@ function withElement(before: string | undefined, element: string): string {
   return before === undefined || before === '' ? element : `${before}, ${element}`
 }
 
-function via(fields: Fields, versionMinor: number, pseudonym: string): string {
-  return `Via: ${withElement(fieldList(fields, 'via'), `1.${versionMinor} ${pseudonym}`)}\r\n`
+function via({ fields, versionMinor, receivedProtocol }: RequestHead, pseudonym: string): string {
+  const hop = `${receivedProtocol ?? `1.${versionMinor}`} ${pseudonym}`
+  return `Via: ${withElement(fieldList(fields, 'via'), hop)}\r\n`
 }
 
 const traceparent = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/

@@ -287,6 +287,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
     this.socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain)
     this.socket.off('close', this.#onClose)
     this.socket.pause()
+    this.#shared.onSwitched(this.socket)
     this.#forget()
     return leftover
   }

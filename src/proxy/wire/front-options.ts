@@ -4,6 +4,7 @@ import type { BodyLimits } from './body.ts'
 import type { FrontExchange } from './front-exchange.ts'
 import { defaultHeadLimits } from './head.ts'
 import type { HeadLimits } from './head.ts'
+import type { NodeExchange } from './node-exchange.ts'
 
 export interface FrontLimits {
   readonly head: HeadLimits
@@ -50,6 +51,8 @@ export interface FrontOptions {
   readonly timeouts: FrontTimeouts
   /** Called for every request; answers through the exchange, now or later. */
   readonly onRequest: (exchange: FrontExchange) => void
+  /** The same for requests that come over HTTP/2, which TLS listeners offer only when this is there. */
+  readonly onHttp2Request?: (exchange: NodeExchange) => void
   /** A mistake in our own code that surfaced while a connection was served; that connection has been cut. */
   readonly onFault: (error: unknown) => void
   /**

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { FrontOptions } from './front-options.ts'
 import type { GatherBuffer } from './gather.ts'
 import type { TimerWheel } from './timer-wheel.ts'
@@ -8,4 +9,6 @@ export interface FrontShared {
   readonly wheel: TimerWheel
   readonly gather: GatherBuffer
   isClosing(): boolean
+  /** A connection switched protocols: its socket is somebody else's, and still one of the server's. */
+  onSwitched(socket: Socket): void
 }

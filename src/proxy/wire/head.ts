@@ -29,6 +29,8 @@ export interface RequestHead extends RequestLine {
   readonly upgrade: string | undefined
   /** The options of Connection in lower case: the names of fields that end here. */
   readonly connection: readonly string[]
+  /** What the request came by, where that is not HTTP/1: "2.0". The rest of the head is as HTTP/1.1 would have it. */
+  readonly receivedProtocol?: '2.0'
 }
 
 export interface ResponseHead {

@@ -58,6 +58,14 @@ export class TunnelReplicas implements ReplicaGroup {
     this.#options.live.attempted(endpoint.id, { kind: 'succeeded', generation })
   }
 
+  wentOn({ endpoint, generation }: PickedEndpoint): void {
+    this.#options.live.attempted(endpoint.id, { kind: 'went_on', generation })
+  }
+
+  left({ endpoint }: PickedEndpoint): void {
+    this.#options.live.attempted(endpoint.id, { kind: 'left' })
+  }
+
   failed({ endpoint, generation }: PickedEndpoint, reason: string, evidence: Evidence = {}): void {
     this.#options.live.attempted(endpoint.id, { kind: 'failed', generation, reason, evidence })
   }

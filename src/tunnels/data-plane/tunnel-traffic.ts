@@ -8,6 +8,7 @@ import { errorMessage, HoldfastError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
 import { defaultFrontTimeouts } from '../../proxy/wire/front-options.ts'
+import { NodeExchange } from '../../proxy/wire/node-exchange.ts'
 import { refusals } from '../../proxy/wire/refusal.ts'
 import type { RequestHead } from '../../proxy/wire/head.ts'
 import { TimerWheel } from '../../proxy/wire/timer-wheel.ts'
@@ -16,7 +17,7 @@ import type { LiveTunnel } from '../live-tunnel.ts'
 import type { TunnelService } from '../service.ts'
 import { queryOf, withoutKeyFields, withoutKeyParameter } from './own-keys.ts'
 import { RunningTunnel } from './running-tunnel.ts'
-import { ServerExchange } from './server-exchange.ts'
+import { ServerCarrier } from './server-carrier.ts'
 import { serverRequestHead } from './server-request-head.ts'
 import { hasDotSegment, tunnelTarget } from './tunnel-target.ts'
 import type { TunnelPlaces, TunnelTarget } from './tunnel-target.ts'
@@ -95,10 +96,11 @@ export class TunnelTraffic implements DirectTraffic, Disposable {
       if (target === undefined) throw new HoldfastError('route_not_found', 'No tunnel is named')
       const running = this.#admit(request, head, target)
       const { access } = this.#options
-      const exchange = new ServerExchange({
-        ...{ request, response, upgrade, wheel: this.#wheel, timeouts: defaultFrontTimeouts },
-        head: { ...head, fields: withoutKeyFields(head.fields, access) },
-        onFault: this.#onFault,
+      const withoutSwitch = upgrade === undefined ? { upgrade: undefined } : {}
+      const exchange = new NodeExchange({
+        carrier: new ServerCarrier(request, response, upgrade),
+        head: { ...head, ...withoutSwitch, fields: withoutKeyFields(head.fields, access) },
+        ...{ wheel: this.#wheel, timeouts: defaultFrontTimeouts, onFault: this.#onFault },
       })
       running.forward(exchange, withoutKeyParameter(target.path, access))
     } catch (error) {

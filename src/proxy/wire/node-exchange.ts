@@ -1,47 +1,79 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ClientExchange } from '../../proxy/forward/client-exchange.ts'
-import { NO_FIELDS, readFieldLines } from '../../proxy/wire/fields.ts'
-import type { Fields } from '../../proxy/wire/fields.ts'
-import { fieldLines } from '../../proxy/wire/front-exchange.ts'
-import type { ExchangeListener, RawSocket, RequestBodySink, ResponseFraming } from '../../proxy/wire/front-exchange.ts'
-import type { AbortReason, FrontTimeouts } from '../../proxy/wire/front-options.ts'
-import { defaultHeadLimits, parseTrailers } from '../../proxy/wire/head.ts'
-import type { RequestHead } from '../../proxy/wire/head.ts'
-import { peerOf } from '../../proxy/wire/peer.ts'
-import type { Peer } from '../../proxy/wire/peer.ts'
-import { Deadline } from '../../proxy/wire/timer-wheel.ts'
-import type { TimerWheel } from '../../proxy/wire/timer-wheel.ts'
-import type { WaitingUpgrade } from './waiting-upgrade.ts'
+import type { Readable, Writable } from 'node:stream'
+import { NO_FIELDS, readFieldLines } from './fields.ts'
+import type { Fields } from './fields.ts'
+import { fieldLines } from './front-exchange.ts'
+import type { ExchangeListener, RawSocket, RequestBodySink, ResponseFraming } from './front-exchange.ts'
+import type { AbortReason, FrontTimeouts } from './front-options.ts'
+import { defaultHeadLimits, parseTrailers } from './head.ts'
+import type { RequestHead } from './head.ts'
+import type { Peer } from './peer.ts'
+import { Deadline } from './timer-wheel.ts'
+import type { TimerWheel } from './timer-wheel.ts'
 
-interface ServerExchangeOptions {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+/** A response's head, taken apart as the classes of Node.js want it. */
+export interface ResponseStart {
+  readonly status: number
+  readonly reason: string
+  /** Name, value, name, value; the framing's own are not among them. */
+  readonly fields: readonly string[]
+  /** Undefined where the status allows none (204, 304). */
+  readonly framing: ResponseFraming | undefined
+  /** No body follows, whatever the framing says. */
+  readonly isBodiless: boolean
+  /** The client waits to be asked for its body and is not: its connection cannot serve another request. */
+  readonly isLast: boolean
+}
+
+/** Where an exchange differs with the version of HTTP: one request on a server of Node's own. */
+export interface NodeCarrier {
+  readonly peer: Peer
+  /** The request's body. */
+  readonly input: Readable
+  /** The response's body; its `close` says that there is no client any more, or that all is done. */
+  readonly output: Writable
+  /** Fields behind the request's body, known when it has ended: name, value, name, value. */
+  readonly trailers: readonly string[]
+  /** Sends an interim response; `head` as `ClientExchange.inform` has it. */
+  inform(head: string): void
+  respond(start: ResponseStart): void
+  /** Sends a head that no piece of the body took along. */
+  flushHead(): void
+  /** Goes before the end of `output`. */
+  setTrailers(fields: Fields): void
+  /** The response has been ended: what is left of the request's body is of no use. */
+  discardInput(): void
+  /** Ends it so that the client does not take what it has for whole. */
+  cut(): void
+  /** Ends it for a client of which nothing more is expected. */
+  drop(): void
+  /** Switches protocols; undefined where that is not possible. */
+  upgrade(head: string): RawSocket | undefined
+}
+
+interface NodeExchangeOptions {
+  readonly carrier: NodeCarrier
   readonly head: RequestHead
-  /** Of a request that came as the server's `upgrade`; any other is asked for no other protocol. */
-  readonly upgrade: WaitingUpgrade | undefined
   readonly wheel: TimerWheel
   /** Silence of a client that is being read from, and of one that takes none of what waits for it. */
   readonly timeouts: Pick<FrontTimeouts, 'bodyMs' | 'writeMs'>
-  /** A mistake in our own code; the connection has been cut. */
+  /** A mistake in our own code; the request that it surfaced in has been ended. */
   readonly onFault: (error: unknown) => void
 }
 
-/** What is still read of a request's body after its response, to keep the connection; more ends it. */
-const DISCARDED_BYTES_MAX = 1_048_576
 /**
- * A response of Node.js holds each piece until the end of the event. Up to this size a copy of it is cheaper than the new
- * read buffer that a piece in use costs.
+ * A stream of Node.js holds each piece at least until the end of the event. Up to this size a copy of it is cheaper than
+ * the new read buffer that a piece in use costs.
  */
 const COPIED_BYTES_MAX = 16_384
 
 /**
- * One request on the main port, whose server is Node's own. Bodies go through as they come in both directions, no faster
- * than the other side takes them. All methods do nothing after the exchange is over.
+ * One request on a server of Node's own, over HTTP/1.1 or HTTP/2. Bodies go through as they come in both directions, no
+ * faster than the other side takes them. All methods do nothing after the exchange is over.
  */
-export class ServerExchange implements ClientExchange {
+export class NodeExchange {
   readonly head: RequestHead
-  readonly peer: Peer
-  readonly #options: ServerExchangeOptions
+  readonly #options: NodeExchangeOptions
+  readonly #carrier: NodeCarrier
   readonly #bodyDeadline = new Deadline(() => this.#expire('body_timeout'))
   readonly #writeDeadline = new Deadline(() => this.#expire('write_timeout'))
   #listener: ExchangeListener | undefined
@@ -56,18 +88,23 @@ export class ServerExchange implements ClientExchange {
   #isCopied = true
   #mustContinue: boolean
 
-  constructor(options: ServerExchangeOptions) {
-    const { request, response, head, upgrade, wheel } = options
+  constructor(options: NodeExchangeOptions) {
+    const { carrier, head, wheel } = options
     this.#options = options
-    this.head = upgrade === undefined && head.upgrade !== undefined ? { ...head, upgrade: undefined } : head
-    this.peer = peerOf(request.socket)
+    this.#carrier = carrier
+    this.head = head
     this.#mustContinue = head.expectsContinue && head.framing.kind !== 'none'
+    const { input, output } = carrier
     // An error of either is followed by the close, which is what counts.
-    request.on('error', ignore)
-    response.on('error', ignore)
-    response.on('close', () => this.#closed())
-    response.on('drain', () => this.#drained())
-    response.on('finish', () => wheel.remove(this.#writeDeadline))
+    input.on('error', ignore)
+    output.on('error', ignore)
+    output.on('close', () => this.#closed())
+    output.on('drain', () => this.#drained())
+    output.on('finish', () => wheel.remove(this.#writeDeadline))
+  }
+
+  get peer(): Peer {
+    return this.#carrier.peer
   }
 
   get isOver(): boolean {
@@ -79,7 +116,7 @@ export class ServerExchange implements ClientExchange {
   }
 
   get pendingBytes(): number {
-    return this.#isCopied ? 0 : this.#options.response.writableLength
+    return this.#isCopied ? 0 : this.#carrier.output.writableLength
   }
 
   listen(listener: ExchangeListener): void {
@@ -90,47 +127,40 @@ export class ServerExchange implements ClientExchange {
     if (this.isOver || this.#sink !== undefined) return
     this.#sink = sink
     if (this.#mustContinue && this.#state === 'none') this.inform('HTTP/1.1 100 Continue\r\n')
-    const { request } = this.#options
+    const { input } = this.#carrier
     this.#armBody()
-    request.on('data', this.#onData)
-    request.on('end', () => this.#guard(() => this.#bodyEnded(sink)))
+    input.on('data', this.#onData)
+    input.on('end', () => this.#guard(() => this.#bodyEnded(sink)))
   }
 
   resumeBody(): void {
     if (this.isOver) return
     this.#armBody()
-    this.#options.request.resume()
+    this.#carrier.input.resume()
   }
 
   inform(head: string): void {
     if (this.#state !== 'none' || this.head.versionMinor === 0) return
-    const { response } = this.#options
-    if (head.startsWith('HTTP/1.1 100 ')) {
-      this.#mustContinue = false
-      response.writeContinue()
-      return
-    }
-    // Behind another response on its connection an interim one has to wait its turn, and then it is of no use.
-    response.socket?.write(`${head}\r\n`, 'latin1')
+    if (head.startsWith('HTTP/1.1 100 ')) this.#mustContinue = false
+    this.#carrier.inform(head)
   }
 
   respond(head: string, framing: ResponseFraming): void {
     if (this.#state !== 'none') return
-    const { response } = this.#options
-    const { status, reason, fields } = readHead(head)
+    const { status, reason, fields } = readResponseHead(head)
     const hasNoFraming = status === 204 || status === 304
-    const mayHaveChunks = framing.kind === 'chunked' && this.head.versionMinor === 1
     this.#isBodiless = hasNoFraming || this.head.method === 'HEAD'
-    this.#hasChunks = mayHaveChunks && !this.#isBodiless
-    if (framing.kind === 'length' && !hasNoFraming) fields.push('Content-Length', String(framing.bytes))
-    if (mayHaveChunks && !hasNoFraming) fields.push('Transfer-Encoding', 'chunked')
-    // A client that waits for 100 Continue may send its body or the next request: nobody can tell them apart.
-    if (this.#mustContinue) fields.push('Connection', 'close')
+    this.#hasChunks = framing.kind === 'chunked' && this.head.versionMinor === 1 && !this.#isBodiless
     this.#owedBytes = framing.kind === 'length' && !this.#isBodiless ? framing.bytes : undefined
-    response.writeHead(status, reason, fields)
     this.#state = 'open'
+    this.#carrier.respond({
+      ...{ status, reason, fields, isBodiless: this.#isBodiless },
+      framing: hasNoFraming ? undefined : framing,
+      // A client that waits for 100 Continue may send its body or the next request: nobody can tell them apart.
+      isLast: this.#mustContinue,
+    })
     process.nextTick(() => {
-      if (this.#state === 'open' && !this.#isHeadOut) response.flushHeaders()
+      if (this.#state === 'open' && !this.#isHeadOut) this.#carrier.flushHead()
     })
   }
 
@@ -145,7 +175,7 @@ export class ServerExchange implements ClientExchange {
     }
     this.#isHeadOut = true
     this.#isCopied = piece.length <= COPIED_BYTES_MAX
-    if (this.#options.response.write(this.#isCopied ? Buffer.from(piece) : piece)) return true
+    if (this.#carrier.output.write(this.#isCopied ? Buffer.from(piece) : piece)) return true
     this.#armWrite()
     return false
   }
@@ -156,31 +186,29 @@ export class ServerExchange implements ClientExchange {
       this.cut()
       return
     }
-    const { response, wheel } = this.#options
+    const { output } = this.#carrier
     this.#state = 'ended'
-    if (this.#hasChunks && trailers.length > 0) response.addTrailers(pairs(trailers))
-    wheel.remove(this.#bodyDeadline)
-    response.end()
-    if (response.writableLength > 0) this.#armWrite()
-    this.#discardBody()
+    if (this.#hasChunks && trailers.length > 0) this.#carrier.setTrailers(trailers)
+    this.#options.wheel.remove(this.#bodyDeadline)
+    output.end()
+    if (output.writableLength > 0) this.#armWrite()
+    this.#carrier.input.off('data', this.#onData)
+    this.#carrier.discardInput()
   }
 
   cut(): void {
     if (this.isOver) return
     this.#state = 'cut'
     this.#disarm()
-    const { response } = this.#options
-    if (response.socket === null) response.destroy()
-    else response.socket.resetAndDestroy()
+    this.#carrier.cut()
   }
 
   upgrade(head: string): RawSocket | undefined {
     if (this.#state !== 'none') return undefined
-    const raw = this.#options.upgrade?.handOver()
+    const raw = this.#carrier.upgrade(head)
     if (raw === undefined) return undefined
     this.#state = 'ended'
     this.#disarm()
-    raw.socket.write(`${head}\r\n`, 'latin1')
     return raw
   }
 
@@ -190,33 +218,16 @@ export class ServerExchange implements ClientExchange {
       this.#armBody()
       if (this.#sink?.onPiece(piece) !== false) return
       this.#options.wheel.disarm(this.#bodyDeadline)
-      this.#options.request.pause()
+      this.#carrier.input.pause()
     })
   }
 
   #bodyEnded(sink: RequestBodySink): void {
     this.#options.wheel.remove(this.#bodyDeadline)
     if (this.isOver) return
-    const { rawTrailers } = this.#options.request
-    const trailers = parseTrailers(fieldLines(rawTrailers), defaultHeadLimits.fieldsMax)
+    const trailers = parseTrailers(fieldLines(this.#carrier.trailers), defaultHeadLimits.fieldsMax)
     if (typeof trailers === 'string') this.#abort('body_malformed')
     else sink.onEnd(trailers)
-  }
-
-  /** Reads on after the response, so that the next request on the connection can be reached. */
-  #discardBody(): void {
-    const { request } = this.#options
-    if (request.complete) {
-      request.resume()
-      return
-    }
-    let left = DISCARDED_BYTES_MAX
-    request.off('data', this.#onData)
-    request.on('data', (piece: Buffer) => {
-      left -= piece.length
-      if (left < 0) request.destroy()
-    })
-    request.resume()
   }
 
   #armBody(): void {
@@ -244,9 +255,8 @@ export class ServerExchange implements ClientExchange {
   }
 
   #expire(reason: AbortReason): void {
-    const { socket } = this.#options.request
     this.#guard(() => this.#abort(reason))
-    socket.destroy()
+    this.#carrier.drop()
   }
 
   #abort(reason: AbortReason): void {
@@ -254,7 +264,7 @@ export class ServerExchange implements ClientExchange {
     this.#state = 'cut'
     this.#disarm()
     this.#listener?.onAbort(reason)
-    this.#options.response.destroy()
+    this.#carrier.drop()
   }
 
   #guard(work: () => void): void {
@@ -278,7 +288,7 @@ interface HeadParts {
 }
 
 /** Takes `HTTP/1.1 200 OK` and fields, each with its CR LF, apart again: that is how the wire has them. */
-function readHead(head: string): HeadParts {
+export function readResponseHead(head: string): HeadParts {
   const lineEnd = head.indexOf('\r\n')
   const fields: string[] = []
   const refused = readFieldLines(head, lineEnd + 2, Number.POSITIVE_INFINITY, fields)
@@ -286,7 +296,8 @@ function readHead(head: string): HeadParts {
   return { status: Number(head.slice(9, 12)), reason: head.slice(13, lineEnd), fields }
 }
 
-function pairs(fields: Fields): [string, string][] {
+/** Name, value, name, value as pairs. */
+export function fieldPairs(fields: Fields): [string, string][] {
   const list: [string, string][] = []
   for (let index = 0; index < fields.length; index += 2) list.push([fields[index] ?? '', fields[index + 1] ?? ''])
   return list
