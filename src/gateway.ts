@@ -24,6 +24,7 @@ import { systemClock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import { systemRandom } from './lib/random.ts'
 import { keptSecret } from './lib/secret-file.ts'
+import { Processes } from './process/processes.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
 import type { GatewayInformation, HealthReport } from './streams/api/api-options.ts'
@@ -45,6 +46,10 @@ import { isPublicAddress, publicOnlyLookup } from './streams/sources/address-gua
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
 import type { StreamsOptions } from './streams/streams.ts'
+import { transcodeRoutes } from './transcode/api/transcode-routes.ts'
+import { encodersMax, openTranscoding, transcodingInformation } from './transcode/open-transcoding.ts'
+import { TranscodedStream } from './transcode/transcoded-stream.ts'
+import type { TranscodingContext } from './transcode/transcoded-stream.ts'
 import { tunnelApi } from './tunnels/api/tunnel-api.ts'
 import { addTunnelMetrics } from './tunnels/data-plane/tunnel-metrics.ts'
 import { TunnelTraffic } from './tunnels/data-plane/tunnel-traffic.ts'
@@ -88,7 +93,9 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const switches = starting.use(new SwitchLog({ store, clock, log, receiptsKept: config.switchesKept }))
   const captures = starting.use(await openCaptures(config, log))
   const [network, policy] = [{ clock }, gatewayPolicy(config)]
-  const parts = { config, log, events, metrics, store, secret, network, policy, captures, switches }
+  const processes = starting.use(newProcesses({ config, log }))
+  const transcoding = await openTranscoding(config, processes)
+  const parts = { config, log, events, metrics, store, secret, network, policy, captures, switches, transcoding }
   const streams = starting.use(newStreams(parts))
   await streams.restore()
   const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
@@ -111,9 +118,13 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
           rootPath: config.rootPath,
           defaults: config,
           health: () => health.report(),
-          information: () => informationOf(config, policy, ffmpegVersion),
+          information: () => ({
+            ...informationOf(config, policy, ffmpegVersion),
+            transcoding: transcodingInformation(transcoding),
+          }),
           testConnection: async (url) => testConnection(url, config.userAgent, network),
         }),
+        transcodeRoutes({ streams, transcoding, access, defaults: config, userAgent: config.userAgent }),
         switchRoutes({ streams, switches, captures }),
         drillRoutes({ streams, drills }),
         ...tunnels.groups,
@@ -151,15 +162,23 @@ interface StreamParts extends GatewayOptions, Pick<StreamsOptions, 'events' | 'm
   readonly policy: GroupPolicy
   readonly captures: CaptureFiles
   readonly switches: SwitchLog
+  readonly transcoding: TranscodingContext
 }
 
-function newStreams({ config, log, captures, switches, ...parts }: StreamParts): Streams {
+/** The gateway's children; those that an earlier run left behind are ended. */
+function newProcesses({ config, log }: GatewayOptions): Processes {
+  const directory = join(config.dataDirectory, 'processes')
+  return new Processes({ directory, clock, log, limits: { transcoder: encodersMax(config) } })
+}
+
+function newStreams({ config, log, captures, switches, transcoding, ...parts }: StreamParts): Streams {
   return new Streams({
     ...{ ...parts, clock, log, defaults: config, limits: config, random: systemRandom },
     ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
     ...{ slates: slateMaker(config, log), captures, recordSwitch: (receipt) => switches.record(receipt) },
     ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
     viewersPerStreamMax: config.maxViewersPerStream,
+    createTranscoded: (options) => new TranscodedStream(options, transcoding),
   })
 }
 

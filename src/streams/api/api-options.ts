@@ -17,6 +17,8 @@ export interface GatewayInformation {
   readonly viewerStallMs: number
   readonly graceMs: number
   readonly maxRetries: number
+  /** Blocks of its own name in the answer. */
+  readonly transcoding?: Readonly<Record<'hardware_acceleration' | 'transcoding', object>>
 }
 
 export type ConnectionTestResult =

@@ -70,17 +70,19 @@ export function addGatewayRoutes(app: HttpRoutes, options: StreamApiOptions, upt
   app.get('/favicon.ico', hidden, async (_request, reply) => reply.code(204).send())
 }
 
-/** The peer's fields, with what is true here: no Redis, no other workers, no transcoding yet. */
+/** The peer's fields, with what is true here: no Redis, no other workers. */
 function infoOf({ version, information }: StreamApiOptions): Readonly<Record<string, unknown>> {
-  const { ffmpegVersion, userAgent, viewerStallMs, graceMs, maxRetries } = information()
+  const { ffmpegVersion, userAgent, viewerStallMs, graceMs, maxRetries, transcoding } = information()
   return {
     version,
     ffmpeg_version: ffmpegVersion ?? null,
     streamlink_version: null,
     ytdlp_version: null,
-    hardware_acceleration: { enabled: false, type: null, device: null, ffmpeg_args: [] },
+    ...(transcoding ?? {
+      hardware_acceleration: { enabled: false, type: null, device: null, ffmpeg_args: [] },
+      transcoding: { enabled: false, profiles: {} },
+    }),
     redis: { enabled: false, pooling_enabled: false, host: null, port: null, db: null, sharing_strategy: null },
-    transcoding: { enabled: false, profiles: {} },
     configuration: {
       default_user_agent: userAgent,
       client_timeout: viewerStallMs / 1000,

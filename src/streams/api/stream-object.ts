@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { drillScheduleObject, toDrillScheduleObject } from './drill-body.ts'
-import type { ClientSnapshot, SourceSnapshot, StreamKind, StreamSnapshot } from '../service.ts'
+import type { ClientSnapshot, SourceSnapshot, StreamKind, StreamSnapshot, TranscoderSnapshot } from '../service.ts'
 
 /** A stream as the API shows it: the peer's fields, then our own. */
 export const streamObject = z.object({
@@ -56,6 +56,24 @@ export const streamObject = z.object({
   epoch: z.number().meta({ description: 'Goes up by one at each switch' }),
   bytes_received: z.number(),
   upstream_connections: z.number(),
+  transcoder: z
+    .object({
+      profile: z.string(),
+      hardware: z.string().nullable(),
+      pid: z.number().nullable(),
+      started_at: z.string().nullable(),
+      restarts: z.number(),
+      last_failure: z.string().nullable(),
+      speed: z.number().nullable().meta({ description: '1 is real time' }),
+      fps: z.number().nullable(),
+      frames: z.number().nullable(),
+      dropped_frames: z.number().nullable(),
+      duplicated_frames: z.number().nullable(),
+      bits_per_second: z.number().nullable(),
+      input_skips: z.number().meta({ description: 'Times the encoder was too slow and went on at a later keyframe' }),
+    })
+    .nullable()
+    .meta({ description: 'Of a stream that is encoded anew: how its encoder fares' }),
   sources: z.array(
     z.object({
       index: z.number(),
@@ -145,7 +163,26 @@ export function toStreamObject(stream: StreamSnapshot): StreamObject {
     epoch: stream.epoch,
     bytes_received: stream.bytesReceived,
     upstream_connections: stream.upstreamConnections,
+    transcoder: stream.transcoder === undefined ? null : toTranscoderObject(stream.transcoder),
     sources: stream.sources.map(toSourceObject),
+  }
+}
+
+function toTranscoderObject(transcoder: TranscoderSnapshot): StreamObject['transcoder'] {
+  return {
+    profile: transcoder.profile,
+    hardware: transcoder.hardware ?? null,
+    pid: transcoder.pid ?? null,
+    started_at: isoTime(transcoder.startedWallMs),
+    restarts: transcoder.restarts,
+    last_failure: transcoder.lastFailure ?? null,
+    speed: transcoder.speed ?? null,
+    fps: transcoder.fps ?? null,
+    frames: transcoder.frames ?? null,
+    dropped_frames: transcoder.droppedFrames ?? null,
+    duplicated_frames: transcoder.duplicatedFrames ?? null,
+    bits_per_second: transcoder.bitsPerSecond ?? null,
+    input_skips: transcoder.inputSkips,
   }
 }
 

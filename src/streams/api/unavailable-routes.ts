@@ -10,18 +10,6 @@ const UNAVAILABLE: readonly {
   readonly access: Access
   readonly text: string
 }[] = [
-  {
-    path: '/transcode',
-    methods: ['POST'],
-    access: 'operator',
-    text: 'Transcoding comes in a later release; POST /streams serves the stream as it is',
-  },
-  {
-    path: '/transcode/*',
-    methods: ['GET'],
-    access: 'operator',
-    text: 'Transcoding comes in a later release; POST /streams serves the stream as it is',
-  },
   { path: '/broadcast', methods: ['GET'], access: 'operator', text: 'Broadcasts come in a later release' },
   { path: '/broadcast/*', methods: ['GET', 'HEAD'], access: 'public', text: 'Broadcasts come in a later release' },
   { path: '/broadcast/*', methods: ['POST', 'DELETE'], access: 'operator', text: 'Broadcasts come in a later release' },
