@@ -109,19 +109,13 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   const ffmpegVersion = await firstLineOf('ffmpeg', ['-version'])
   const server = starting.use(
     await createServer({
-      ...{ access, clock, log, version },
+      ...{ access, clock, log, version, direct: traffic },
       ...{ rootPath: config.rootPath, documents: config, trustProxy: config.trustProxy },
-      direct: traffic,
       groups: [
         streamApi({
-          ...{ streams, access, clock, version },
-          rootPath: config.rootPath,
-          defaults: config,
+          ...{ streams, access, clock, version, rootPath: config.rootPath, defaults: config },
           health: () => health.report(),
-          information: () => ({
-            ...informationOf(config, policy, ffmpegVersion),
-            transcoding: transcodingInformation(transcoding),
-          }),
+          information: () => informationOf(config, policy, ffmpegVersion, transcoding),
           testConnection: async (url) => testConnection(url, config.userAgent, network),
         }),
         transcodeRoutes({ streams, transcoding, access, defaults: config, userAgent: config.userAgent }),
@@ -246,8 +240,10 @@ function informationOf(
   { userAgent, viewerStallMs, graceMs }: Config,
   { immediateAttempts }: GroupPolicy,
   ffmpegVersion: string | undefined,
+  context: TranscodingContext,
 ): GatewayInformation {
-  return { ffmpegVersion, userAgent, viewerStallMs, graceMs, maxRetries: immediateAttempts }
+  const transcoding = transcodingInformation(context)
+  return { ffmpegVersion, userAgent, viewerStallMs, graceMs, maxRetries: immediateAttempts, transcoding }
 }
 
 function openCaptures({ dataDirectory, capturesKept, captureBytesMax }: Config, log: Log): Promise<CaptureFiles> {
