@@ -122,6 +122,11 @@ const errorMeanings = {
   capture_not_found:
     'There is no capture of this switch: not yet, not any more, or the stream does not ask for captures.',
   range_not_satisfiable: 'The byte range lies beyond the end of the file.',
+  resolver_disabled: 'The stream asks for a resolver that STREAMLINK_ENABLED or YTDLP_ENABLED turns off.',
+  resolver_unavailable: 'The stream asks for a resolver whose program is not installed on the machine of the gateway.',
+  broadcast_not_found: 'There is no broadcast of that network, or it has no such playlist or segment (any more).',
+  broadcast_failed: 'The broadcast could not be started; the detail says why.',
+  broadcast_limit: 'As many broadcasts run as BROADCASTS_MAX allows.',
   too_many_viewers: 'MAX_VIEWERS or MAX_CLIENTS_PER_SHARED_STREAM is reached.',
   too_many_streams: 'MAX_STREAMS is reached.',
   not_implemented_yet: 'The route belongs to m3u-proxy and comes in a later release.',
