@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { Agent, createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serviceDefaults } from '../src/failover/group.ts'
@@ -44,7 +44,7 @@ async function holdfast(ports: readonly number[], isHedging: boolean): Promise<n
   return port
 }
 
-/** What is used of http-proxy-3, which is not among our dependencies. */
+/** What is used of http-proxy-3. */
 interface ProxyServer {
   web(request: IncomingMessage, response: ServerResponse, options: { readonly target: string }): void
   on(event: 'error', listener: (error: Error, request: IncomingMessage, response: ServerResponse) => void): void
@@ -56,7 +56,10 @@ async function httpProxy3(ports: readonly number[]): Promise<number | undefined>
   const library = (await import(name).catch(() => undefined)) as
     { readonly createProxyServer: (options: object) => ProxyServer } | undefined
   if (library === undefined) return undefined
-  const proxy = library.createProxyServer({ proxyTimeout: ANSWER_MS })
+  const proxy = library.createProxyServer({
+    proxyTimeout: ANSWER_MS,
+    agent: new Agent({ keepAlive: true, maxSockets: 256 }),
+  })
   proxy.on('error', (_error, _request, response) => {
     if (!response.headersSent) response.writeHead(502)
     response.end()

@@ -1,26 +1,16 @@
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { mkdtemp, open, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { endWithThisProcess } from '../test/lab/gateway-process.ts'
-import { until } from '../test/lab/poll.ts'
-
-const START_DEADLINE_MS = 5_000
+import { freePort, NativeServer } from './native-server.ts'
 
 /** nginx with sendfile off serving one file from the page cache: the floor of copying bytes from memory to sockets. */
 export class Nginx implements AsyncDisposable {
   readonly url: string
-  readonly #child: ChildProcess
-  readonly #directory: string
+  readonly #server: NativeServer
 
-  private constructor(child: ChildProcess, directory: string, url: string) {
-    this.#child = child
-    this.#directory = directory
-    this.url = url
+  private constructor(server: NativeServer) {
+    this.#server = server
+    this.url = `http://127.0.0.1:${server.port}`
   }
 
   /** Undefined where nginx is not installed. `piece` is repeated until the file has `fileBytes`. */
@@ -29,37 +19,17 @@ export class Nginx implements AsyncDisposable {
     const port = await freePort()
     await writeRepeated(join(directory, 'live.ts'), piece, fileBytes)
     await writeFile(join(directory, 'nginx.conf'), configuration(directory, port))
-    const child = spawn('nginx', ['-p', directory, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: 'ignore' })
-    const isMissing = await Promise.race([
-      once(child, 'error').then(() => true),
-      once(child, 'spawn').then(() => false),
-    ])
-    if (isMissing) {
-      await rm(directory, { recursive: true })
-      return undefined
-    }
-    endWithThisProcess(child)
-    const nginx = new Nginx(child, directory, `http://127.0.0.1:${port}`)
-    await until(
-      () =>
-        fetch(`${nginx.url}/live.ts`, { method: 'HEAD' }).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      { what: 'nginx serving', deadlineMs: START_DEADLINE_MS },
-    )
-    return nginx
+    const args = ['-p', directory, '-c', 'nginx.conf', '-e', 'stderr']
+    const server = await NativeServer.start('nginx', args, port, directory)
+    return server === undefined ? undefined : new Nginx(server)
   }
 
   get pid(): number {
-    if (this.#child.pid === undefined) throw new Error('nginx is not running')
-    return this.#child.pid
+    return this.#server.pid
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill('SIGKILL')
-    if (this.#child.exitCode === null) await once(this.#child, 'exit')
-    await rm(this.#directory, { recursive: true, force: true })
+    await this.#server[Symbol.asyncDispose]()
   }
 }
 
@@ -80,16 +50,6 @@ http {
   server { listen 127.0.0.1:${port}; root ${directory}; }
 }
 `
-}
-
-/** A port that was free a moment ago: nginx cannot be told to choose one itself. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 async function writeRepeated(path: string, piece: Buffer, fileBytes: number): Promise<void> {
