@@ -35,6 +35,7 @@ const groupTitles: Readonly<Record<SettingGroup, string>> = {
   detection: 'Detection',
   transcoding: 'Transcoding',
   viewers: 'Viewers',
+  hls: 'HLS',
   events: 'Events',
 }
 
@@ -84,6 +85,7 @@ const errorMeanings = {
   client_not_found: 'No viewer of that id is connected.',
   hls_not_found: 'No playlist of this stream names it, or it has left the window of what is kept.',
   hls_not_available: 'This stream cannot be had as HLS; the detail says why.',
+  hls_invalid_request: '_HLS_msn or _HLS_part is no number, or asks for a segment that is absurdly far ahead.',
   transcode_profile_unknown: 'There is no transcoding profile of this name; the detail lists those that there are.',
   transcode_profile_invalid:
     'The profile or a variable of it holds something that is not allowed; the detail says what.',

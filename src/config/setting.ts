@@ -21,6 +21,7 @@ export type SettingGroup =
   | 'detection'
   | 'transcoding'
   | 'viewers'
+  | 'hls'
   | 'events'
 
 export interface SettingText {

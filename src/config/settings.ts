@@ -1,5 +1,6 @@
 import { detection } from './detection-settings.ts'
 import { failover } from './failover-settings.ts'
+import { hls } from './hls-settings.ts'
 import { boolean, choice, integer, optionalString, seconds, string } from './setting.ts'
 import type { Setting } from './setting.ts'
 import { proxy } from './proxy-settings.ts'
@@ -205,6 +206,7 @@ const table = {
   ...detection,
   ...transcode,
   ...viewers,
+  ...hls,
   ...events,
 }
 

@@ -1,0 +1,40 @@
+import type { Json } from '../../store/store.ts'
+import type { TimelineStart } from './timeline.ts'
+
+/**
+ * Numbers are counted from the seconds since this time, 2026-01-01T00:00:00Z, where nothing better is known: segments last
+ * a second at least, so that players of a stream that was forgotten and made again see numbers that go on rising.
+ */
+const EPOCH_MS = 1_767_225_600_000
+/** Numbers that are taken ahead, so that those used since the last save are not used again after a crash. */
+export const NUMBERS_AHEAD = 64
+
+export interface PackagerMemory {
+  /** No media sequence number from here on has been used. */
+  readonly sequence: number
+  readonly targetDurationS: number | undefined
+  readonly longestGroupMs: number
+}
+
+export function memoryJson({ sequence, targetDurationS, longestGroupMs }: PackagerMemory): Json {
+  return { sequence, target_duration_s: targetDurationS ?? null, longest_group_ms: Math.round(longestGroupMs) }
+}
+
+/** Where a run begins. What cannot be read counts as nothing. */
+export function startOf(memory: Json | undefined, wallMs: number): TimelineStart {
+  const read = (name: string): number | undefined => {
+    const isObject = typeof memory === 'object' && memory !== null && !Array.isArray(memory)
+    const value = isObject ? (memory as { readonly [key: string]: Json })[name] : undefined
+    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+  }
+  const remembered = read('sequence')
+  const sequence = Math.max(remembered ?? 0, Math.floor((wallMs - EPOCH_MS) / 1_000), 0)
+  return {
+    sequence,
+    // No run can have had more discontinuities than segments, so this too goes on rising.
+    discontinuitySequence: sequence,
+    isContinued: remembered !== undefined,
+    targetDurationS: read('target_duration_s'),
+    longestGroupMs: read('longest_group_ms') ?? 0,
+  }
+}
