@@ -24,6 +24,12 @@ export interface SegmentFetchOptions {
   readonly onUnread: () => void
 }
 
+/** How far one reader has come. */
+interface ReaderPlace {
+  index: number
+  isClosed: boolean
+}
+
 /** One request for one segment, and what has come of it. Any number of readers read from its beginning, whenever they come. */
 export class SegmentFetch {
   readonly #options: SegmentFetchOptions
@@ -70,21 +76,13 @@ export class SegmentFetch {
 
   reader(): SegmentReader {
     this.#readers += 1
-    let index = 0
-    let isClosed = false
-    const last = async (): Promise<SegmentPiece> => {
-      while (!isClosed && this.#state.kind === 'fetching' && index >= this.#chunks.length) await this.#change()
-      const bytes = isClosed ? undefined : this.#chunks[index]
-      if (bytes === undefined) return isClosed ? CLOSED : pieceOf(this.#state)
-      index += 1
-      return { kind: 'data', bytes }
-    }
+    const place = { index: 0, isClosed: false }
     return {
-      head: () => this.#firstAnswer(),
-      next: last,
+      head: () => this.#firstAnswer(place),
+      next: () => this.#nextPiece(place),
       close: () => {
-        if (isClosed) return
-        isClosed = true
+        if (place.isClosed) return
+        place.isClosed = true
         this.#readers -= 1
         this.#wake()
         if (this.#readers === 0) this.#options.onUnread()
@@ -92,9 +90,21 @@ export class SegmentFetch {
     }
   }
 
+  async #nextPiece(place: ReaderPlace): Promise<SegmentPiece> {
+    while (!place.isClosed && this.#state.kind === 'fetching' && place.index >= this.#chunks.length) {
+      await this.#change()
+    }
+    if (place.isClosed) return CLOSED
+    const bytes = this.#chunks[place.index]
+    if (bytes === undefined) return pieceOf(this.#state)
+    place.index += 1
+    return { kind: 'data', bytes }
+  }
+
   /** The head is told when the first bytes have shown that it may be believed. */
-  async #firstAnswer(): Promise<SegmentAnswer> {
-    while (this.#state.kind === 'fetching' && this.#chunks.length === 0) await this.#change()
+  async #firstAnswer(place: ReaderPlace): Promise<SegmentAnswer> {
+    while (!place.isClosed && this.#state.kind === 'fetching' && this.#chunks.length === 0) await this.#change()
+    if (place.isClosed) return CLOSED
     if (this.#head !== undefined && this.#chunks.length > 0) return { kind: 'answered', head: this.#head }
     const failure = this.#state.kind === 'failed' ? this.#state.failure : EMPTY
     return { kind: 'failed', failure }
@@ -182,7 +192,7 @@ export class SegmentFetch {
 }
 
 const EMPTY: SourceFailure = { kind: 'segment_invalid', message: 'sent an empty segment' }
-const CLOSED: SegmentPiece = { kind: 'failed', failure: { kind: 'aborted', message: 'the reader was closed' } }
+const CLOSED: SegmentPiece & SegmentAnswer = { kind: 'failed', failure: { kind: 'aborted', message: 'the reader was closed' } }
 
 function pieceOf(state: FetchState): SegmentPiece {
   return state.kind === 'failed' ? state : { kind: 'end' }
