@@ -99,7 +99,9 @@ export class MasterReader {
     this.#streamInf = undefined
   }
 
+  /** @throws PlaylistError when there is nothing to play. */
   end(): MasterPlaylist {
+    if (this.#variants.length === 0) throw new PlaylistError(1, 'a master playlist without variants')
     return {
       kind: 'master',
       version: this.#version,

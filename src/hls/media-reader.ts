@@ -52,7 +52,8 @@ export class MediaReader {
     const attributes = () => this.#variables.attributes(line.value, line.number)
     if (this.#header.tag(line, attributes)) {
       // What stands among the header's tags is about the playlist; below them it is about the next segment.
-      if (this.#segments.length === 0) this.#otherTags.push(...this.#undecided.splice(0))
+      const isHeader = this.#segments.length === 0 && line.name !== 'EXT-X-ENDLIST'
+      if (isHeader) this.#otherTags.push(...this.#undecided.splice(0))
       return
     }
     switch (line.name) {

@@ -115,11 +115,17 @@ export class SegmentReader {
     }
   }
 
-  /** A key replaces the one of its format; METHOD=NONE ends them all (§4.3.2.4). */
+  /** A key takes the place of the one of its format; METHOD=NONE ends them all (§4.3.2.4). */
   #key(key: Key | undefined, number: number): void {
-    const others = key === undefined ? [] : this.#keys.filter(({ keyFormat }) => keyFormat !== key.keyFormat)
-    if (others.length >= KEY_FORMATS_MAX) throw new PlaylistError(number, `more than ${KEY_FORMATS_MAX} key formats`)
-    this.#keys = key === undefined ? [] : [...others, key]
+    if (key === undefined) {
+      this.#keys = []
+      return
+    }
+    const at = this.#keys.findIndex(({ keyFormat }) => keyFormat === key.keyFormat)
+    this.#keys = at === -1 ? [...this.#keys, key] : this.#keys.with(at, key)
+    if (this.#keys.length > KEY_FORMATS_MAX) {
+      throw new PlaylistError(number, `more than ${KEY_FORMATS_MAX} key formats`)
+    }
   }
 
   #mapOf(attributes: AttributeList, number: number): MediaMap {

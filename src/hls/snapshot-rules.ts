@@ -118,8 +118,6 @@ function dateRules(playlist: MediaPlaylist, toleranceMs: number): Violation[] {
         found.push(violation('date-time-order', 'house', where, `${text} is before the segment before it`))
       }
       expectedMs = ms
-    } else if (isDiscontinuity) {
-      expectedMs = undefined
     }
     if (expectedMs !== undefined) lastMs = expectedMs
     if (expectedMs !== undefined) expectedMs += durationS * 1000

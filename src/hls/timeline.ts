@@ -27,22 +27,17 @@ export function discontinuitySequences({ discontinuitySequence, segments }: Medi
 }
 
 /**
- * When each segment begins, in milliseconds since 1970: of its EXT-X-PROGRAM-DATE-TIME, or counted from the nearest one
- * on the same side of a discontinuity (§6.3.3); undefined where there is none.
+ * When each segment begins, in milliseconds since 1970: of its EXT-X-PROGRAM-DATE-TIME, or counted by durations on from
+ * the last one before it, or back from the first of all (§6.3.3), discontinuities or not. Undefined without any.
  */
 export function programDateTimesMs({ segments }: Pick<MediaPlaylist, 'segments'>): readonly (number | undefined)[] {
-  const dates: (number | undefined)[] = []
-  let nextMs: number | undefined
-  for (const { programDateTime, durationS, isDiscontinuity } of segments) {
-    const ms: number | undefined = programDateTime?.ms ?? (isDiscontinuity ? undefined : nextMs)
-    dates.push(ms)
+  const firstDated = segments.findIndex(({ programDateTime }) => programDateTime !== undefined)
+  const untilFirstS = durationOfSegmentsS({ segments: segments.slice(0, Math.max(0, firstDated)) })
+  const firstMs = segments[firstDated]?.programDateTime?.ms
+  let nextMs = firstMs === undefined ? undefined : firstMs - untilFirstS * 1000
+  return segments.map(({ programDateTime, durationS }) => {
+    const ms = programDateTime?.ms ?? nextMs
     nextMs = ms === undefined ? undefined : ms + durationS * 1000
-  }
-  for (let index = segments.length - 2; index >= 0; index--) {
-    const after = dates[index + 1]
-    const isSevered = segments[index + 1]?.isDiscontinuity ?? true
-    if (dates[index] !== undefined || after === undefined || isSevered) continue
-    dates[index] = after - (segments[index]?.durationS ?? 0) * 1000
-  }
-  return dates
+    return ms
+  })
 }

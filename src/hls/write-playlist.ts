@@ -16,6 +16,8 @@ export function writePlaylist(playlist: MasterPlaylist | MediaPlaylist): string 
 function mediaLines(playlist: MediaPlaylist): string[] {
   const { targetDurationS, partTargetS, mediaSequence, discontinuitySequence, skip } = playlist
   const lines = headLines(playlist)
+  // Among the tags of the header: below them they would belong to the first segment.
+  lines.push(...playlist.otherTags.map(oneLine))
   lines.push(`#EXT-X-TARGETDURATION:${targetDurationS}`)
   if (playlist.serverControl !== undefined) lines.push(serverControlLine(playlist.serverControl))
   if (partTargetS !== undefined) lines.push(`#EXT-X-PART-INF:PART-TARGET=${formatSeconds(partTargetS)}`)
@@ -23,7 +25,6 @@ function mediaLines(playlist: MediaPlaylist): string[] {
   if (discontinuitySequence > 0) lines.push(`#EXT-X-DISCONTINUITY-SEQUENCE:${discontinuitySequence}`)
   if (playlist.playlistType !== undefined) lines.push(`#EXT-X-PLAYLIST-TYPE:${playlist.playlistType}`)
   if (playlist.iFramesOnly) lines.push('#EXT-X-I-FRAMES-ONLY')
-  lines.push(...playlist.otherTags.map(oneLine))
   if (skip !== undefined) {
     const removed = skip.recentlyRemovedDateRanges.join('\t')
     const attributes = [unquoted('SKIPPED-SEGMENTS', skip.segments)]

@@ -49,16 +49,19 @@ function writeHead(lines: string[], head: SegmentHead, inEffect: InEffect): void
   for (const part of head.parts) lines.push(partLine(part))
 }
 
-/** A format that is no longer in effect can only be ended together with all others. */
+/**
+ * A key takes the place of the one of its format. A format can only be ended together with all others, and so they are
+ * all written again when one has gone or they stand in another order.
+ */
 function writeKeys(lines: string[], keys: readonly Key[], inEffect: InEffect): void {
   const before = inEffect.keys
   if (keys === before) return
   inEffect.keys = keys
-  const isEnded = before.some(({ keyFormat }) => !keys.some((key) => key.keyFormat === keyFormat))
-  if (isEnded) lines.push('#EXT-X-KEY:METHOD=NONE')
-  for (const key of keys) {
-    const isKnown = !isEnded && before.some((each) => isSameKey(each, key))
-    if (!isKnown) lines.push(writeKey('EXT-X-KEY', key))
+  const isContinued = before.every(({ keyFormat }, index) => keys[index]?.keyFormat === keyFormat)
+  if (!isContinued) lines.push('#EXT-X-KEY:METHOD=NONE')
+  for (const [index, key] of keys.entries()) {
+    const known = isContinued ? before[index] : undefined
+    if (known === undefined || !isSameKey(known, key)) lines.push(writeKey('EXT-X-KEY', key))
   }
 }
 
