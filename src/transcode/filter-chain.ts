@@ -10,13 +10,13 @@ const VIDEO_FILTERS: ReadonlySet<string> = new Set([
   ...['yadif_cuda', 'bwdif_cuda', 'scale_npp', 'scale_qsv', 'deinterlace_qsv', 'vpp_qsv'],
 ])
 const AUDIO_FILTERS: ReadonlySet<string> = new Set([
-  ...['aresample', 'aformat', 'volume', 'loudnorm', 'dynaudnorm', 'acompressor', 'alimiter', 'pan', 'channelmap'],
+  ...['aresample', 'aformat', 'volume', 'loudnorm', 'dynaudnorm', 'acompressor', 'alimiter', 'channelmap'],
   ...['highpass', 'lowpass', 'atempo', 'anull'],
 ])
 const FILTERS_MAX = 16
 
 /** What an argument of a filter may be made of: no paths, no escapes, no labels, no graph of several chains. */
-const PIECE = /^(?:[a-z][a-z0-9_]{0,31}=)?[A-Za-z0-9_.+*()<>|&^%-][A-Za-z0-9_.+*/()<>|&^%, -]{0,200}$/
+const PIECE = /^(?:[a-z][a-z0-9_]{0,31}=)?[A-Za-z0-9_.+*()<>|&^%-][A-Za-z0-9_.+*/()<>|&^%,-]{0,200}$/
 
 /** Why this chain of filters may not be used, in words; undefined when it may. */
 export function filterChainProblem(chain: string, kind: 'video' | 'audio'): string | undefined {
