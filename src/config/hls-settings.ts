@@ -38,6 +38,16 @@ export const hls = {
     'bytes',
     { minimum: 16_777_216, maximum: 17_179_869_184 },
   ),
+  hlsCacheBytesMax: integer(
+    {
+      name: 'HLS_CACHE_BYTES',
+      group: 'hls',
+      doc: 'Segments of a proxied HLS source that are kept in memory, for each stream, so that each is fetched once however many viewers read it.',
+    },
+    67_108_864,
+    'bytes',
+    { minimum: 8_388_608, maximum: 17_179_869_184 },
+  ),
   hlsSpill: boolean(
     {
       name: 'HLS_SPILL',
