@@ -36,6 +36,7 @@ import { serviceApi } from './proxy/services/api/service-api.ts'
 import { openServices } from './proxy/services/open-services.ts'
 import { addServiceMetrics } from './proxy/services/service-metrics.ts'
 import type { SlateMaker } from './streams/outage.ts'
+import { Spill } from './streams/packager/spill.ts'
 import { createSlateMaker } from './streams/slate/slate-maker.ts'
 import { createSlateRenderer } from './streams/slate/slate-renderer.ts'
 import { ConnectionBudget } from './streams/connection-budget.ts'
@@ -90,14 +91,9 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
       addTunnelMetrics(registers, { tunnels: () => tunnels.service, running: () => traffic.running })
     },
   })
-  const switches = starting.use(new SwitchLog({ store, clock, log, receiptsKept: config.switchesKept }))
-  const captures = starting.use(await openCaptures(config, log))
   const [network, policy] = [{ clock }, gatewayPolicy(config)]
-  const processes = starting.use(newProcesses({ config, log }))
-  const transcoding = await openTranscoding(config, processes)
-  const parts = { config, log, events, metrics, store, secret, network, policy, captures, switches, transcoding }
-  const streams = starting.use(newStreams(parts))
-  await streams.restore()
+  const hall = await openStreams({ config, log, events, metrics, store, secret, network, policy }, starting)
+  const { streams, switches, captures, transcoding } = hall
   const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
   const tunnels = await openTunnels({ config, log, store, events }, starting)
   const access = createAccess({ ...config, mode: token.mode, secret, keys: tunnels.keys })
@@ -154,9 +150,35 @@ async function apiTokenOf({ apiToken, host, apiAuth, dataDirectory }: Config): P
 interface StreamParts extends GatewayOptions, Pick<StreamsOptions, 'events' | 'metrics' | 'store' | 'secret'> {
   readonly network: StreamsOptions['network']
   readonly policy: GroupPolicy
-  readonly captures: CaptureFiles
+}
+
+interface StreamsHall {
+  readonly streams: Streams
   readonly switches: SwitchLog
+  readonly captures: CaptureFiles
   readonly transcoding: TranscodingContext
+}
+
+/** The streams as they were, and what they work with. */
+async function openStreams(parts: StreamParts, starting: AsyncDisposableStack): Promise<StreamsHall> {
+  const { config, log, store } = parts
+  const switches = starting.use(new SwitchLog({ store, clock, log, receiptsKept: config.switchesKept }))
+  const captures = starting.use(await openCaptures(config, log))
+  const transcoding = await openTranscoding(config, starting.use(newProcesses(parts)))
+  const spill = openSpill(config, log)
+  if (spill !== undefined) starting.use(spill)
+  const streams = starting.use(
+    new Streams({
+      ...{ ...parts, clock, defaults: config, limits: config, random: systemRandom },
+      ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
+      ...{ slates: slateMaker(config, log), captures, spill, recordSwitch: (receipt) => switches.record(receipt) },
+      ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
+      viewersPerStreamMax: config.maxViewersPerStream,
+      createTranscoded: (options) => new TranscodedStream(options, transcoding),
+    }),
+  )
+  await streams.restore()
+  return { streams, switches, captures, transcoding }
 }
 
 /** The gateway's children; those that an earlier run left behind are ended. */
@@ -165,15 +187,9 @@ function newProcesses({ config, log }: GatewayOptions): Processes {
   return new Processes({ directory, clock, log, limits: { transcoder: encodersMax(config) } })
 }
 
-function newStreams({ config, log, captures, switches, transcoding, ...parts }: StreamParts): Streams {
-  return new Streams({
-    ...{ ...parts, clock, log, defaults: config, limits: config, random: systemRandom },
-    ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
-    ...{ slates: slateMaker(config, log), captures, recordSwitch: (receipt) => switches.record(receipt) },
-    ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
-    viewersPerStreamMax: config.maxViewersPerStream,
-    createTranscoded: (options) => new TranscodedStream(options, transcoding),
-  })
+function openSpill({ hlsSpill, hlsSpillBytesMax, dataDirectory }: Config, log: Log): Spill | undefined {
+  if (!hlsSpill) return undefined
+  return new Spill({ directory: join(dataDirectory, 'hls'), bytesMax: hlsSpillBytesMax, log })
 }
 
 interface TunnelParts extends GatewayOptions {

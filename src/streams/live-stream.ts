@@ -302,9 +302,9 @@ export class LiveStream implements Stream {
   #stop(reason: StopReason): void {
     if (this.#phase === 'idle') return
     this.#phase = 'idle'
-    for (const timer of [this.#graceTimer, this.#startTimer]) timer?.cancel()
-    this.#graceTimer = undefined
-    this.#startTimer = undefined
+    this.#graceTimer?.cancel()
+    this.#startTimer?.cancel()
+    this.#graceTimer = this.#startTimer = undefined
     this.#outage.end()
     this.#group.dispatch({ kind: 'stopped' })
     this.#sources.stop()
@@ -370,6 +370,7 @@ export class LiveStream implements Stream {
     if (this.#phase === 'starting') this.#reporter.started(this.#group.source(id), this.viewerCount)
     this.#phase = 'live'
     this.#switches.sourceArrived(entry)
+    this.#hls.sourceChanged()
     this.#group.dispatch({ kind: 'candidate_succeeded', id, epoch })
   }
 

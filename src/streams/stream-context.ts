@@ -8,6 +8,7 @@ import type { ConnectionBudget } from './connection-budget.ts'
 import type { Decoders } from './detect/decoders.ts'
 import type { DetectionLimits } from './detect/policy.ts'
 import type { SlateMaker } from './outage.ts'
+import type { Spill } from './packager/spill.ts'
 import type { SwitchReceipt } from './receipts/receipt.ts'
 import type { StreamRequest } from './service.ts'
 import type { SourceNetwork, SourceTransport } from './sources/http-client.ts'
@@ -34,6 +35,8 @@ export interface StreamContext {
   readonly captures: CaptureSink
   /** Undefined where none can be made. */
   readonly slates: SlateMaker | undefined
+  /** Where segments go that are too many for the memory; undefined: nowhere. */
+  readonly spill: Spill | undefined
 }
 
 /** What one stream is given beside that. */
@@ -66,6 +69,10 @@ export interface StreamLimits extends DetectionLimits {
   readonly vodViewerStallMs: number
   readonly graceMs: number
   readonly hlsClientIdleMs: number
+  readonly hlsSegmentMs: number
+  readonly hlsPartMs: number
+  readonly hlsDvrMs: number
+  readonly hlsBufferBytesMax: number
   readonly standbyCheckMs: number
   readonly probeIntervalMs: number
   readonly bufferBytesMax: number

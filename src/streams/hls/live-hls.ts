@@ -5,6 +5,7 @@ import type { Json } from '../../store/store.ts'
 import type { ConnectionLease } from '../connection-budget.ts'
 import { NO_CONNECTION_LEFT } from '../failures.ts'
 import type { Container } from '../framing/framing.ts'
+import { Packager } from '../packager/packager.ts'
 import type { SwitchReceipt } from '../receipts/receipt.ts'
 import type { StreamRing } from '../ring.ts'
 import type { StreamRequest } from '../service.ts'
@@ -55,6 +56,7 @@ export class LiveHls {
   readonly leg: Leg
   readonly #side: HlsSide
   #proxy: HlsProxy | undefined
+  #packager: Packager | undefined
   #lease: ConnectionLease | undefined
   #openTimer: Timer | undefined
   #bytesReceivedBefore = 0
@@ -105,6 +107,12 @@ export class LiveHls {
     this.#side.switched(receipt)
   }
 
+  /** Another source delivers from here on. */
+  sourceChanged(): void {
+    // Joined seamlessly, it goes on with what was there before.
+    if (!this.#options.request().seamless) this.#packager?.interrupt()
+  }
+
   /** The request has changed. */
   arrange(): void {
     this.#side.arrange()
@@ -114,10 +122,20 @@ export class LiveHls {
   stop(): void {
     this.#takeOffAir()
     this.#side.stop()
+    this.#packager = undefined
   }
 
   #createPackager(memory: Json | undefined): RunningHls {
-    throw noHls(`not wired yet ${String(memory)}`)
+    const { spill, cannotServe } = this.#options
+    const packager = new Packager({
+      ...this.#options,
+      ...{ memory, spill: spill?.forStream(), failure: cannotServe },
+      createMuxer: () => {
+        throw noHls('fragmented MP4 is not there yet')
+      },
+    })
+    this.#packager = packager
+    return packager
   }
 
   #createProxy(memory: Json | undefined): RunningHls {
