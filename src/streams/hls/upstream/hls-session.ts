@@ -34,6 +34,12 @@ export interface SessionFetch {
   readonly timeouts?: FetchTimeouts
 }
 
+/** What following a playlist takes of a session. */
+export type PlaylistSession = Pick<HlsSession, 'fetch' | 'entryUrl' | 'entryAnswered' | 'entryFailed' | 'timeouts'>
+
+/** What reading segments takes of a session. */
+export type SegmentSession = Pick<HlsSession, 'key' | 'open' | 'timeouts'>
+
 const NEVER_ABORTED = new AbortController().signal
 
 /**

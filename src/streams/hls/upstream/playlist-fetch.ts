@@ -3,7 +3,7 @@ import { PlaylistError } from '../../../hls/playlist.ts'
 import type { MasterPlaylist, MediaPlaylist } from '../../../hls/playlist.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import { PLAYLIST_BYTES_MAX } from './hls-session.ts'
-import type { HlsSession } from './hls-session.ts'
+import type { PlaylistSession } from './hls-session.ts'
 import type { FetchTimeouts } from './resource.ts'
 
 /** Of what came instead of a playlist, so many characters are shown. */
@@ -22,7 +22,7 @@ export type PlaylistAnswer =
 
 /** Fetches and reads one playlist. Never rejects; what is no playlist is `playlist_invalid`. */
 export async function fetchPlaylist(
-  session: HlsSession,
+  session: Pick<PlaylistSession, 'fetch'>,
   url: string,
   signal: AbortSignal,
   timeouts?: FetchTimeouts,

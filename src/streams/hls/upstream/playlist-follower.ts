@@ -1,7 +1,7 @@
 import type { MediaPlaylist } from '../../../hls/playlist.ts'
 import type { Clock, Timer } from '../../../lib/clock.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
-import type { HlsSession } from './hls-session.ts'
+import type { PlaylistSession } from './hls-session.ts'
 import { fetchPlaylist } from './playlist-fetch.ts'
 import type { LoadedPlaylist, PlaylistAnswer } from './playlist-fetch.ts'
 import { nextSequenceOf, progressOf } from './playlist-progress.ts'
@@ -48,7 +48,7 @@ export interface FollowerListener {
 }
 
 export interface FollowerOptions {
-  readonly session: HlsSession
+  readonly session: PlaylistSession
   /** Absolute; undefined: the session's entry, wherever that is each time. */
   readonly url: string | undefined
   /** One that was loaded already, so that it is not asked for twice. */

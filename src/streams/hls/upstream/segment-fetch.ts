@@ -192,7 +192,10 @@ export class SegmentFetch {
 }
 
 const EMPTY: SourceFailure = { kind: 'segment_invalid', message: 'sent an empty segment' }
-const CLOSED: SegmentPiece & SegmentAnswer = { kind: 'failed', failure: { kind: 'aborted', message: 'the reader was closed' } }
+const CLOSED: SegmentPiece & SegmentAnswer = {
+  kind: 'failed',
+  failure: { kind: 'aborted', message: 'the reader was closed' },
+}
 
 function pieceOf(state: FetchState): SegmentPiece {
   return state.kind === 'failed' ? state : { kind: 'end' }

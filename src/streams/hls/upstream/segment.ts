@@ -1,11 +1,11 @@
 import type { ByteRange } from '../../../hls/playlist.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
-import type { HlsSession } from './hls-session.ts'
+import type { SegmentSession } from './hls-session.ts'
 
 /** What is fetched once however many read it: a segment, a part, a media initialisation section or a key. */
 export interface SegmentRequest {
   /** Whose it is: cookies, headers and the hosts that may be private. Sessions are told apart by `session.key`. */
-  readonly session: HlsSession
+  readonly session: SegmentSession
   /** Absolute. */
   readonly url: string
   /** When the playlist gave one: exactly these bytes. */
