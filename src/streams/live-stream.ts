@@ -165,9 +165,7 @@ export class LiveStream implements Stream {
       container: () => this.#feed.container,
       ring: this.#output.ring,
       countBytes: (bytes) => this.#countBytes(bytes),
-      countSegment: () => {
-        this.#counters.segmentsServed += 1
-      },
+      counters: this.#counters,
       onCame: (client) => this.#reporter.clientConnected(client, this.viewerCount),
       onLeft: (client) => this.#consumers.left(client),
       onWanted: () => this.start(),

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { HoldfastError } from '../../lib/errors.ts'
 import type { ClientSnapshot, StreamRequest, StreamService, StreamSnapshot, ViewRequest } from '../service.ts'
 import type { HlsViewRequest } from '../hls/hls-output.ts'
@@ -43,10 +44,7 @@ export function fakeStreamService(): FakeStreamService {
       streams.set(streamId, { ...snapshotOf(streamId, request, created), ...streams.get(streamId), request })
       return counted(existing(streamId))
     },
-    get: (streamId) => {
-      const stream = streams.get(streamId)
-      return stream === undefined ? undefined : counted(stream)
-    },
+    get: (streamId) => (streams.has(streamId) ? counted(existing(streamId)) : undefined),
     list: () => [...streams.values()].map(counted),
     delete: async (streamId) => {
       clients = clients.filter((client) => client.streamId !== streamId)
@@ -77,17 +75,19 @@ export function fakeStreamService(): FakeStreamService {
         throw new HoldfastError('upstream_unreachable', `http://user:pass@${stream.streamId}/ could not be reached`)
       }
       views.push(request)
-      request.response.writeHead(200, { 'content-type': 'video/mp2t' })
-      request.response.end('media')
+      answer(request.response, 'video/mp2t', 'media')
     },
     serveHls: async (request) => {
       existing(request.streamId)
       hlsRequests.push(request)
-      request.response.writeHead(200, { 'content-type': 'application/vnd.apple.mpegurl' })
-      request.response.end('#EXTM3U')
+      answer(request.response, 'application/vnd.apple.mpegurl', '#EXTM3U')
     },
     totals: { bytesServed: 1000, bytesReceived: 500, switches: 3, upstreamConnections: 1, clientsEver: 7 },
   }
+}
+
+function answer(response: ServerResponse, contentType: string, body: string): void {
+  response.writeHead(200, { 'content-type': contentType }).end(body)
 }
 
 function snapshotOf(streamId: string, request: StreamRequest, order: number): StreamSnapshot {

@@ -12,6 +12,7 @@ import type { StreamRequest } from '../service.ts'
 import type { SessionFailure } from '../sources/session.ts'
 import { operatorHostsOf } from '../sources/source-list.ts'
 import type { StreamOptions } from '../stream-context.ts'
+import type { StreamCounters } from '../stream-counters.ts'
 import type { StreamGroup } from '../stream-group.ts'
 import type { Leg } from '../stream-legs.ts'
 import { isHlsUrl } from '../stream-kind.ts'
@@ -35,7 +36,7 @@ export interface LiveHlsOptions extends Omit<StreamOptions, 'request' | 'memory'
   readonly ring: StreamRing
   /** What viewers of the continuous stream read. */
   readonly container: () => Container | undefined
-  readonly countSegment: () => void
+  readonly counters: StreamCounters
   readonly onCame: (client: HlsClient) => void
   readonly onLeft: (client: HlsClient) => void
   readonly onWanted: () => void
@@ -62,9 +63,15 @@ export class LiveHls {
   #bytesReceivedBefore = 0
 
   constructor(options: LiveHlsOptions) {
-    const { limits } = options
+    const { limits, counters } = options
     this.#options = options
-    this.clients = new HlsClients({ ...options, idleMs: limits.hlsClientIdleMs })
+    this.clients = new HlsClients({
+      ...options,
+      idleMs: limits.hlsClientIdleMs,
+      countSegment: () => {
+        counters.segmentsServed += 1
+      },
+    })
     this.#side = new HlsSide({
       ...options,
       clients: this.clients,
