@@ -9,8 +9,8 @@ export interface UnitReaderOptions {
   readonly onUnit: UnitListener
   /** Another set of streams from here on, in the order of the PMT; what is left of the old ones was given before. */
   readonly onStreams?: (streams: readonly ElementaryStream[]) => void
-  /** Which streams are read; all of audio, video and ID3 without it. */
-  readonly isWanted?: (stream: ElementaryStream) => boolean
+  /** Which streams of the programme are read; all of audio, video and ID3 without it. */
+  readonly select?: (streams: readonly ElementaryStream[]) => readonly ElementaryStream[]
 }
 
 /**
@@ -53,8 +53,8 @@ export class UnitReader {
   }
 
   #follow(): void {
-    const isWanted = this.#options.isWanted ?? isMedia
-    const streams = this.#tables.chosen?.pmt.streams.filter((stream) => isWanted(stream)) ?? []
+    const media = this.#tables.chosen?.pmt.streams.filter(isMedia) ?? []
+    const streams = this.#options.select?.(media) ?? media
     this.#isTable.fill(0)
     this.#isTable[PID_PAT] = 1
     for (const { pmtPid } of this.#tables.entries) this.#isTable[pmtPid] = 1
