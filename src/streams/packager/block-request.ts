@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../lib/errors.ts'
-import type { PlaylistState } from './media-playlist.ts'
+import type { OpenSegment } from './segment.ts'
 
 /** What a request for a playlist waits for: `_HLS_msn` and `_HLS_part` (draft-pantos-hls-rfc8216bis §6.2.5.2). */
 export interface BlockRequest {
@@ -8,13 +8,21 @@ export interface BlockRequest {
   readonly part: number | undefined
 }
 
+/** What a rendition has. */
+export interface Progress {
+  /** After the newest complete segment. */
+  readonly nextSequence: number
+  /** The segment at work, where its parts can be had. */
+  readonly open: Pick<OpenSegment, 'sequence' | 'parts'> | undefined
+}
+
 /** A request may ask for segments up to so many ahead of the newest. */
 const AHEAD_MAX = 2
 
 /** Undefined where nothing is waited for. Throws hls_invalid_request for what is no number, or absurdly far ahead. */
 export function blockRequest(
   query: Readonly<Record<string, string>>,
-  { nextSequence }: Pick<PlaylistState, 'nextSequence'>,
+  { nextSequence }: Pick<Progress, 'nextSequence'>,
 ): BlockRequest | undefined {
   const sequence = directive(query, '_HLS_msn')
   const part = directive(query, '_HLS_part')
@@ -32,11 +40,10 @@ export function blockRequest(
   return { sequence, part }
 }
 
-/** Whether a playlist of this state has what was asked for. */
-export function isAnswerable({ sequence, part }: BlockRequest, state: PlaylistState): boolean {
-  if (sequence < state.nextSequence) return true
-  if (part === undefined || state.open === undefined || sequence > state.open.sequence) return false
-  return part < state.open.parts.length
+/** Whether a playlist has what was asked for. */
+export function isAnswerable({ sequence, part }: BlockRequest, { nextSequence, open }: Progress): boolean {
+  if (sequence < nextSequence) return true
+  return part !== undefined && open?.sequence === sequence && part < open.parts.length
 }
 
 function directive(query: Readonly<Record<string, string>>, name: string): number | undefined {

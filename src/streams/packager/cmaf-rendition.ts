@@ -5,28 +5,53 @@ import { CONTENT_TYPE_MP4, StoredMedia } from './stored-media.ts'
 
 export interface CmafRenditionOptions {
   readonly muxer: FragmentSource
-  /** Duration of a part, seconds: parts are at most so long. */
+  /** Parts are at most so long, seconds. */
   readonly partS: number
-  /** Begins the names of what is made, so that they are never used again. */
-  readonly run: string
-  /** The rendition's number in this run. */
-  readonly generation: number
+  /** Names begin with it, so that they are never used again: no other rendition may have it. */
+  readonly namePrefix: string
+  /** Media sequence number of the first segment. */
+  readonly firstSequence: number
+  /** A segment is complete. */
+  readonly onSegment: (sequence: number, segment: CmafSegment) => void
+}
+
+/** Where the transport stream was cut. */
+export interface Boundary {
+  /** The segment ends before this time, 90 kHz, 0 to 2^33 − 1; undefined: with all that there is. */
+  readonly dts: number | undefined
+  /** Of the segment of the transport stream that ends there. */
+  readonly durationS: number
 }
 
 const TICKS_PER_SECOND = 90_000
+/** Times of fragments are compared with this to spare, 90 kHz. */
+const TOLERANCE_TICKS = 90
+/** The timeline has jumped where a boundary is this much further away than the segment is long. */
+const JUMP_TICKS = 2 * TICKS_PER_SECOND
+/** Segments that may wait for their fragmented MP4: then it is taken that nothing comes. */
+const BOUNDARIES_MAX = 3
 
-/** The stream as fragmented MP4: parts as soon as they are complete, and segments where the transport stream is cut. */
+/**
+ * The stream as fragmented MP4: parts as soon as they are complete, and segments where the transport stream is cut. It is a
+ * little behind, since a fragment is complete only when all of its tracks are.
+ */
 export class CmafRendition {
   readonly #options: CmafRenditionOptions
+  readonly #boundaries: Boundary[] = []
   #parts: CmafPart[] = []
   #init: CmafInitFile | undefined
   #segmentInit: CmafInitFile | undefined
   #initId = -1
   #sequence: number
 
-  constructor(options: CmafRenditionOptions, sequence: number) {
+  constructor(options: CmafRenditionOptions) {
     this.#options = options
-    this.#sequence = sequence
+    this.#sequence = options.firstSequence
+  }
+
+  /** Media sequence number of the segment at work. */
+  get sequence(): number {
+    return this.#sequence
   }
 
   /** Of the segment at work. */
@@ -44,75 +69,97 @@ export class CmafRendition {
     return this.#nameOf(`${this.#sequence}.${this.#parts.length}.m4s`)
   }
 
-  /** What is made from here on needs another initialisation segment: the segment at work has to end. */
-  get isSetUpChanging(): boolean {
-    return this.#parts.length > 0 && (this.#options.muxer.isLastOfInit || this.#isOtherInit())
+  /** What comes needs another initialisation segment, and the transport stream has not been cut there. */
+  get needsCut(): boolean {
+    return this.#boundaries.length === 0 && this.#isSetUpChanging
   }
 
+  /** Takes whole packets. */
   push(packets: Buffer, joinOffsets: readonly number[]): void {
     this.#options.muxer.push(packets, joinOffsets)
   }
 
-  /**
-   * Makes parts of what is complete; nothing from `undecidedDts` on (90 kHz, 0 to 2^33 − 1), where a segment may begin.
-   * True when there is a new one.
-   */
-  takeParts(undecidedDts: number | undefined): boolean {
-    const { muxer, partS } = this.#options
-    let isAny = false
-    while (muxer.bufferedS >= partS && !this.isSetUpChanging) {
-      if (!this.#takePart(undecidedDts === undefined ? undefined : this.#unwrapped(undecidedDts))) break
-      isAny = true
-    }
-    return isAny
+  /** The segment at work, or one that comes after it, ends there. */
+  cut(boundary: Boundary): void {
+    this.#boundaries.push(boundary)
   }
 
-  /**
-   * Ends the segment at work before `dts` (90 kHz, 0 to 2^33 − 1), or where the set-up or the timeline changes. A gap of the
-   * transport stream's duration where nothing could be made of it.
-   */
-  endSegment(dts: number, durationS: number): CmafSegment {
-    const { muxer } = this.#options
-    const untilDts = this.#unwrapped(dts)
-    while (!this.#isSegmentOver() && (muxer.isLastOfInit || (muxer.nextDts ?? untilDts) < untilDts)) {
-      if (!this.#takePart(muxer.isLastOfInit ? undefined : untilDts)) break
-    }
-    return this.#finish(durationS)
-  }
-
-  /** Ends the segment at work with everything that is there. Nothing more can be pushed. */
-  end(durationS: number): CmafSegment {
+  /** Nothing more comes: all that was pushed is complete, and the segment at work ends with it. */
+  end(durationS: number): void {
     this.#options.muxer.end()
-    while (!this.#isSegmentOver() && this.#takePart(undefined));
-    return this.#finish(durationS)
+    this.cut({ dts: undefined, durationS })
+    this.advance(undefined, 0)
+    while (this.#boundaries.length > 0) this.#finish()
   }
 
-  #finish(durationS: number): CmafSegment {
-    const parts = this.#parts
-    this.#parts = []
-    this.#segmentInit = undefined
-    const pieces = parts.flatMap(({ media }) => (media.content.kind === 'memory' ? media.content.pieces : []))
-    const media = new StoredMedia(this.#nameOf(`${this.#sequence}.m4s`), CONTENT_TYPE_MP4, pieces)
-    this.#sequence += 1
-    if (parts.length === 0) return { media, durationS, init: undefined, parts }
-    return { media, durationS: parts.reduce((sum, part) => sum + part.durationS, 0), init: this.#init, parts }
+  /**
+   * Makes parts and segments of what is complete. At `undecidedDts` (90 kHz, 0 to 2^33 − 1) a segment may begin, which is
+   * not known yet; a unit lasts `unitTicks`. True when there is something new.
+   */
+  advance(undecidedDts: number | undefined, unitTicks: number): boolean {
+    let isNew = false
+    while (this.#step(undecidedDts, unitTicks)) isNew = true
+    while (this.#boundaries.length > BOUNDARIES_MAX) {
+      this.#finish()
+      isNew = true
+    }
+    return isNew
   }
 
-  #isOtherInit(): boolean {
-    return this.#options.muxer.init?.id !== this.#initId
+  #step(undecidedDts: number | undefined, unitTicks: number): boolean {
+    const [boundary] = this.#boundaries
+    if (boundary === undefined) return !this.#isSetUpChanging && this.#takeWholePart(undecidedDts, unitTicks)
+    const { muxer } = this.#options
+    const { nextDts } = muxer
+    const untilDts = this.#untilDts(boundary)
+    const isReached = nextDts !== undefined && untilDts !== undefined && nextDts >= untilDts - TOLERANCE_TICKS
+    if (this.#isSegmentOver || isReached) {
+      this.#finish()
+      return true
+    }
+    if (nextDts === undefined) return false
+    const partDts = this.#partEnd(nextDts, unitTicks)
+    const endDts = Math.min(partDts, untilDts ?? partDts)
+    const bufferedDts = nextDts + muxer.bufferedS * TICKS_PER_SECOND
+    const isComplete = muxer.isLastOfInit || untilDts === undefined || bufferedDts >= endDts - TOLERANCE_TICKS
+    return isComplete && this.#take(endDts)
+  }
+
+  #takeWholePart(undecidedDts: number | undefined, unitTicks: number): boolean {
+    const { muxer, partS } = this.#options
+    const { nextDts } = muxer
+    if (nextDts === undefined || muxer.bufferedS < partS) return false
+    const endDts = this.#partEnd(nextDts, unitTicks)
+    if (undecidedDts !== undefined && endDts > this.#unwrapped(undecidedDts, nextDts)) return false
+    return this.#take(endDts)
+  }
+
+  /** Fragments have the units that begin before a time; the last of them is to end within the part. */
+  #partEnd(nextDts: number, unitTicks: number): number {
+    return nextDts + Math.max(1, Math.round(this.#options.partS * TICKS_PER_SECOND) - unitTicks + TOLERANCE_TICKS)
+  }
+
+  /** Undefined where the timeline jumps: what is left of the old one belongs to the segment. */
+  #untilDts({ dts, durationS }: Boundary): number | undefined {
+    const { nextDts } = this.#options.muxer
+    if (dts === undefined || nextDts === undefined) return undefined
+    const untilDts = this.#unwrapped(dts, nextDts)
+    const isNear = Math.abs(untilDts - nextDts) <= durationS * TICKS_PER_SECOND + JUMP_TICKS
+    return isNear || !this.#options.muxer.isLastOfInit ? untilDts : undefined
+  }
+
+  get #isSetUpChanging(): boolean {
+    return this.#parts.length > 0 && (this.#options.muxer.isLastOfInit || this.#isSegmentOver)
   }
 
   /** Whether the next fragment belongs to another initialisation segment than the segment at work. */
-  #isSegmentOver(): boolean {
-    return this.#parts.length > 0 && this.#isOtherInit()
+  get #isSegmentOver(): boolean {
+    const { init } = this.#options.muxer
+    return this.#parts.length > 0 && init !== undefined && init.id !== this.#initId
   }
 
-  /** One part, which ends at `untilDts` at the latest. */
-  #takePart(untilDts: number | undefined): boolean {
-    const { muxer, partS } = this.#options
-    if (muxer.nextDts === undefined) return false
-    const endDts = muxer.nextDts + Math.round(partS * TICKS_PER_SECOND)
-    const fragment = muxer.take({ untilDts: Math.min(endDts, untilDts ?? endDts) })
+  #take(untilDts: number): boolean {
+    const fragment = this.#options.muxer.take({ untilDts })
     if (fragment === undefined) return false
     this.#keep(fragment)
     return true
@@ -128,18 +175,33 @@ export class CmafRendition {
     this.#parts.push({ media, durationS, isIndependent })
   }
 
+  /** A segment of which nothing could be made is a gap as long as the one of the transport stream. */
+  #finish(): void {
+    const boundary = this.#boundaries.shift()
+    const parts = this.#parts
+    const init = this.#segmentInit
+    const sequence = this.#sequence
+    const pieces = parts.flatMap(({ media }) => (media.content.kind === 'memory' ? media.content.pieces : []))
+    const media = new StoredMedia(this.#nameOf(`${sequence}.m4s`), CONTENT_TYPE_MP4, pieces)
+    this.#parts = []
+    this.#segmentInit = undefined
+    this.#sequence += 1
+    const partsS = parts.reduce((sum, { durationS }) => sum + durationS, 0)
+    const durationS = parts.length === 0 ? (boundary?.durationS ?? 0) : partsS
+    this.#options.onSegment(sequence, { media, durationS, init, parts })
+  }
+
   #initFile({ id, bytes, codecs, width, height, frameRate }: CmafInit): CmafInitFile {
     const media = new StoredMedia(this.#nameOf(`init-${id}.mp4`), CONTENT_TYPE_MP4, [bytes])
     return { media, codecs, width, height, frameRate }
   }
 
   #nameOf(rest: string): string {
-    return `cmaf/${this.#options.run}.${this.#options.generation}-${rest}`
+    return `cmaf/${this.#options.namePrefix}-${rest}`
   }
 
-  /** The time on the muxer's timeline. */
-  #unwrapped(dts: number): number {
-    const next = this.#options.muxer.nextDts
-    return next === undefined ? dts : next + timestampStep(dts, wrapTimestamp(next))
+  /** A time of the transport stream on the muxer's timeline. */
+  #unwrapped(dts: number, nextDts: number): number {
+    return nextDts + timestampStep(dts, wrapTimestamp(Math.round(nextDts)))
   }
 }

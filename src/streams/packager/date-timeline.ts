@@ -1,29 +1,30 @@
-/** A segment's time may be moved by this share of the one before it, so that media time and the wall's clock stay together. */
+/** A segment's date may be moved by this share of the one before it, so that media time and the wall's clock stay together. */
 const SLEW = 0.005
+/** … and by this one when they are far apart: after an outage, or a start with media from before. */
+const FAST_SLEW = 0.02
+const FAR_APART_MS = 5_000
 
 /**
  * EXT-X-PROGRAM-DATE-TIME of segments that follow each other (RFC 8216 §4.3.2.6): each begins where the one before ended,
  * slowly drawn towards the time at which it arrived, because the source's clock is another one. It never goes back, and it
- * steps forward only where media was missing.
+ * steps forward only at a discontinuity.
  */
 export class DateTimeline {
   #startMs: number | undefined
   #durationMs = 0
 
-  /**
-   * Time of a segment whose first bytes arrived at `wallMs`, milliseconds since 1970-01-01 UTC. A lag of more than
-   * `stepMs`, or a discontinuity, makes it step.
-   */
-  begin(wallMs: number, isDiscontinuity: boolean, stepMs: number): number {
+  /** Date of a segment whose first bytes arrived at `wallMs`, both milliseconds since 1970-01-01 UTC. */
+  begin(wallMs: number, isDiscontinuity: boolean): number {
     const expectedMs = this.#startMs === undefined ? wallMs : this.#startMs + this.#durationMs
     const behindMs = wallMs - expectedMs
-    const slewMs = SLEW * this.#durationMs
-    const isStep = behindMs > stepMs || (isDiscontinuity && behindMs > 0)
+    const slewMs = (Math.abs(behindMs) > FAR_APART_MS ? FAST_SLEW : SLEW) * this.#durationMs
+    const isStep = isDiscontinuity && behindMs > 0
     this.#startMs = isStep ? wallMs : expectedMs + Math.max(-slewMs, Math.min(slewMs, behindMs))
     this.#durationMs = 0
     return this.#startMs
   }
 
+  /** The segment that began last was so long. */
   ended(durationMs: number): void {
     this.#durationMs = durationMs
   }

@@ -46,18 +46,21 @@ const VERSION_GAP = 8
 /** EXT-X-SKIP (bis §8). */
 const VERSION_SKIP = 9
 
-/** Segments of a state that a rendition has: fragmented MP4 begins when somebody has asked for it. */
-export function segmentsOf(state: PlaylistState, rendition: 'ts' | 'cmaf'): readonly Segment[] {
-  if (rendition === 'ts') return state.segments
-  const first = state.segments.findIndex(({ cmaf }) => cmaf?.init !== undefined)
-  return first < 0 ? [] : state.segments.slice(first)
+/**
+ * Segments of a state that a rendition has: fragmented MP4 begins when somebody has asked for it, and is a little behind.
+ */
+export function segmentsOf({ segments }: PlaylistState, rendition: 'ts' | 'cmaf'): readonly Segment[] {
+  if (rendition === 'ts') return segments
+  const first = segments.findIndex(({ cmaf }) => cmaf?.init !== undefined)
+  return first < 0 ? [] : segments.slice(first, 1 + segments.findLastIndex(({ cmaf }) => cmaf !== undefined))
 }
 
 /** A live media playlist (RFC 8216, low latency as in draft-pantos-hls-rfc8216bis for fragmented MP4). */
 export function mediaPlaylist(state: PlaylistState, form: PlaylistForm): MediaPlaylist {
   const { targetDurationS } = state
   const segments = segmentsOf(state, form.rendition)
-  const before = state.segments.slice(0, state.segments.length - segments.length)
+  const first = segments[0]?.sequence ?? state.nextSequence
+  const before = state.segments.filter(({ sequence }) => sequence < first)
   const isCmaf = form.rendition === 'cmaf'
   const skipped = form.isDelta ? skippable(segments, targetDurationS) : 0
   const open = isCmaf ? state.open : undefined
@@ -67,7 +70,7 @@ export function mediaPlaylist(state: PlaylistState, form: PlaylistForm): MediaPl
     version: skipped > 0 ? VERSION_SKIP : baseVersion,
     targetDurationS,
     isIndependentSegments: segments.every(({ isIndependent }) => isIndependent) && open?.isIndependent !== false,
-    mediaSequence: state.nextSequence - segments.length,
+    mediaSequence: first,
     discontinuitySequence: state.discontinuitySequence + before.filter(({ isDiscontinuity }) => isDiscontinuity).length,
     serverControl: serverControl(state, isCmaf),
     partTargetS: isCmaf ? state.partTargetS : undefined,

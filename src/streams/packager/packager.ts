@@ -8,6 +8,7 @@ import type { HlsRequest } from '../hls/hls-output.ts'
 import type { RunningHls } from '../hls/hls-side.ts'
 import type { StreamRing } from '../ring.ts'
 import { blockRequest, isAnswerable } from './block-request.ts'
+import type { Progress } from './block-request.ts'
 import { CMAF_PLAYLIST, masterPlaylist, TS_PLAYLIST } from './master-playlist.ts'
 import { mediaPlaylist, segmentsOf } from './media-playlist.ts'
 import type { PlaylistState } from './media-playlist.ts'
@@ -101,7 +102,8 @@ export class Packager implements RunningHls {
       if (slice !== undefined) this.#timeline.push(slice)
     }
     this.#observation = ring.observe((slice) => this.#timeline.push(slice))
-    options.onMemoryChanged()
+    // Whoever asks for the memory has to have this first.
+    queueMicrotask(() => options.onMemoryChanged())
   }
 
   get memory(): Json {
@@ -173,7 +175,7 @@ export class Packager implements RunningHls {
   async #servePlaylist(exchange: HlsRequest, rendition: Rendition, base: string): Promise<void> {
     const { query, carried, response } = exchange
     if (!(await this.#awaitFirst(rendition, response))) return
-    if (!(await this.#awaitAsked(exchange))) return
+    if (!(await this.#awaitAsked(exchange, rendition))) return
     this.#published()
     const isDelta = query['_HLS_skip'] === 'YES' || query['_HLS_skip'] === 'v2'
     const text = this.#rendered.text(`${rendition} ${base} ${isDelta}`, suffixOf(carried), () =>
@@ -240,13 +242,20 @@ export class Packager implements RunningHls {
    * Waits for what `_HLS_msn` and `_HLS_part` ask for; false when the client has left. During an outage it is answered with
    * what there is, which makes players ask again; the 503 of the draft would make them give up after some more.
    */
-  async #awaitAsked({ query, response }: HlsRequest): Promise<boolean> {
-    const asked = blockRequest(query, this.#state)
+  async #awaitAsked({ query, response }: HlsRequest, rendition: Rendition): Promise<boolean> {
+    const asked = blockRequest(query, this.#progress(rendition))
     if (asked === undefined) return true
-    const how = await this.#waiting.until(() => isAnswerable(asked, this.#state), this.#blockedMs, response)
+    const isThere = () => isAnswerable(asked, this.#progress(rendition))
+    const how = await this.#waiting.until(isThere, this.#blockedMs, response)
     if (how === 'gone') return false
     this.#refuseEnded()
     return true
+  }
+
+  #progress(rendition: Rendition): Progress {
+    const { window, open } = this.#timeline
+    if (rendition === 'ts') return { nextSequence: window.nextSequence, open: undefined }
+    return { nextSequence: open?.sequence ?? window.nextSequence, open }
   }
 
   /** A playlist tells the target duration; from now on it is the stream's. */

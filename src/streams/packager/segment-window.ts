@@ -102,10 +102,15 @@ export class SegmentWindow {
     this.#trim()
   }
 
+  /** A segment that playlists name. */
+  at(sequence: number): Segment | undefined {
+    return this.#segments[this.#segments.length - (this.#nextSequence - sequence)]
+  }
+
   /** A segment has been made as fragmented MP4 after the fact. */
   replace(segment: Segment): void {
     const index = this.#segments.length - (this.#nextSequence - segment.sequence)
-    if (this.#segments[index]?.sequence !== segment.sequence) return
+    if (this.#segments[index] === undefined) return
     this.#segments[index] = segment
     for (const media of mediaOf(segment)) this.name(media)
   }
@@ -166,10 +171,9 @@ export class SegmentWindow {
     let behindMs = 0
     for (let index = this.#segments.length - 1; index >= 0; index -= 1) {
       const segment = this.#segments[index]
-      if (segment?.cmaf === undefined) return
-      behindMs += segment.durationS * 1_000
+      behindMs += (segment?.durationS ?? 0) * 1_000
       if (behindMs <= PARTS_KEPT * 1_000 * this.#options.targetDurationS()) continue
-      if (segment.cmaf.parts.length === 0) return
+      if (segment?.cmaf === undefined || segment.cmaf.parts.length === 0) return
       for (const { media } of segment.cmaf.parts) this.#forget(media)
       this.#segments[index] = { ...segment, cmaf: { ...segment.cmaf, parts: [] } }
     }

@@ -16,7 +16,7 @@ export interface SegmentIdentity {
 export interface Segment extends SegmentIdentity {
   readonly durationS: number
   readonly ts: StoredMedia
-  /** Undefined before somebody asked for it. */
+  /** Undefined before somebody asked for it, and while it is not complete. */
   readonly cmaf: CmafSegment | undefined
 }
 
@@ -44,7 +44,7 @@ export interface CmafInitFile {
   readonly frameRate: number | undefined
 }
 
-/** A segment at work, as far as it can be had already. */
+/** A segment that is being made as fragmented MP4, as far as it can be had already. */
 export interface OpenSegment extends SegmentIdentity {
   readonly init: CmafInitFile | undefined
   readonly parts: readonly CmafPart[]

@@ -4,7 +4,7 @@ import { CmafRendition } from './cmaf-rendition.ts'
 import { CutPolicy } from './cut-policy.ts'
 import { DateTimeline } from './date-timeline.ts'
 import type { MediaBody } from './media-body.ts'
-import type { CmafSegment, OpenSegment, Segment, SegmentIdentity } from './segment.ts'
+import type { OpenSegment, Segment, SegmentIdentity } from './segment.ts'
 import { PacketRuns } from './packet-runs.ts'
 import { SegmentWindow } from './segment-window.ts'
 import type { WindowSpill } from './segment-window.ts'
@@ -45,8 +45,6 @@ export interface TimelineOptions {
 /** A segment that needs more than this share of the memory is cut wherever it is. */
 const SEGMENTS_IN_MEMORY_MIN = 8
 const TICKS_PER_SECOND = 90_000
-/** Media that is so late was missing for a while: dates step over the hole instead of being drawn after. */
-const DATE_STEP_MS = 5_000
 /** Media from before somebody asked for fragmented MP4 that is made into it after the fact, in target durations. */
 const CMAF_BACKLOG = 4
 
@@ -82,7 +80,7 @@ export class Timeline {
     })
     this.#segmenter = new TsSegmenter(this.#policy, {
       packets: (run, joinOffsets) => this.#cmaf?.push(run, joinOffsets),
-      needsDiscontinuity: () => this.#needsDiscontinuity || this.#cmaf?.isSetUpChanging === true,
+      needsDiscontinuity: () => this.#needsDiscontinuity || this.#cmaf?.needsCut === true,
       began: (segmentStart) => this.#began(segmentStart),
       ended: (body, durationTicks, next) => this.#ended(body, durationTicks / TICKS_PER_SECOND, next),
     })
@@ -102,28 +100,23 @@ export class Timeline {
     return this.#policy.longestGroupMs
   }
 
-  get hasCmaf(): boolean {
-    return this.#cmaf !== undefined
-  }
-
-  /** The segment at work; undefined before the first. */
+  /** The segment that is being made as fragmented MP4; undefined before the first. */
   get open(): OpenSegment | undefined {
-    if (this.#open === undefined) return undefined
-    return { ...this.#open, init: this.#cmaf?.init, parts: this.#cmaf?.parts ?? [] }
+    const cmaf = this.#cmaf
+    if (cmaf === undefined) return undefined
+    const { sequence, init, parts } = cmaf
+    const identity = this.#open?.sequence === sequence ? this.#open : this.window.at(sequence)
+    return identity === undefined ? undefined : { ...identity, init, parts }
   }
 
   /** Name of the part that comes next, if the segment at work has another. */
   get nextPartName(): string | undefined {
-    return this.#open === undefined ? undefined : this.#cmaf?.nextPartName
+    return this.open === undefined ? undefined : this.#cmaf?.nextPartName
   }
 
   push(slice: Slice): void {
     this.#segmenter.push(slice)
-    const cmaf = this.#cmaf
-    if (cmaf === undefined || this.#open === undefined) return
-    if (!cmaf.takeParts(this.#segmenter.undecidedDts)) return
-    this.#nameParts(cmaf)
-    this.#options.onChanged()
+    if (this.#cmaf !== undefined) this.#advance(this.#cmaf)
   }
 
   /** What comes next does not go on with what came: the stream was idle, or another source follows without a splice. */
@@ -139,30 +132,36 @@ export class Timeline {
     const backlog = this.#backlog()
     const cmaf = this.#createCmaf(backlog[0]?.sequence ?? this.window.nextSequence)
     this.#cmaf = cmaf
-    let before: Segment | undefined
-    for (const segment of backlog) {
+    for (const [index, segment] of backlog.entries()) {
+      if (index > 0) cmaf.cut({ dts: segment.dts, durationS: backlog[index - 1]?.durationS ?? 0 })
       pushPieces(cmaf, piecesOf(segment.ts))
-      // A unit is complete when the next one begins.
-      if (before !== undefined) this.window.replace(withCmaf(before, cmaf.endSegment(segment.dts, before.durationS)))
-      before = segment
+      cmaf.advance(undefined, this.#segmenter.unitTicks)
     }
+    const last = backlog.at(-1)
     if (this.#open === undefined) {
-      if (before !== undefined) this.window.replace(withCmaf(before, cmaf.end(before.durationS)))
+      if (last !== undefined) cmaf.end(last.durationS)
       this.#cmaf = this.#createCmaf(this.window.nextSequence)
-      return
+    } else {
+      if (last !== undefined) cmaf.cut({ dts: this.#open.dts, durationS: last.durationS })
+      pushPieces(cmaf, this.#segmenter.openPieces)
+      this.#advance(cmaf)
     }
-    pushPieces(cmaf, this.#segmenter.openPieces)
-    if (before !== undefined) this.window.replace(withCmaf(before, cmaf.endSegment(this.#open.dts, before.durationS)))
-    cmaf.takeParts(this.#segmenter.undecidedDts)
-    this.#nameParts(cmaf)
     this.#options.onChanged()
   }
 
-  #createCmaf(sequence: number): CmafRendition {
+  #createCmaf(firstSequence: number): CmafRendition {
     const { run, limits, createMuxer } = this.#options
     this.#generation += 1
-    const partS = limits.partMs / 1_000
-    return new CmafRendition({ muxer: createMuxer(), partS, run, generation: this.#generation }, sequence)
+    return new CmafRendition({
+      muxer: createMuxer(),
+      partS: limits.partMs / 1_000,
+      namePrefix: `${run}.${this.#generation}`,
+      firstSequence,
+      onSegment: (sequence, cmaf) => {
+        const segment = this.window.at(sequence)
+        if (segment !== undefined) this.window.replace({ ...segment, cmaf })
+      },
+    })
   }
 
   /** The latest segments that are in memory. */
@@ -182,7 +181,7 @@ export class Timeline {
   #began({ dts, isDiscontinuity, isIndependent, publishedAtMs }: SegmentStart): void {
     const { nowMs, wallMs } = this.#options
     const arrivedWallMs = wallMs() - (nowMs() - publishedAtMs)
-    const dateMs = this.#dates.begin(arrivedWallMs, isDiscontinuity, DATE_STEP_MS)
+    const dateMs = this.#dates.begin(arrivedWallMs, isDiscontinuity)
     this.#needsDiscontinuity = false
     this.#open = { sequence: this.window.nextSequence, dateMs, isDiscontinuity, isIndependent, dts }
   }
@@ -194,19 +193,22 @@ export class Timeline {
     this.#dates.ended(durationS * 1_000)
     const { run, onChanged } = this.#options
     const ts = new StoredMedia(`ts/${run}-${open.sequence}.ts`, CONTENT_TYPE_TS, body.pieces)
-    const cmaf = next === undefined ? this.#cmaf?.end(durationS) : this.#cmaf?.endSegment(next.dts, durationS)
-    this.window.add({ ...open, durationS, ts, cmaf })
+    this.window.add({ ...open, durationS, ts, cmaf: undefined })
+    if (next === undefined) this.#cmaf?.end(durationS)
+    else this.#cmaf?.cut({ dts: next.dts, durationS })
     onChanged()
+  }
+
+  #advance(cmaf: CmafRendition): void {
+    if (!cmaf.advance(this.#segmenter.undecidedDts, this.#segmenter.unitTicks)) return
+    this.#nameParts(cmaf)
+    this.#options.onChanged()
   }
 
   #nameParts(cmaf: CmafRendition): void {
     if (cmaf.init !== undefined) this.window.name(cmaf.init.media)
     for (const { media } of cmaf.parts) this.window.name(media)
   }
-}
-
-function withCmaf(segment: Segment, cmaf: CmafSegment): Segment {
-  return { ...segment, cmaf }
 }
 
 function piecesOf({ content }: StoredMedia): readonly Buffer[] {

@@ -94,6 +94,11 @@ export class TsSegmenter {
     return dts === NO_TIMESTAMP ? undefined : dts
   }
 
+  /** How long a unit of the leading stream lasts, 90 kHz. */
+  get unitTicks(): number {
+    return this.#unitTicks
+  }
+
   /** Everything since the segment at work began. */
   get openPieces(): readonly Buffer[] {
     return [...(this.#body?.pieces ?? []), ...(this.#group?.body.pieces ?? [])]
