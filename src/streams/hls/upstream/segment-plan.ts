@@ -31,6 +31,8 @@ export class UnreadableSegment extends Error {}
 
 /** A live programme is begun so many target durations from its end (RFC 8216 §6.3.3). */
 const START_TARGETS = 3
+/** However far back a live playlist would have players begin. */
+const START_TARGETS_MAX = 4
 /** Further behind the end than this, in target durations, reading goes on nearer to it. */
 const BEHIND_TARGETS_MAX = 8
 
@@ -112,12 +114,14 @@ function startIndex({ segments, start, hasEndList, targetDurationS }: MediaPlayl
   const totalS = segments.reduce((sum, { durationS }) => sum + durationS, 0)
   const defaultS = hasEndList ? 0 : totalS - START_TARGETS * targetDurationS
   const wantedS = start === undefined ? defaultS : start.timeOffsetS + (start.timeOffsetS < 0 ? totalS : 0)
-  // Nearer to the end than this there would be nothing to go on with.
+  // Nearer to the end there would be nothing to go on with; further away viewers would be late for nothing.
   const latestS = hasEndList ? totalS : totalS - targetDurationS
+  const earliestS = hasEndList ? 0 : totalS - START_TARGETS_MAX * targetDurationS
+  const startS = Math.max(earliestS, Math.min(wantedS, latestS))
   let beginsS = 0
   let index = 0
   for (const { durationS } of segments) {
-    if (beginsS + durationS > Math.min(wantedS, latestS) + 0.001) break
+    if (beginsS + durationS > startS + 0.001) break
     beginsS += durationS
     index += 1
   }
