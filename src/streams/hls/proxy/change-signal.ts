@@ -1,0 +1,64 @@
+import type { Clock } from '../../../lib/clock.ts'
+
+export interface WaitOptions {
+  /** On the clock; what is asked for is looked at a last time then. */
+  readonly deadlineMs: number
+  /** The player has left. */
+  readonly signal: AbortSignal
+}
+
+/** Lets any number of requests wait until something that they look at has changed. */
+export class ChangeSignal {
+  readonly #clock: Clock
+  #waiting: (() => void)[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Something has changed: whoever waits looks again. */
+  changed(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const wake of waiting) wake()
+  }
+
+  /** What `look` finds, as soon as it finds something; undefined at the deadline or when the signal aborts. */
+  async until<T>(look: () => T | undefined, { deadlineMs, signal }: WaitOptions): Promise<T | undefined> {
+    for (;;) {
+      const found = look()
+      if (found !== undefined) return found
+      const leftMs = deadlineMs - this.#clock.nowMs()
+      if (leftMs <= 0 || signal.aborted) return undefined
+      await this.#next(leftMs, signal)
+    }
+  }
+
+  #next(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        timer.cancel()
+        signal.removeEventListener('abort', leave)
+        resolve()
+      }
+      const leave = (): void => {
+        this.#waiting = this.#waiting.filter((each) => each !== wake)
+        wake()
+      }
+      const timer = this.#clock.schedule(ms, leave)
+      signal.addEventListener('abort', leave, { once: true })
+      this.#waiting.push(wake)
+    })
+  }
+}
+
+/** Aborts when the response closes; the player of one that is still being answered has left. */
+export function goneSignal(response: {
+  once(event: 'close', listener: () => void): unknown
+  readonly destroyed: boolean
+}): AbortSignal {
+  const gone = new AbortController()
+  if (response.destroyed) gone.abort()
+  else response.once('close', () => gone.abort())
+  return gone.signal
+}

@@ -1,0 +1,275 @@
+import type { MediaPlaylist } from '../../../hls/playlist.ts'
+import type { SourceFailure } from '../../sources/http-failure.ts'
+import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
+import { outputMaster } from './output-master.ts'
+import type { OutputMaster } from './output-master.ts'
+import type { ProxyMemory } from './proxy-memory.ts'
+import type { HlsProxyOptions, HlsProxySource } from './proxy-options.ts'
+import type { References } from './reference.ts'
+import { Sealer } from './seal-playlist.ts'
+import { SlotOutput } from './slot-output.ts'
+import { SourceRun } from './source-run.ts'
+import type { SourceSessions } from './source-sessions.ts'
+import { Stitch } from './stitch.ts'
+import type { Taken } from './stitch.ts'
+import { matchSlot } from './variant-match.ts'
+
+export interface PublisherOptions extends HlsProxyOptions {
+  readonly references: References
+  readonly sessions: SourceSessions
+  /** Something that requests may wait for has changed. */
+  readonly onChanged: () => void
+  /** A slot has segments that will be asked for soon. */
+  readonly onSegments: (slot: SlotOutput, run: SourceRun) => void
+}
+
+/** A playlist that nobody asked for within so many target durations, and this time, is followed no more. */
+const IDLE_TARGETS = 3
+const IDLE_MS_MIN = 8_000
+/** The memory is told to have changed at every so many segments. */
+const SEGMENTS_PER_MEMORY = 4
+/** Names of a finished programme are of no span: they stay when it is loaded again. */
+export const COMPLETE_SPAN = 0
+
+/** Publishes one source after another as one set of playlists: which is on air, which are followed, what they have become. */
+export class Publisher implements Disposable {
+  readonly #options: PublisherOptions
+  readonly #slots = new Map<number, SlotOutput>()
+  readonly #stitch: Stitch
+  #master: OutputMaster | null | undefined
+  #features: ProxyMemory['features']
+  #sealer: Sealer | undefined
+  /** Its playlists are published. */
+  #current: SourceRun | undefined
+  /** It takes over as soon as it has a playlist; until then the present source goes on. */
+  #incoming: SourceRun | undefined
+  #advancesUntold = 0
+  /** When a playlist last grew. */
+  advancedAtMs: number | undefined
+
+  constructor(options: PublisherOptions, memory: ProxyMemory | undefined) {
+    this.#options = options
+    this.#stitch = new Stitch(memory?.stitch)
+    this.#master = memory?.master
+    this.#features = memory?.features ?? {}
+  }
+
+  /** Undefined before the first source has answered; null when the entry is a media playlist. */
+  get master(): OutputMaster | null | undefined {
+    return this.#master
+  }
+
+  get stitch(): Stitch {
+    return this.#stitch
+  }
+
+  get current(): SourceRun | undefined {
+    return this.#current
+  }
+
+  get incoming(): SourceRun | undefined {
+    return this.#incoming
+  }
+
+  get slots(): ReadonlyMap<number, SlotOutput> {
+    return this.#slots
+  }
+
+  get memory(): ProxyMemory | undefined {
+    if (this.#master === undefined) return undefined
+    const features = { ...this.#features }
+    for (const [slot, output] of this.#slots) if (output.features !== undefined) features[slot] = output.features
+    return { version: 1, master: this.#master, stitch: this.#stitch.memory, features }
+  }
+
+  /** The slot of a number; undefined where the output has none of it. */
+  slot(number: number): SlotOutput | undefined {
+    const count = this.#master === undefined ? 0 : (this.#master?.slots.length ?? 1)
+    if (!Number.isInteger(number) || number < 0 || number >= count) return undefined
+    const known = this.#slots.get(number)
+    if (known !== undefined) return known
+    const output = new SlotOutput(this.#stitch.slot(number), this.#features[number])
+    this.#slots.set(number, output)
+    return output
+  }
+
+  /** Somebody wants a slot. False when the source on air has nothing for it. */
+  want(number: number): boolean {
+    const output = this.slot(number)
+    if (output === undefined) return false
+    output.lastAskedMs = this.#options.clock.nowMs()
+    this.#incoming?.follow(number)
+    return this.#current?.follow(number) ?? true
+  }
+
+  putOnAir(source: HlsProxySource, epoch: number): void {
+    const { sessions, clock } = this.#options
+    this.#incoming?.[Symbol.dispose]()
+    this.#incoming = undefined
+    const run = new SourceRun({
+      ...{ source, epoch, clock },
+      session: sessions.open(source),
+      match: (slot, master) => matchSlot(this.#master ?? undefined, slot, master),
+      listener: {
+        onEntry: (each) => this.#entered(each),
+        onPlaylist: (each, slots, followed) => this.#published(each, slots, followed),
+        onReset: () => (this.#options.hasAlternative() ? 'fail' : 'go_on'),
+        onFailed: (each, failure) => this.#failed(each, failure),
+      },
+    })
+    // A switch that no failure led to: players go on with what there is until the new source has something.
+    const goesOn = this.#current?.isAlive === true && this.#current.source.candidateId !== source.candidateId
+    if (goesOn) this.#incoming = run
+    else this.#takeOver(run)
+    const wanted = [...this.#slots].filter(([, slot]) => !this.#isIdle(slot)).map(([number]) => number)
+    // Whether it delivers has to show, also before a player asks for the first of its playlists.
+    for (const number of wanted.length === 0 ? [0] : wanted) run.follow(number)
+    run.start()
+    this.#options.onChanged()
+  }
+
+  stop(): void {
+    this.#incoming?.[Symbol.dispose]()
+    this.#incoming = undefined
+    this.#current?.[Symbol.dispose]()
+    this.#current = undefined
+    for (const slot of this.#slots.values()) slot.epoch = undefined
+    this.#options.onChanged()
+  }
+
+  /** Nobody can get this segment any more. True if players have been told of it. */
+  lost(name: string): boolean {
+    const found = [...this.#slots.values()].filter(({ timeline }) => timeline.lost(name))
+    if (found.length > 0) this.#options.onChanged()
+    return found.length > 0
+  }
+
+  [Symbol.dispose](): void {
+    this.stop()
+  }
+
+  #entered(run: SourceRun): void {
+    const playlist = run.entry?.playlist
+    if (this.#master === undefined && playlist !== undefined) {
+      this.#master = playlist.kind === 'media' ? null : this.#masterFrom(run, playlist)
+      if (this.#master === null) run.follow(0)
+      this.#options.onMemoryChanged()
+    }
+    this.#options.onChanged()
+  }
+
+  #masterFrom(run: SourceRun, playlist: Parameters<typeof outputMaster>[0]): OutputMaster {
+    const base = run.entry?.finalUrl ?? run.source.url
+    const sealer = this.#sealerOf(COMPLETE_SPAN, run.source.candidateId)
+    return outputMaster(
+      playlist,
+      (uri) => sealer.name('key', uri, base),
+      (uri) => sealer.name('data', uri, base),
+    )
+  }
+
+  #takeOver(run: SourceRun): void {
+    this.#current?.[Symbol.dispose]()
+    this.#current = run
+    if (this.#incoming === run) this.#incoming = undefined
+    const { candidateId, index } = run.source
+    this.#stitch.begin({ candidateId, sourceIndex: index })
+    for (const slot of this.#slots.values()) slot.epoch = undefined
+  }
+
+  #published(run: SourceRun, slots: readonly number[], followed: FollowedPlaylist): void {
+    if (run === this.#incoming) this.#takeOver(run)
+    if (run !== this.#current) return
+    for (const number of slots) {
+      const slot = this.slot(number)
+      if (slot === undefined || !run.isAlive) continue
+      if (this.#isIdle(slot) && slot.hasContent) this.#unfollow(run, number, slot)
+      else this.#publish(run, number, slot, followed)
+    }
+    this.#options.onChanged()
+  }
+
+  #unfollow(run: SourceRun, number: number, slot: SlotOutput): void {
+    slot.epoch = undefined
+    run.unfollow(number)
+  }
+
+  #publish(run: SourceRun, number: number, slot: SlotOutput, followed: FollowedPlaylist): void {
+    const { playlist, finalUrl } = followed
+    if (slot.complete !== undefined) {
+      slot.epoch = run.epoch
+      return
+    }
+    if (playlist.hasEndList && slot.epoch !== run.epoch) {
+      if (slot.timeline.nextSequence === 0) this.#publishComplete(run, slot, playlist, finalUrl)
+      else run.fail({ kind: 'playlist_ended', message: 'has a finished programme where a live one is wanted' })
+      return
+    }
+    const taken = this.#take(run, number, followed)
+    if (taken === 'reset') {
+      run.fail({ kind: 'playlist_reset', message: 'began its media sequence anew' })
+      return
+    }
+    if (taken === 'waiting') return
+    const span = this.#stitch.span
+    if (span === undefined) return
+    slot.epoch = run.epoch
+    slot.frameChanged(this.#sealerOf(span.number, span.candidateId).frame(playlist, finalUrl), playlist)
+    if (playlist.hasEndList && !this.#options.hasAlternative()) slot.ended()
+    if (taken === 'unchanged') return
+    this.advancedAtMs = this.#options.clock.nowMs()
+    this.#advancesUntold += 1
+    if (taken === 'joined' || this.#advancesUntold >= SEGMENTS_PER_MEMORY) {
+      this.#advancesUntold = 0
+      this.#options.onMemoryChanged()
+    }
+    this.#options.onSegments(slot, run)
+  }
+
+  #take(run: SourceRun, slot: number, { playlist, finalUrl, atMs }: FollowedPlaylist): Taken {
+    const { clock, limits, hasAlternative } = this.#options
+    const take = {
+      ...{ slot, playlist, nowMs: atMs, wallMs: clock.wallMs(), targetFloorS: limits.targetDurationFloorS },
+      seal: (...[segment, offset, span]: Parameters<Parameters<Stitch['take']>[0]['seal']>) =>
+        this.#sealerOf(span.number, span.candidateId).segment(segment, finalUrl, offset),
+    }
+    const taken = this.#stitch.take(take)
+    if (taken !== 'reset' || hasAlternative()) return taken
+    // There is nobody else: the numbering that began anew is gone on with.
+    this.#stitch.begin({ candidateId: run.source.candidateId, sourceIndex: run.source.index })
+    return this.#stitch.take(take)
+  }
+
+  #publishComplete(run: SourceRun, slot: SlotOutput, playlist: MediaPlaylist, base: string): void {
+    const sealer = this.#sealerOf(COMPLETE_SPAN, run.source.candidateId)
+    const whole = sealer.whole(playlist, base)
+    if (whole.kind !== 'media') return
+    slot.completed(whole)
+    slot.epoch = run.epoch
+    this.advancedAtMs = this.#options.clock.nowMs()
+    this.#options.onSegments(slot, run)
+  }
+
+  #failed(run: SourceRun, failure: SourceFailure): void {
+    const { listener, clock, hasAlternative } = this.#options
+    const isOver = failure.kind === 'playlist_ended' && !hasAlternative() && run === this.#current
+    if (isOver && [...this.#slots.values()].some(({ isEnded }) => isEnded)) return
+    if (run === this.#incoming) this.#incoming = undefined
+    const { kind, message, status, evidence = {} } = failure
+    const detectionMs = clock.nowMs() - run.lastGoodMs
+    listener.failed(run.source.candidateId, run.epoch, { reason: kind, message, status, detectionMs, evidence })
+    this.#options.onChanged()
+  }
+
+  #isIdle({ lastAskedMs, timeline }: SlotOutput): boolean {
+    const idleMs = Math.max(IDLE_MS_MIN, IDLE_TARGETS * 1_000 * timeline.targetDurationS)
+    return this.#options.clock.nowMs() - lastAskedMs > idleMs
+  }
+
+  #sealerOf(span: number, candidateId: string): Sealer {
+    const known = this.#sealer
+    if (known !== undefined && known.span === span && known.candidateId === candidateId) return known
+    this.#sealer = new Sealer({ references: this.#options.references, span, candidateId })
+    return this.#sealer
+  }
+}

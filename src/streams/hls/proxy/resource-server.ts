@@ -1,0 +1,173 @@
+import { HoldfastError } from '../../../lib/errors.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import type { SourceFailure } from '../../sources/http-failure.ts'
+import type { HlsRequest } from '../hls-output.ts'
+import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SegmentCache } from '../upstream/segment-cache.ts'
+import type { SegmentRequest } from '../upstream/segment.ts'
+import type { Reference, References } from './reference.ts'
+import { NO_MAP } from './seal-playlist.ts'
+import { headersOf, hold, rangeOf, send, slice } from './segment-answer.ts'
+import type { Held, HoldResult } from './segment-answer.ts'
+
+/** What becomes of a resource that its source does not give. */
+export type Verdict =
+  /** It is not there, and that is nobody's fault. */
+  | { readonly kind: 'missing' }
+  /** It is lost, but players should go on: the playlist will tell them how. */
+  | { readonly kind: 'unavailable' }
+  /** Another source has the same. */
+  | { readonly kind: 'elsewhere'; readonly reference: Reference }
+
+export interface ResourceServerOptions {
+  readonly references: References
+  readonly cache: SegmentCache
+  readonly clock: Clock
+  /** How requests to a source are made; undefined when it is none of the stream's. */
+  readonly sessionOf: (candidateId: string) => HlsSession | undefined
+  /** A resource came whole from its source. */
+  readonly onGood: (reference: Reference) => void
+  /** Another place to take it from before its own source is asked. */
+  readonly elsewhere: (name: string, reference: Reference) => Reference | undefined
+  readonly judge: (name: string, reference: Reference, failure: SourceFailure) => Promise<Verdict>
+  /** Failures of the gateway's own are told here. */
+  readonly document: (request: HlsRequest, reference: Reference) => Promise<void>
+}
+
+/** Before a resource that failed is asked for a second time; a segment may be named a moment before it can be had. */
+const RETRY_MS = 250
+/** One TS packet of PID 0x1FFF, which means nothing (ISO/IEC 13818-1 §2.4.3.3). */
+const NULL_PACKET = Buffer.alloc(188, 0xff)
+NULL_PACKET.writeUInt32BE(0x471fff10)
+const NOTHING = Buffer.alloc(0)
+const RETRY_AFTER_S = '1'
+
+/** Answers for segments, parts, initialisation sections and keys: whatever has a name of ours. */
+export class ResourceServer {
+  readonly #options: ResourceServerOptions
+
+  constructor(options: ResourceServerOptions) {
+    this.#options = options
+  }
+
+  /** Throws hls_not_found for what no playlist of ours named. Resolves when the head of the answer is written. */
+  async serve(request: HlsRequest, gone: AbortSignal): Promise<void> {
+    const { references, elsewhere, document } = this.#options
+    const { path, response } = request
+    if (path === NO_MAP) {
+      response.writeHead(200, { 'content-type': 'video/mp2t', 'content-length': NULL_PACKET.length })
+      response.end(request.request.method === 'HEAD' ? NOTHING : NULL_PACKET)
+      return
+    }
+    const named = references.open(path)
+    if (named === undefined) throw notFound()
+    if (named.kind === 'playlist' || named.kind === 'assets') {
+      await document(request, named)
+      return
+    }
+    const verdict = await this.#answer(request, elsewhere(path, named) ?? named, gone)
+    if (verdict === undefined) return
+    if (verdict.kind === 'elsewhere') {
+      const again = await this.#answer(request, verdict.reference, gone)
+      if (again === undefined) return
+      if (again.kind === 'missing') throw notFound()
+    } else if (verdict.kind === 'missing') throw notFound()
+    // What players take for an error of the moment: they ask again, and by then the playlist tells of a gap.
+    response.writeHead(503, { 'retry-after': RETRY_AFTER_S, 'content-length': 0, 'cache-control': 'no-store' })
+    response.end()
+  }
+
+  /** Takes in something that will be asked for. The verdict when it failed. */
+  async prefetch(name: string): Promise<Verdict | undefined> {
+    const { references, cache, clock } = this.#options
+    const reference = references.open(name)
+    const target = reference === undefined ? undefined : this.#target(reference)
+    if (reference === undefined || target === undefined || cache.has(target)) return undefined
+    const held = await this.#fetch(reference, target, async (reader) => {
+      const result = await hold(reader, clock, true)
+      reader.close()
+      return result
+    })
+    return held.kind === 'failed' ? this.#options.judge(name, reference, held.failure) : undefined
+  }
+
+  /** Undefined when the head has been written or nobody waits any more. */
+  async #answer(request: HlsRequest, reference: Reference, gone: AbortSignal): Promise<Verdict | undefined> {
+    const target = this.#target(reference)
+    if (target === undefined) return { kind: 'missing' }
+    const isRange = request.request.headers.range !== undefined
+    const answered = await this.#fetch(reference, target, async (reader) => {
+      const leave = (): void => reader.close()
+      gone.addEventListener('abort', leave, { once: true })
+      const held = await hold(reader, this.#options.clock, isRange)
+      gone.removeEventListener('abort', leave)
+      if (held.kind === 'held' && !gone.aborted) respond(request, held, reader)
+      else reader.close()
+      return held
+    })
+    if (gone.aborted || answered.kind === 'held') return undefined
+    return this.#options.judge(request.path, reference, answered.failure)
+  }
+
+  /** Reads with one repetition. */
+  async #fetch(
+    reference: Reference,
+    target: SegmentRequest,
+    read: (reader: ReturnType<SegmentCache['open']>) => Promise<HoldResult>,
+  ): Promise<HoldResult> {
+    const { cache, clock, onGood } = this.#options
+    let result = await read(cache.open(target))
+    if (result.kind === 'failed' && mayRepeat(result.failure)) {
+      await clock.sleep(RETRY_MS)
+      result = await read(cache.open({ ...target, isRetry: true }))
+    }
+    if (result.kind === 'held') onGood(reference)
+    return result
+  }
+
+  /** The fragment is not sent: it keeps what one run of a source called by a name apart from what another did. */
+  #target({ candidateId, span, url, byteRange }: Reference): SegmentRequest | undefined {
+    const session = this.#options.sessionOf(candidateId)
+    if (session === undefined) return undefined
+    return {
+      session,
+      url: `${url}${url.includes('#') ? '.' : '#'}${span}`,
+      ...(byteRange === undefined ? {} : { byteRange }),
+    }
+  }
+}
+
+/** Whatever took long to fail would take as long again. */
+function mayRepeat({ kind }: SourceFailure): boolean {
+  return !['aborted', 'internal', 'answer_timeout', 'connect_timeout', 'address_forbidden'].includes(kind)
+}
+
+function respond(request: HlsRequest, held: Held, reader: ReturnType<SegmentCache['open']>): void {
+  const { response, path } = request
+  const { method, headers } = request.request
+  const whole = headersOf(held, path)
+  const hasCondition = headers['if-range'] !== undefined && headers['if-range'] !== whole['etag']
+  const range = held.rest === undefined && !hasCondition ? rangeOf(headers.range, held.bytes) : undefined
+  if (range === 'unsatisfiable') {
+    response.writeHead(416, { 'content-range': `bytes */${held.bytes}`, 'content-length': 0 }).end()
+    reader.close()
+    return
+  }
+  if (range === undefined) response.writeHead(200, whole)
+  else {
+    const { start, end } = range
+    const told = { 'content-range': `bytes ${start}-${end - 1}/${held.bytes}`, 'content-length': end - start }
+    response.writeHead(206, { ...whole, ...told })
+  }
+  if (method === 'HEAD') {
+    response.end()
+    reader.close()
+    return
+  }
+  const wanted = range === undefined ? held : { ...held, pieces: slice(held.pieces, range) }
+  send(wanted, reader, response).catch(() => response.destroy())
+}
+
+function notFound(): HoldfastError {
+  return new HoldfastError('hls_not_found', 'No playlist of this stream names that')
+}

@@ -1,0 +1,202 @@
+import type { MasterPlaylist } from '../../../hls/playlist.ts'
+import { resolveUri } from '../../../hls/uri.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import type { SourceFailure } from '../../sources/http-failure.ts'
+import type { HlsSession } from '../upstream/hls-session.ts'
+import { fetchPlaylist } from '../upstream/playlist-fetch.ts'
+import type { LoadedPlaylist } from '../upstream/playlist-fetch.ts'
+import { followerPolicy, PlaylistFollower } from '../upstream/playlist-follower.ts'
+import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
+import type { HlsProxySource } from './proxy-options.ts'
+
+export interface SourceRunListener {
+  /** The source's entry is here: what the slots are fed from is known. */
+  onEntry(run: SourceRun): void
+  onPlaylist(run: SourceRun, slots: readonly number[], followed: FollowedPlaylist): void
+  /** The media sequence began anew: whether that is a failure. */
+  onReset(run: SourceRun): 'go_on' | 'fail'
+  /** Called once; nothing is followed any more. */
+  onFailed(run: SourceRun, failure: SourceFailure): void
+}
+
+export interface SourceRunOptions {
+  readonly source: HlsProxySource
+  readonly epoch: number
+  readonly session: HlsSession
+  readonly clock: Clock
+  readonly listener: SourceRunListener
+  /** The URI of a master playlist that feeds a slot; undefined when it has nothing for it. */
+  readonly match: (slot: number, master: MasterPlaylist) => string | undefined
+}
+
+interface Followed {
+  readonly follower: PlaylistFollower
+  readonly slots: Set<number>
+}
+
+const RETRIES = 1
+
+/** One time on air of one source: its entry, and those of its playlists that somebody wants, followed. */
+export class SourceRun implements Disposable {
+  readonly #options: SourceRunOptions
+  readonly #abort = new AbortController()
+  readonly #wanted = new Set<number>()
+  readonly #followed = new Map<string, Followed>()
+  #entry: LoadedPlaylist | undefined
+  #isFirstUsed = false
+  #failure: SourceFailure | undefined
+  #isDone = false
+  /** The last sign of life: something that was asked for came as it should. */
+  lastGoodMs: number
+  /** Somebody has been told that it delivers. */
+  hasDelivered = false
+
+  constructor(options: SourceRunOptions) {
+    this.#options = options
+    this.lastGoodMs = options.clock.nowMs()
+  }
+
+  get source(): HlsProxySource {
+    return this.#options.source
+  }
+
+  get epoch(): number {
+    return this.#options.epoch
+  }
+
+  get session(): HlsSession {
+    return this.#options.session
+  }
+
+  /** Undefined before its entry was loaded. */
+  get entry(): LoadedPlaylist | undefined {
+    return this.#entry
+  }
+
+  get failure(): SourceFailure | undefined {
+    return this.#failure
+  }
+
+  /** Its playlists are followed, or about to be. */
+  get isAlive(): boolean {
+    return !this.#isDone
+  }
+
+  start(): void {
+    void this.#loadEntry(RETRIES)
+  }
+
+  /** Feeds a slot from now on. False when this source has nothing for it; true also while that is not known. */
+  follow(slot: number): boolean {
+    this.#wanted.add(slot)
+    const entry = this.#entry
+    if (entry === undefined || this.#isDone) return true
+    const url = this.#urlFor(slot, entry)
+    if (url === 'none') return false
+    const key = url ?? ''
+    const known = this.#followed.get(key)
+    if (known !== undefined) {
+      known.slots.add(slot)
+      return true
+    }
+    const follower = this.#follower(key, url, entry)
+    this.#followed.set(key, { follower, slots: new Set([slot]) })
+    follower.start()
+    return true
+  }
+
+  /** Nobody wants a slot any more. */
+  unfollow(slot: number): void {
+    this.#wanted.delete(slot)
+    for (const [key, { follower, slots }] of this.#followed) {
+      slots.delete(slot)
+      if (slots.size > 0) continue
+      follower.stop()
+      this.#followed.delete(key)
+    }
+  }
+
+  /** The latest playlist that feeds a slot. */
+  latest(slot: number): FollowedPlaylist | undefined {
+    for (const { follower, slots } of this.#followed.values()) if (slots.has(slot)) return follower.latest
+    return undefined
+  }
+
+  /** Whether a slot is fed. */
+  isFollowing(slot: number): boolean {
+    return [...this.#followed.values()].some(({ slots }) => slots.has(slot))
+  }
+
+  fail(failure: SourceFailure): void {
+    if (this.#isDone) return
+    this.#failure = failure
+    this[Symbol.dispose]()
+    this.#options.listener.onFailed(this, failure)
+  }
+
+  [Symbol.dispose](): void {
+    this.#isDone = true
+    this.#abort.abort()
+    for (const { follower } of this.#followed.values()) follower.stop()
+  }
+
+  async #loadEntry(retriesLeft: number): Promise<void> {
+    const { session, clock, listener } = this.#options
+    const answer = await fetchPlaylist(session, session.entryUrl, this.#abort.signal).catch(internal)
+    if (this.#isDone) return
+    if (answer.kind === 'failed') {
+      const leftSticky = session.entryFailed()
+      if (!leftSticky && retriesLeft === 0) {
+        this.fail(answer.failure)
+        return
+      }
+      clock.schedule(followerPolicy.retryDelayMs, () => {
+        if (!this.#isDone) void this.#loadEntry(leftSticky ? retriesLeft : retriesLeft - 1)
+      })
+      return
+    }
+    const { loaded } = answer
+    if (loaded.playlist.kind === 'master' && loaded.playlist.variants.length === 0) {
+      this.fail({ kind: 'playlist_invalid', message: 'its master playlist names no variant' })
+      return
+    }
+    this.lastGoodMs = clock.nowMs()
+    this.#entry = loaded
+    session.entryAnswered(loaded.finalUrl)
+    listener.onEntry(this)
+    for (const slot of this.#wanted) if (this.isAlive) this.follow(slot)
+  }
+
+  /** Undefined: the entry itself. */
+  #urlFor(slot: number, { playlist, finalUrl }: LoadedPlaylist): string | 'none' | undefined {
+    if (playlist.kind === 'media') return undefined
+    const uri = this.#options.match(slot, playlist)
+    return uri === undefined ? 'none' : (resolveUri(uri, finalUrl) ?? 'none')
+  }
+
+  #follower(key: string, url: string | undefined, entry: LoadedPlaylist): PlaylistFollower {
+    const { session, clock, listener } = this.#options
+    const slots = (): readonly number[] => [...(this.#followed.get(key)?.slots ?? [])]
+    const isFirst = url === undefined && !this.#isFirstUsed
+    if (isFirst) this.#isFirstUsed = true
+    return new PlaylistFollower({
+      ...{ session, url, clock },
+      ...(isFirst ? { first: entry } : {}),
+      usesBlockingReload: true,
+      listener: {
+        onPlaylist: (followed) => {
+          this.lastGoodMs = clock.nowMs()
+          listener.onPlaylist(this, slots(), followed)
+        },
+        onReset: () => listener.onReset(this),
+        onFailed: (failure) => this.fail(failure),
+        onComplete: () => {},
+      },
+    })
+  }
+}
+
+function internal(error: unknown): { readonly kind: 'failed'; readonly failure: SourceFailure } {
+  const message = error instanceof Error ? error.message : String(error)
+  return { kind: 'failed', failure: { kind: 'internal', message: `the gateway failed on the playlist: ${message}` } }
+}
