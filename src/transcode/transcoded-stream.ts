@@ -324,7 +324,9 @@ export class TranscodedStream implements Stream {
     // Silence that is the encoder's own doing is told by its transport; otherwise the input brought nothing.
     const isStarved = reason === 'stalled' || reason === 'no_media' || reason === 'answer_timeout'
     const isCounted = run.firstOutputAtMs === undefined && run.end?.kind === 'process_failed'
-    if (!isStarved && !isCounted) this.#encoderFailed(run, run.end?.message ?? reason)
+    // What the output found wanting it has closed itself.
+    const message = run.end?.kind === 'process_failed' ? run.end.message : reason
+    if (!isStarved && !isCounted) this.#encoderFailed(run, message)
   }
 
   /** Whoever waits for the first picture is told when every source was tried in vain. */

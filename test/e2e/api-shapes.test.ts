@@ -243,7 +243,6 @@ describe('test-connection', () => {
 
 describe('what comes in a later release is 501 with a text', () => {
   for (const [method, path, body] of [
-    ['POST', '/transcode', { url: 'http://127.0.0.1:9/x.ts' }],
     ['GET', '/hls/some-id/playlist.m3u8', undefined],
     ['POST', '/broadcast/one/start', { stream_url: 'http://127.0.0.1:9/x.ts' }],
   ] as const) {

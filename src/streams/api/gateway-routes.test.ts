@@ -81,8 +81,6 @@ test('a connection test never asks what is not http', async () => {
 test('what comes in a later release answers 501 with a text', async () => {
   const { server } = await apiServer()
   for (const [method, url] of [
-    ['POST', '/transcode'],
-    ['GET', '/transcode/profiles'],
     ['GET', '/broadcast'],
     ['POST', '/broadcast/n/start'],
     ['GET', '/broadcast/n/live.m3u8'],
