@@ -95,7 +95,15 @@ function sameSegmentRules({ before, after, toleranceMs, identityOf }: Change): V
     const message = `it moved by ${Math.round(date - dateBefore)} ms`
     found.push(violation('date-time', 'RFC 8216 §4.3.2.6', where, message))
   }
-  return found
+  return firstOfEach(found)
+}
+
+/** What is wrong with one segment is mostly wrong with those after it: each rule is named once, with the first. */
+function firstOfEach(found: readonly Violation[]): Violation[] {
+  return [...Map.groupBy(found, ({ rule }) => rule).values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return []
+    return [others.length === 0 ? first : { ...first, message: `${first.message}, and ${others.length} more segments` }]
+  })
 }
 
 function differenceOf(a: MediaSegment, b: MediaSegment, identityOf: (uri: string) => string): string | undefined {

@@ -19,8 +19,13 @@ export type Line =
 
 export type TagLine = Extract<Line, { kind: 'tag' }>
 
+/** What no playlist may hold (§4.1) but the tab; and what some players take for the end of a line. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const FORBIDDEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u2028\u2029]/g
+
 /**
- * The lines of a playlist, whichever way they end, without a byte order mark and without spaces around them.
+ * The lines of a playlist, whichever way they end, without a byte order mark, control characters and
+ * spaces around them.
  * @throws PlaylistError when it is longer than PLAYLIST_CHARS_MAX or does not begin with #EXTM3U.
  */
 export function* readLines(text: string): Generator<Line, void, undefined> {
@@ -32,7 +37,7 @@ export function* readLines(text: string): Generator<Line, void, undefined> {
   for (let at = text.startsWith('\uFEFF') ? 1 : 0; at < text.length;) {
     const end = lineEnd(text, at)
     number++
-    const line = text.slice(at, end).trim()
+    const line = text.slice(at, end).replaceAll(FORBIDDEN, '').trim()
     at = text[end] === '\r' && text[end + 1] === '\n' ? end + 2 : end + 1
     if (line === '') continue
     if (!hasBegun) {

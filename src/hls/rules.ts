@@ -106,7 +106,8 @@ export class PlaylistRules {
       const name = resourceName({ ...segment, uri: this.#identityOf(segment.uri) })
       const known = this.#sequences.get(name)
       if (known === sequence) continue
-      if (known !== undefined && sequence >= this.#end()) {
+      // Twice in one playlist is told by the rules of a single playlist.
+      if (known !== undefined && known < firstSequence(playlist)) {
         found.push(violation('uri-unique', 'house', `segment ${sequence}`, `${name} was segment ${known}`))
       }
       this.#sequences.set(name, sequence)

@@ -54,7 +54,7 @@ export class SegmentReader {
         return true
       }
       case 'EXT-X-BITRATE':
-        this.#bitrateKbps = /^\d{1,12}$/.test(line.value) ? Number(line.value) : undefined
+        if (/^\d{1,12}$/.test(line.value)) this.#bitrateKbps = Number(line.value)
         return true
       case 'EXT-X-KEY':
         this.#key(keyOf(attributes(), line.number), line.number)

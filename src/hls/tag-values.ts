@@ -36,7 +36,9 @@ export function byteRangeText(text: string, number: number): ByteRangeText {
 /** EXT-X-KEY and EXT-X-SESSION-KEY; undefined for METHOD=NONE. @throws PlaylistError without METHOD. */
 export function keyOf(attributes: AttributeList, number: number): Key | undefined {
   const method = attributeText(attributes, 'METHOD')
-  if (method === undefined || method === '') throw new PlaylistError(number, 'a key without METHOD')
+  if (method === undefined || !/^[\w-]+$/.test(method)) {
+    throw new PlaylistError(number, 'a key without METHOD, or with one that is not a name')
+  }
   if (method === 'NONE') return undefined
   const iv = attributeText(attributes, 'IV')
   if (iv !== undefined && !/^0[xX][0-9a-fA-F]{1,32}$/.test(iv)) {
