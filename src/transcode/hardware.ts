@@ -23,8 +23,6 @@ export interface HardwareReport {
   readonly used: { readonly type: HardwareType; readonly device: string | undefined } | undefined
 }
 
-export const NO_HARDWARE: HardwareReport = { attempts: [], used: undefined }
-
 const TRIAL_LIMIT_MS = 8_000
 const TRIAL_OUTPUT_BYTES_MAX = 1_048_576
 const DEVICE_DIRECTORY = '/dev/dri'

@@ -106,3 +106,13 @@ test('an encoder that puts out something that is not media counts as failed', as
   const { transcoder } = await scene.state()
   assert.deepEqual([transcoder.restarts, transcoder.last_failure], [1, 'not_media'])
 })
+
+test('an encoder that does not keep up goes on at a later keyframe', async () => {
+  await using fake = await FakeFfmpeg.make('sleep 7')
+  await using gateway = await GatewayProcess.start({ env: { PATH: fake.path, STREAM_BUFFER_SECONDS: '1' } })
+  await using scene = await TranscodeScene.open(gateway, [{ videoKbps: 2_000 }])
+  await scene.watching()
+  const { transcoder } = await scene.state()
+  assert.deepEqual([transcoder.restarts, await fake.runs()], [0, 1])
+  assert.ok(transcoder.input_skips > 0, JSON.stringify(transcoder))
+})

@@ -16,6 +16,7 @@ export interface TranscodedObject {
   readonly phase: string
   readonly client_count: number
   readonly upstream_connections: number
+  readonly slate_on: boolean
   readonly transcoder: {
     readonly profile: string
     readonly pid: number | null
@@ -25,6 +26,7 @@ export interface TranscodedObject {
     readonly fps: number | null
     readonly frames: number | null
     readonly dropped_frames: number | null
+    readonly input_skips: number
   }
 }
 
