@@ -25,7 +25,8 @@ function text({ next, prefix = 's', head = [], tail = [] }: Edge): string {
   return [...lines, ...segments, ...tail].join('\n')
 }
 
-type Answer = string | SourceFailure | 'never'
+/** Undefined: none comes. */
+type Answer = string | SourceFailure | undefined
 
 /** Follows an origin whose answers depend on the second in which they are asked for. */
 function follow(origin: (second: number, url: string) => Answer, options: Partial<FollowerOptions> = {}) {
@@ -43,7 +44,7 @@ function follow(origin: (second: number, url: string) => Answer, options: Partia
       const atS = (clock.nowMs() - startMs) / 1_000
       asked.push({ atS, url })
       const answer = origin(atS, url)
-      if (answer === 'never') {
+      if (answer === undefined) {
         await clock.sleep(timeouts?.answerMs ?? 4_000)
         return { kind: 'failed', failure: { kind: 'answer_timeout', message: 'no answer' } }
       }
@@ -127,7 +128,7 @@ test('a web page, a master playlist and an origin that goes silent are told apar
   const master = follow(() => '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8')
   await master.run(20)
   assert.equal(master.failures[0]?.kind, 'playlist_invalid')
-  const silent = follow((second) => (second < 6 ? text({ next: 10 }) : 'never'))
+  const silent = follow((second) => (second < 6 ? text({ next: 10 }) : undefined))
   await silent.run(60)
   assert.equal(silent.failures[0]?.kind, 'answer_timeout')
 })

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { systemClock } from '../../src/lib/clock.ts'
+import { createAnalyser } from '../../src/mpegts/analyser/analyser.ts'
+import { createHlsTransport } from '../../src/streams/hls/upstream/hls-transport.ts'
+import type { HlsFault } from '../lab/hls-fault.ts'
+import { loadTsMedia } from '../lab/hls-media.ts'
+import { HlsOrigin } from '../lab/hls-origin.ts'
+import type { HlsOriginOptions } from '../lab/hls-origin.ts'
+import { until } from '../lab/poll.ts'
+import { HlsReading } from '../lab/hls-reading.ts'
+import type { ReadingOptions } from '../lab/hls-reading.ts'
+
+/** HLS sources read as one continuous body, each over a real origin. Segments last 0.8 s, the target duration is 1 s. */
+
+const media = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 800 })
+const smaller = await loadTsMedia({ programme: 'bravo', source: 'bravo', segmentMs: 800, videoKbps: 300 })
+const renditions = [{ name: 'v0', media }]
+const transport = createHlsTransport()
+
+const start = (options: Partial<HlsOriginOptions> = {}) => HlsOrigin.start({ renditions, ...options })
+const read = (origin: HlsOrigin, options: Partial<ReadingOptions> = {}) =>
+  new HlsReading({ transport, url: origin.url, ...options })
+
+/** Errors that an analyser finds, as code and PID. */
+function errorsIn(content: Buffer): readonly string[] {
+  const analyser = createAnalyser()
+  analyser.push(content)
+  const { findings } = analyser.report()
+  return findings.filter(({ severity }) => severity === 'error').map(({ code, pid }) => `${code} ${pid ?? ''}`)
+}
+
+/** What is wrong with the programme as the lab makes it: its marks, and sound without a decoding delay. */
+const ownErrors: ReadonlySet<string> = new Set(
+  errorsIn(Buffer.concat(Array.from({ length: 10 }, (_, index) => media.segment(index, 0)))),
+)
+
+/** What has been made wrong on the way. */
+const findingsOf = (content: Buffer) => errorsIn(content).filter((each) => !ownErrors.has(each))
+
+const origins: Readonly<Record<string, Partial<HlsOriginOptions>>> = {
+  'in the clear': {},
+  'AES-128 with the number as IV, and keys that change': {
+    encryption: { explicitIv: false, rotatesEvery: 3 },
+    firstSequence: 77,
+  },
+  'AES-128 with an IV of its own': { encryption: { explicitIv: true } },
+  'byte ranges of larger files': { byteRanges: true },
+  'a cookie that the redirected entry sets': { requiresCookie: true, redirectsEntry: true },
+  'a master playlist': {
+    renditions: [
+      { name: 'low', media: smaller, bandwidth: 400_000 },
+      { name: 'v0', media, bandwidth: 900_000 },
+    ],
+  },
+}
+
+describe('an HLS source is read without a gap, each segment once', { concurrency: true }, () => {
+  for (const [name, options] of Object.entries(origins)) {
+    test(name, async () => {
+      await using origin = await start(options)
+      using reading = read(origin)
+      await reading.untilMedia(6_000)
+      assert.deepEqual(reading.head?.headers, { 'content-type': 'video/mp2t' })
+      assert.deepEqual(reading.record.sources, ['alpha'])
+      assert.deepEqual(findingsOf(reading.content), [])
+      assert.ok([...origin.segmentCounts().values()].every((count) => count === 1))
+      // One segment is handed out at once; the rest takes as long as it plays.
+      const tookMs = systemClock.nowMs() - reading.startMs
+      assert.ok(tookMs > 4_500, `6 s of media came within ${tookMs} ms`)
+      assert.equal(reading.failure, undefined)
+    })
+  }
+})
+
+interface FaultCase {
+  readonly name: string
+  readonly break: (origin: HlsOrigin) => void
+  readonly kind: string
+  readonly withinMs: number
+}
+
+const segment = (fault: HlsFault) => (origin: HlsOrigin) => {
+  origin.segmentFault = fault
+}
+const playlist = (fault: HlsFault) => (origin: HlsOrigin) => {
+  origin.playlistFault = fault
+}
+
+const faults: readonly FaultCase[] = [
+  { name: 'playlist: 500', break: playlist({ kind: 'status', status: 500 }), kind: 'http_status', withinMs: 3_500 },
+  { name: 'playlist: web page', break: playlist({ kind: 'html' }), kind: 'playlist_invalid', withinMs: 3_500 },
+  { name: 'playlist: reset', break: playlist({ kind: 'reset' }), kind: 'reset', withinMs: 3_500 },
+  { name: 'playlist: garbage', break: playlist({ kind: 'garbage' }), kind: 'playlist_invalid', withinMs: 3_500 },
+  { name: 'playlist: silence', break: playlist({ kind: 'never_answer' }), kind: 'answer_timeout', withinMs: 5_000 },
+  {
+    name: 'playlist: stands still',
+    break: (origin) => origin.setFrozen(true),
+    kind: 'playlist_frozen',
+    withinMs: 5_000,
+  },
+  { name: 'playlist: ends', break: (origin) => void (origin.isEnded = true), kind: 'playlist_ended', withinMs: 3_500 },
+  { name: 'segment: 404', break: segment({ kind: 'status', status: 404 }), kind: 'segment_missing', withinMs: 5_000 },
+  { name: 'segment: 503', break: segment({ kind: 'status', status: 503 }), kind: 'http_status', withinMs: 5_000 },
+  { name: 'segment: web page', break: segment({ kind: 'html' }), kind: 'segment_invalid', withinMs: 5_000 },
+  { name: 'segment: garbage', break: segment({ kind: 'garbage' }), kind: 'segment_invalid', withinMs: 5_000 },
+  { name: 'segment: empty', break: segment({ kind: 'empty' }), kind: 'segment_invalid', withinMs: 5_000 },
+  {
+    name: 'segment: cut off',
+    break: segment({ kind: 'truncated', share: 0.5 }),
+    kind: 'incomplete_body',
+    withinMs: 6_000,
+  },
+  {
+    name: 'segment: silence',
+    break: segment({ kind: 'stall', afterBytes: 5_000 }),
+    kind: 'answer_timeout',
+    withinMs: 14_000,
+  },
+]
+
+describe('a source that fails is told with the reason', { concurrency: 7 }, () => {
+  for (const { name, break: breakIt, kind, withinMs } of faults) {
+    test(`${name} is ${kind}`, async () => {
+      await using origin = await start()
+      using reading = read(origin)
+      await reading.untilMedia(1_000)
+      breakIt(origin)
+      const brokenMs = systemClock.nowMs()
+      const failure = await reading.untilFailed()
+      assert.equal(failure.kind, kind, failure.message)
+      const tookMs = systemClock.nowMs() - brokenMs
+      assert.ok(tookMs <= withinMs, `it took ${tookMs} ms`)
+      assert.deepEqual(
+        findingsOf(reading.content).filter((each) => each.startsWith('continuity')),
+        [],
+      )
+    })
+  }
+
+  test('an address of a private host that only the playlist names is not asked', async () => {
+    await using inside = await start()
+    await using origin = await start()
+    origin.playlistFault = { kind: 'redirect', location: inside.url.replace('127.0.0.1', 'localhost') }
+    using reading = read(origin)
+    const failure = await reading.untilFailed()
+    assert.equal(failure.kind, 'address_forbidden')
+    assert.equal(inside.requests.length, 0)
+  })
+})
+
+describe('what a source does now and then is not a failure', { concurrency: true }, () => {
+  test('a request that fails once', async () => {
+    await using origin = await start()
+    using reading = read(origin)
+    await reading.untilMedia(1_000)
+    for (const kind of ['segment', 'playlist'] as const) {
+      const count = origin.countOf(kind)
+      if (kind === 'segment') origin.segmentFault = { kind: 'truncated', share: 0.3 }
+      else origin.playlistFault = { kind: 'status', status: 503 }
+      await until(() => origin.countOf(kind) > count, { what: `a request for a ${kind}` })
+      origin.segmentFault = undefined
+      origin.playlistFault = undefined
+    }
+    await reading.untilMedia(8_000)
+    assert.equal(reading.failure, undefined)
+    assert.deepEqual(findingsOf(reading.content), [])
+  })
+
+  test('a media sequence that begins anew, and a discontinuity', async () => {
+    await using origin = await start()
+    using reading = read(origin)
+    await reading.untilMedia(1_000)
+    origin.resetSequence()
+    await reading.untilMedia(4_000)
+    origin.addDiscontinuity()
+    await reading.untilMedia(8_000)
+    assert.equal(reading.failure, undefined)
+    assert.equal(reading.record.misalignedBytes, 0)
+  })
+
+  test('a segment that is not there is left out where no other source could take over', async () => {
+    await using origin = await start()
+    using reading = read(origin, { transport: createHlsTransport({ hasAlternative: () => false }) })
+    await reading.untilMedia(500)
+    origin.faultySegments = new Set([origin.edge + 1])
+    origin.segmentFault = { kind: 'status', status: 404 }
+    await reading.untilMedia(6_000)
+    assert.equal(reading.failure, undefined)
+    assert.ok(origin.countOf('segment') > 6)
+  })
+
+  test('a reader that pauses gets nothing meanwhile, and goes on near where the programme is', async () => {
+    await using origin = await start()
+    using reading = read(origin)
+    await reading.untilMedia(1_500)
+    reading.pause()
+    const { bytes } = reading
+    const edge = origin.edge
+    await until(() => origin.edge >= edge + 4, { what: 'four more segments' })
+    assert.equal(reading.bytes, bytes)
+    reading.resume()
+    await reading.untilMedia(6_000)
+    assert.equal(reading.failure, undefined)
+  })
+})
+
+test('a finished programme is played to its end, at its pace', async () => {
+  await using origin = await start({ vodSegments: 4 })
+  using reading = read(origin)
+  await until(() => reading.isEnded, { what: 'the end' })
+  assert.deepEqual(findingsOf(reading.content), [])
+  const tookMs = systemClock.nowMs() - reading.startMs
+  assert.ok(tookMs > 1_800 && tookMs < 6_000, `3.2 s of media, the first 0.8 s at once, took ${tookMs} ms`)
+  assert.equal(origin.countOf('playlist'), 1)
+})
