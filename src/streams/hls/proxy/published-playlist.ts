@@ -39,13 +39,15 @@ export interface PlaylistFeatures {
 
 /** RFC 8216bis §4.4.3.8: at least so many target durations. */
 const HOLD_BACK_TARGETS = 3
+/** RFC 8216 §7: a version may not change, and a later source may need what this one has (EXT-X-MAP, IVs). */
+const VERSION_MIN = 6
 
 /** What the first playlist of a slot lets players rely on. */
 export function featuresOf(playlist: MediaPlaylist): PlaylistFeatures {
   const { serverControl, partTargetS } = playlist
   const canBlockReload = serverControl?.canBlockReload === true
   return {
-    version: playlist.version,
+    version: Math.max(playlist.version, VERSION_MIN),
     playlistType: playlist.playlistType === 'EVENT' ? 'EVENT' : undefined,
     isIndependentSegments: playlist.isIndependentSegments,
     iFramesOnly: playlist.iFramesOnly,
@@ -71,8 +73,8 @@ export function publishedPlaylist(options: PublishedOptions): MediaPlaylist {
   const { trailing } = latest
   return {
     ...latest,
-    version: Math.max(features.version, latest.version),
-    isIndependentSegments: features.isIndependentSegments && latest.isIndependentSegments,
+    version: features.version,
+    isIndependentSegments: features.isIndependentSegments,
     iFramesOnly: features.iFramesOnly,
     start: span.number === 1 ? latest.start : undefined,
     defines: [],
@@ -129,8 +131,8 @@ function dateRangesOf({ timeline, span, latest, marks, wordsOf }: PublishedOptio
   if (timeline.segments.every(({ startMs }) => startMs === undefined)) return []
   const { dates } = span
   const shiftMs = dates.kind === 'shifted' ? dates.shiftMs : 0
-  const spans = new Set(timeline.segments.map((published) => published.span))
-  const switches = marks.filter((mark) => spans.has(mark.span)).map((mark) => markRange(mark, wordsOf(mark.span)))
+  const firstMs = timeline.segments.find(({ startMs }) => startMs !== undefined)?.startMs ?? 0
+  const switches = marks.filter((mark) => mark.startMs >= firstMs).map((mark) => markRange(mark, wordsOf(mark.span)))
   return [...latest.dateRanges.map((range) => shifted(range, shiftMs)), ...switches]
 }
 

@@ -31,8 +31,12 @@ export interface SlotMemory {
   readonly identity: string
   readonly endMs: number | null
   readonly targetDurationS: number
+  /** Segments of earlier spans that are still in the playlist: their sources do not tell of them any more. */
+  readonly earlier: readonly PublishedSegment[]
 }
 
+/** Segments of earlier spans that are kept. */
+const EARLIER_MAX = 64
 /** Numbers that may have been published after the memory was last kept. */
 const UNKEPT_SEQUENCES = 64
 /** A playlist is never longer; three hours of two-second segments are 5,400. */
@@ -70,6 +74,8 @@ export class SlotTimeline {
   #upstreamSequence = -1
   #identity = ''
   #endMs: number | undefined
+  /** What stood before the source on air when the memory was kept. */
+  #earlier: readonly PublishedSegment[] = []
   #appendedAtMs: number | undefined
   #owedLostS = 0
   /** Whole seconds; 0 before the first segment. */
@@ -87,6 +93,7 @@ export class SlotTimeline {
     this.#identity = memory.identity
     this.#endMs = memory.endMs ?? undefined
     this.targetDurationS = memory.targetDurationS
+    this.#earlier = memory.earlier
   }
 
   get segments(): readonly PublishedSegment[] {
@@ -124,6 +131,10 @@ export class SlotTimeline {
       identity: this.#identity,
       endMs: this.#endMs ?? null,
       targetDurationS: this.targetDurationS,
+      earlier:
+        this.#segments.length === 0
+          ? this.#earlier
+          : this.#segments.filter(({ span }) => span !== this.#span).slice(-EARLIER_MAX),
     }
   }
 
@@ -224,6 +235,7 @@ export class SlotTimeline {
     if (this.#span === span.number && last === undefined) {
       // After a restart the same source goes on: its numbers say what ours are.
       this.#nextSequence = first.sequence + this.#offset
+      if (this.#earlier.at(-1)?.sequence === this.#nextSequence - 1) this.#segments = [...this.#earlier]
     } else if (!isAdjacent) {
       // Renditions that come in later have the numbers of those that are there already.
       const alike = join.sequence + (first.sequence - join.upstreamSequence)

@@ -17,6 +17,7 @@ export interface Run {
 export interface StitchMemory {
   readonly span: Span | null
   readonly slots: Readonly<Record<string, SlotMemory>>
+  readonly marks: readonly SwitchMark[]
 }
 
 /** A switch that stands in the playlists for as long as its first segment does. */
@@ -59,6 +60,7 @@ export class Stitch {
 
   constructor(memory: StitchMemory | undefined) {
     this.#span = memory?.span ?? undefined
+    this.#marks = memory?.marks ?? []
     for (const [slot, kept] of Object.entries(memory?.slots ?? {}))
       this.#slots.set(Number(slot), new SlotTimeline(kept))
   }
@@ -74,7 +76,7 @@ export class Stitch {
   get memory(): StitchMemory {
     const slots: Record<string, SlotMemory> = {}
     for (const [slot, { memory }] of this.#slots) if (memory !== undefined) slots[slot] = memory
-    return { span: this.#span ?? null, slots }
+    return { span: this.#span ?? null, slots, marks: this.#marks }
   }
 
   slot(slot: number): SlotTimeline {

@@ -49,11 +49,11 @@ function startsOf(segments: readonly MediaSegment[]): readonly (number | undefin
   return starts
 }
 
-/** Without the query and the folders: tokens stand there, and change while the segment stays. */
+/** Without the query: tokens stand there, and change while the segment stays. */
 function identityOf({ uri, byteRange }: MediaSegment): string {
   const path = uri.replace(/[?#].*$/s, '')
   const range = byteRange === undefined ? '' : `@${byteRange.offset}+${byteRange.length}`
-  return `${path.slice(path.lastIndexOf('/') + 1)}${range}`
+  return `${path}${range}`
 }
 
 /** Seconds of media. */
