@@ -48,6 +48,15 @@ export const hls = {
     'bytes',
     { minimum: 8_388_608, maximum: 17_179_869_184 },
   ),
+  hlsTargetMs: seconds(
+    {
+      name: 'HLS_TARGET_SECONDS',
+      group: 'hls',
+      doc: 'The least target duration of playlists that are passed on. 0: that of the first source; a failover source with longer segments then changes it.',
+    },
+    0,
+    { minimum: 0, maximum: 60 },
+  ),
   hlsSpill: boolean(
     {
       name: 'HLS_SPILL',

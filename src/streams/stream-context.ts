@@ -25,6 +25,8 @@ export interface StreamContext {
   readonly events: EventSink
   readonly metrics: StreamMetrics
   readonly network: SourceNetwork
+  /** Key of what only this gateway may make: ids of streams, references in playlists. */
+  readonly secret: string
   /** How a source's address is reached; over HTTP as it is where this is not given. */
   readonly transportOf?: (url: string) => SourceTransport
   /** Shared by all streams: how many sources may be decoded at once. */
@@ -73,6 +75,8 @@ export interface StreamLimits extends DetectionLimits {
   readonly hlsPartMs: number
   readonly hlsDvrMs: number
   readonly hlsBufferBytesMax: number
+  readonly hlsCacheBytesMax: number
+  readonly hlsTargetMs: number
   readonly standbyCheckMs: number
   readonly probeIntervalMs: number
   readonly bufferBytesMax: number

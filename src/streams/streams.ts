@@ -34,8 +34,6 @@ export interface StreamsOptions extends StreamContext {
   readonly recordSwitch: (receipt: SwitchReceipt) => void
   /** Makes a stream that is encoded anew; without, there are none. */
   readonly createTranscoded?: (options: StreamOptions) => Stream
-  /** Key of the stream ids. */
-  readonly secret: string
   readonly streamsMax: number
   readonly viewersMax: number
   /** 0: no limit. */

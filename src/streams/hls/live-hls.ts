@@ -2,6 +2,7 @@ import type { CandidateId } from '../../failover/candidate.ts'
 import type { Timer } from '../../lib/clock.ts'
 import type { HoldfastError } from '../../lib/errors.ts'
 import type { Json } from '../../store/store.ts'
+import { CmafMuxer } from '../cmaf/cmaf-muxer.ts'
 import type { ConnectionLease } from '../connection-budget.ts'
 import { NO_CONNECTION_LEFT } from '../failures.ts'
 import type { Container } from '../framing/framing.ts'
@@ -11,7 +12,8 @@ import type { StreamRing } from '../ring.ts'
 import type { StreamRequest } from '../service.ts'
 import type { SessionFailure } from '../sources/session.ts'
 import { operatorHostsOf } from '../sources/source-list.ts'
-import type { StreamOptions } from '../stream-context.ts'
+import type { Source } from '../sources/source-list.ts'
+import type { StreamLimits, StreamOptions } from '../stream-context.ts'
 import type { StreamCounters } from '../stream-counters.ts'
 import type { StreamGroup } from '../stream-group.ts'
 import type { Leg } from '../stream-legs.ts'
@@ -19,15 +21,10 @@ import { isHlsUrl } from '../stream-kind.ts'
 import { HlsClients } from './hls-clients.ts'
 import type { HlsClient } from './hls-clients.ts'
 import type { HlsViewRequest } from './hls-output.ts'
-import { HlsSide, noHls } from './hls-side.ts'
+import { HlsSide } from './hls-side.ts'
 import type { HlsMemory, RunningHls } from './hls-side.ts'
-
-interface HlsProxy {
-  bytesReceived: number
-  upstreamConnections: number
-  stop(): void
-  putOnAir(source: object, epoch: number): void
-}
+import { HlsProxy } from './proxy/hls-proxy.ts'
+import type { HlsProxyLimits, HlsProxySource } from './proxy/proxy-options.ts'
 
 export interface LiveHlsOptions extends Omit<StreamOptions, 'request' | 'memory'> {
   readonly memory: HlsMemory | undefined
@@ -128,7 +125,9 @@ export class LiveHls {
   /** The stream is idle. */
   stop(): void {
     this.#takeOffAir()
+    this.#bytesReceivedBefore = this.bytesReceived
     this.#side.stop()
+    this.#proxy = undefined
     this.#packager = undefined
   }
 
@@ -137,16 +136,25 @@ export class LiveHls {
     const packager = new Packager({
       ...this.#options,
       ...{ memory, spill: spill?.forStream(), failure: cannotServe },
-      createMuxer: () => {
-        throw noHls('fragmented MP4 is not there yet')
-      },
+      createMuxer: () => new CmafMuxer(),
     })
     this.#packager = packager
     return packager
   }
 
   #createProxy(memory: Json | undefined): RunningHls {
-    throw noHls(`not wired yet ${String(memory)}`)
+    const { group, limits, delivered, failed, cannotServe } = this.#options
+    const proxy = new HlsProxy({
+      ...this.#options,
+      ...{ memory, limits: proxyLimits(limits), listener: { delivered, failed }, failure: cannotServe },
+      source: (id) => {
+        const known = group.sources.find(({ candidateId }) => candidateId === id)
+        return known === undefined ? undefined : this.#proxySource(known)
+      },
+      hasAlternative: () => group.hasUsableAlternative,
+    })
+    this.#proxy = proxy
+    return proxy
   }
 
   #putOnAir(id: CandidateId, epoch: number, delayMs: number): void {
@@ -157,25 +165,24 @@ export class LiveHls {
   }
 
   #open(id: CandidateId, epoch: number): void {
-    const { budget, group, request, limits, failed } = this.#options
-    const { index, url, headers, userAgent, account } = group.source(id)
+    const { budget, group, failed } = this.#options
+    const source = group.source(id)
     this.#lease?.release()
-    this.#lease = budget.lease(account, 'on_air')
-    if (this.#lease === undefined) {
-      failed(id, epoch, NO_CONNECTION_LEFT)
-      return
-    }
+    this.#lease = budget.lease(source.account, 'on_air')
+    if (this.#lease === undefined) failed(id, epoch, NO_CONNECTION_LEFT)
+    else this.#proxy?.putOnAir(this.#proxySource(source), epoch)
+  }
+
+  #proxySource({ candidateId, index, url, headers, userAgent }: Source): HlsProxySource {
+    const { group, request, limits } = this.#options
     const wanted = request()
-    this.#proxy?.putOnAir(
-      {
-        ...{ candidateId: id, index, url },
-        headers: { ...wanted.headers, ...headers },
-        userAgent: userAgent ?? wanted.userAgent ?? limits.userAgent,
-        operatorHosts: operatorHostsOf(wanted, group.resolvedUrls),
-        useStickySession: wanted.useStickySession,
-      },
-      epoch,
-    )
+    return {
+      ...{ candidateId, index, url },
+      headers: { ...wanted.headers, ...headers },
+      userAgent: userAgent ?? wanted.userAgent ?? limits.userAgent,
+      operatorHosts: operatorHostsOf(wanted, group.resolvedUrls),
+      useStickySession: wanted.useStickySession,
+    }
   }
 
   #takeOffAir(): void {
@@ -184,5 +191,22 @@ export class LiveHls {
     this.#lease?.release()
     this.#lease = undefined
     this.#proxy?.stop()
+  }
+}
+
+/** What is small and comes often has to come soon. */
+function proxyLimits(limits: StreamLimits): HlsProxyLimits {
+  const answerMs = Math.min(limits.firstByteTimeoutMs, limits.readTimeoutMs)
+  return {
+    timeouts: {
+      connectMs: Math.min(limits.connectTimeoutMs, answerMs),
+      answerMs,
+      silenceMs: answerMs,
+      totalMs: Math.max(limits.stallCeilingMs, answerMs),
+    },
+    startTimeoutMs: limits.startTimeoutMs,
+    viewerHoldMs: limits.viewerHoldMs,
+    cacheBytesMax: limits.hlsCacheBytesMax,
+    targetDurationFloorS: Math.ceil(limits.hlsTargetMs / 1_000),
   }
 }
