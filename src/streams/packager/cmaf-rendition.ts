@@ -85,10 +85,10 @@ export class CmafRendition {
   }
 
   /** Nothing more comes: all that was pushed is complete, and the segment at work ends with it. */
-  end(durationS: number): void {
+  end(durationS: number, unitTicks: number): void {
     this.#options.muxer.end()
     this.cut({ dts: undefined, durationS })
-    this.advance(undefined, 0)
+    this.advance(undefined, unitTicks)
     while (this.#boundaries.length > 0) this.#finish()
   }
 

@@ -139,7 +139,7 @@ export class Timeline {
     }
     const last = backlog.at(-1)
     if (this.#open === undefined) {
-      if (last !== undefined) cmaf.end(last.durationS)
+      if (last !== undefined) cmaf.end(last.durationS, this.#segmenter.unitTicks)
       this.#cmaf = this.#createCmaf(this.window.nextSequence)
     } else {
       if (last !== undefined) cmaf.cut({ dts: this.#open.dts, durationS: last.durationS })
@@ -194,7 +194,7 @@ export class Timeline {
     const { run, onChanged } = this.#options
     const ts = new StoredMedia(`ts/${run}-${open.sequence}.ts`, CONTENT_TYPE_TS, body.pieces)
     this.window.add({ ...open, durationS, ts, cmaf: undefined })
-    if (next === undefined) this.#cmaf?.end(durationS)
+    if (next === undefined) this.#cmaf?.end(durationS, this.#segmenter.unitTicks)
     else this.#cmaf?.cut({ dts: next.dts, durationS })
     onChanged()
   }
