@@ -41,7 +41,7 @@ export class SampleQueue {
   /** The last sample lasts until `time`, ticks of the track. */
   extendLast(time: number): void {
     const { last } = this
-    if (last !== undefined) last.duration = Math.min(DURATION_MAX, Math.max(0, time - last.time))
+    if (last !== undefined) last.duration = Math.min(DURATION_MAX, Math.max(1, time - last.time))
   }
 
   /** Decoding and presentation time of a sample in 90 kHz, not rounded. */
