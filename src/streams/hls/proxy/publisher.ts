@@ -1,4 +1,5 @@
 import type { MediaPlaylist } from '../../../hls/playlist.ts'
+import { failureReason } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
 import { outputMaster } from './output-master.ts'
@@ -255,9 +256,10 @@ export class Publisher implements Disposable {
     const isOver = failure.kind === 'playlist_ended' && !hasAlternative() && run === this.#current
     if (isOver && [...this.#slots.values()].some(({ isEnded }) => isEnded)) return
     if (run === this.#incoming) this.#incoming = undefined
-    const { kind, message, status, evidence = {} } = failure
+    const { message, status, evidence = {} } = failure
     const detectionMs = clock.nowMs() - run.lastGoodMs
-    listener.failed(run.source.candidateId, run.epoch, { reason: kind, message, status, detectionMs, evidence })
+    const reason = failureReason(failure)
+    listener.failed(run.source.candidateId, run.epoch, { reason, message, status, detectionMs, evidence })
     this.#options.onChanged()
   }
 

@@ -1,0 +1,126 @@
+import type { MediaPlaylist, MediaSegment } from '../../src/hls/playlist.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import type { HlsProxyLab } from './hls-proxy-lab.ts'
+import { readMark, TS_PACKET_BYTES } from './marker.ts'
+
+/** One segment as a player got it. */
+export interface PlayedSegment {
+  readonly sequence: number
+  readonly startsDiscontinuity: boolean
+  readonly durationS: number
+  /** Whose it is, by the marks in it. */
+  readonly source: string | undefined
+  readonly body: Buffer
+  readonly atMs: number
+}
+
+const POLL_MS = 250
+const RETRY_MS = 200
+/** Players begin so many target durations before the end (RFC 8216 §6.3.3). */
+const BEHIND_TARGETS = 3
+
+/**
+ * A player without a picture: follows a playlist, loads its segments in order, and counts for how long it would have
+ * had nothing to show. It asks again for what is answered with 5xx and leaves out what the playlist calls a gap.
+ */
+export class HlsSegmentPlayer {
+  readonly #lab: HlsProxyLab
+  readonly #path: string
+  readonly #abort = new AbortController()
+  readonly #running: Promise<void>
+  readonly segments: PlayedSegment[] = []
+  readonly gaps: number[] = []
+  /** Statuses other than 200. */
+  readonly refusals: string[] = []
+  /** Segments that broke off after their head. */
+  broken = 0
+  stalledMs = 0
+  #next: number | undefined
+  /** When what was loaded will have been played. */
+  #playedUntilMs: number | undefined
+
+  constructor(lab: HlsProxyLab, path = 'playlist.m3u8') {
+    this.#lab = lab
+    this.#path = path
+    this.#running = this.#run()
+  }
+
+  get sources(): readonly string[] {
+    const seen = this.segments.map(({ source }) => source ?? 'nobody')
+    return seen.filter((source, index) => source !== seen[index - 1])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort
+    while (!signal.aborted) {
+      const playlist = await this.#lab.playlist(this.#path).catch((error: unknown) => this.#refused(String(error)))
+      if (playlist !== undefined) await this.#loadFrom(playlist)
+      await systemClock.sleep(POLL_MS, signal).catch(() => undefined)
+    }
+  }
+
+  #refused(message: string): undefined {
+    this.refusals.push(message.slice(0, 120))
+  }
+
+  async #loadFrom(playlist: MediaPlaylist): Promise<void> {
+    this.#next ??= startOf(playlist)
+    if (this.#next < playlist.mediaSequence) this.#next = playlist.mediaSequence
+    for (;;) {
+      const segment = playlist.segments[this.#next - playlist.mediaSequence]
+      if (segment === undefined || this.#abort.signal.aborted) return
+      if (segment.isGap) this.gaps.push(this.#next)
+      else if (!(await this.#load(segment, this.#next))) return
+      this.#next += 1
+    }
+  }
+
+  async #load(segment: MediaSegment, sequence: number): Promise<boolean> {
+    try {
+      const { status, body } = await this.#lab.get(new URL(segment.uri, new URL(this.#path, this.#lab.base)).href)
+      if (status !== 200) {
+        this.#refused(`segment ${status}`)
+        await systemClock.sleep(RETRY_MS)
+        return false
+      }
+      this.#play(segment, sequence, body)
+      return true
+    } catch {
+      this.broken += 1
+      return false
+    }
+  }
+
+  #play({ durationS, isDiscontinuity }: MediaSegment, sequence: number, body: Buffer): void {
+    const nowMs = systemClock.nowMs()
+    const until = this.#playedUntilMs
+    if (until !== undefined && until < nowMs) this.stalledMs += nowMs - until
+    this.#playedUntilMs = Math.max(until ?? nowMs, nowMs) + durationS * 1_000
+    this.segments.push({
+      ...{ sequence, durationS, body, startsDiscontinuity: isDiscontinuity, atMs: nowMs },
+      source: sourceOf(body),
+    })
+  }
+}
+
+function startOf({ mediaSequence, segments, targetDurationS }: MediaPlaylist): number {
+  let behindS = 0
+  for (let index = segments.length - 1; index >= 0; index -= 1) {
+    behindS += segments[index]?.durationS ?? 0
+    if (behindS >= BEHIND_TARGETS * targetDurationS) return mediaSequence + index
+  }
+  return mediaSequence
+}
+
+function sourceOf(body: Buffer): string | undefined {
+  for (let at = 0; at + TS_PACKET_BYTES <= body.length; at += TS_PACKET_BYTES) {
+    const mark = readMark(body, at)
+    if (mark !== undefined) return mark.source
+  }
+  return undefined
+}
