@@ -44,6 +44,9 @@ import { Drills } from './streams/drill/drills.ts'
 import { SwitchLog } from './streams/receipts/switch-log.ts'
 import { Decoders } from './streams/detect/decoders.ts'
 import { isPublicAddress, publicOnlyLookup } from './streams/sources/address-guard.ts'
+import { createHlsTransport } from './streams/hls/upstream/hls-transport.ts'
+import { createRemuxTransport } from './streams/sources/remux-transport.ts'
+import { transportOf } from './streams/sources/transports.ts'
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
 import type { StreamsOptions } from './streams/streams.ts'
@@ -164,13 +167,17 @@ async function openStreams(parts: StreamParts, starting: AsyncDisposableStack): 
   const { config, log, store } = parts
   const switches = starting.use(new SwitchLog({ store, clock, log, receiptsKept: config.switchesKept }))
   const captures = starting.use(await openCaptures(config, log))
-  const transcoding = await openTranscoding(config, starting.use(newProcesses(parts)))
+  const processes = starting.use(newProcesses(parts))
+  const transcoding = await openTranscoding(config, processes)
+  const remux = createRemuxTransport({ processes, fileDirectories: config.sourceFileDirectories })
+  const transports = { protocols: config.sourceProtocols, hls: createHlsTransport, remux }
   const spill = openSpill(config, log)
   if (spill !== undefined) starting.use(spill)
   const streams = starting.use(
     new Streams({
       ...{ ...parts, clock, defaults: config, limits: config, random: systemRandom },
       ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
+      transportOf: (url, wishes) => transportOf(url, wishes, transports),
       ...{ slates: slateMaker(config, log), captures, spill, recordSwitch: (receipt) => switches.record(receipt) },
       ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
       viewersPerStreamMax: config.maxViewersPerStream,

@@ -12,6 +12,7 @@ import type { Spill } from './packager/spill.ts'
 import type { SwitchReceipt } from './receipts/receipt.ts'
 import type { StreamRequest } from './service.ts'
 import type { SourceNetwork, SourceTransport } from './sources/http-client.ts'
+import type { TransportWishes } from './sources/transports.ts'
 import type { StreamMemory } from './stream-counters.ts'
 import type { StreamMetrics } from './stream-reporter.ts'
 
@@ -28,7 +29,7 @@ export interface StreamContext {
   /** Key of what only this gateway may make: ids of streams, references in playlists. */
   readonly secret: string
   /** How a source's address is reached; over HTTP as it is where this is not given. */
-  readonly transportOf?: (url: string) => SourceTransport
+  readonly transportOf?: (url: string, wishes: TransportWishes) => SourceTransport
   /** Shared by all streams: how many sources may be decoded at once. */
   readonly decoders: Decoders
   /** Shared by all streams: what the providers' accounts allow. */

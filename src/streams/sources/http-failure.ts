@@ -43,6 +43,11 @@ export interface SourceFailure {
   readonly evidence?: { readonly [key: string]: string | number | boolean | null }
 }
 
+/** The stable reason of a failure, as events and receipts name it: `http_404`, or its kind. */
+export function failureReason({ kind, status }: Pick<SourceFailure, 'kind' | 'status'>): string {
+  return kind === 'http_status' ? `http_${status ?? 0}` : kind
+}
+
 /** How far a request had come when its connection failed. */
 export type SourcePhase = 'connecting' | 'handshake' | 'waiting' | 'body'
 

@@ -10,6 +10,7 @@ import { createFramer } from '../framing/framing.ts'
 import type { Container, Framer } from '../framing/framing.ts'
 import { sniff, SNIFF_BYTES_MAX } from '../framing/sniff.ts'
 import { openHttpSource } from './http-client.ts'
+import { failureReason } from './http-failure.ts'
 import type { SourceFailure, SourceHead, SourceNetwork, SourceReader, SourceTransport } from './http-client.ts'
 import type { StagedFault } from './staged-fault.ts'
 
@@ -304,8 +305,7 @@ export class SourceSession {
 
   #connectionFailed(failure: SourceFailure): void {
     this.#endStaging()
-    const reason = failure.kind === 'http_status' ? `http_${failure.status ?? 0}` : failure.kind
-    this.#fail(reason, failure.message, { bytes_received: this.bytesReceived, ...failure.evidence })
+    this.#fail(failureReason(failure), failure.message, { bytes_received: this.bytesReceived, ...failure.evidence })
   }
 
   /** Something came: the moment from which detection is measured. */

@@ -78,6 +78,8 @@ export class SourceOpener {
     const { clock, limits, network, transportOf, decoders, request, source, onSignature, onWarning } = this.#options
     const { url, headers, userAgent } = source(id)
     const wanted = request()
+    const { useStickySession } = wanted
+    const wishes = { useStickySession, hasAlternative: this.#options.hasUsableAlternative }
     const signature = new SignatureReader((found) => onSignature(id, found))
     const session = new SourceSession({
       url,
@@ -100,7 +102,7 @@ export class SourceOpener {
       expectedContainer: this.#options.expectedContainer(),
       mpegtsOnly: wanted.strictLiveTs,
       network,
-      ...(transportOf === undefined ? {} : { transport: transportOf(url) }),
+      ...(transportOf === undefined ? {} : { transport: transportOf(url, wishes) }),
       clock,
       onClosed: () => {
         signature.end()

@@ -1,23 +1,33 @@
 import { openHttpSource } from './http-client.ts'
 import type { SourceTransport } from './http-client.ts'
+import { playlistAware } from './playlist-aware.ts'
 import { isHlsUrl } from '../stream-kind.ts'
+
+/** What a stream wants of the way to one of its sources. */
+export interface TransportWishes {
+  /** Requests go on to where the first answer came from after redirects. */
+  readonly useStickySession: boolean
+  /** Whether another source could take over. */
+  readonly hasAlternative: () => boolean
+}
 
 /** How each kind of address is reached. */
 export interface TransportsOptions {
   /** Schemes that the operator allows (SOURCE_PROTOCOLS). */
   readonly protocols: readonly string[]
-  /** For playlists, segment by segment; without, they are fetched as they are. */
-  readonly hls?: SourceTransport
+  /** For playlists, segment by segment. */
+  readonly hls: (wishes: TransportWishes) => SourceTransport
   /** For what HTTP cannot pull. */
   readonly remux: SourceTransport
 }
 
 /** The way to reach a URL: HTTP, HLS over it, or an ffmpeg. One that is not allowed is told as a failure when it is opened. */
-export function transportOf(url: string, { protocols, hls, remux }: TransportsOptions): SourceTransport {
+export function transportOf(url: string, wishes: TransportWishes, options: TransportsOptions): SourceTransport {
+  const { protocols, hls, remux } = options
   const scheme = new URL(url).protocol.slice(0, -1)
   if (!protocols.includes(scheme)) return refused(scheme, protocols)
   if (scheme !== 'http' && scheme !== 'https') return remux
-  return isHlsUrl(url) ? (hls ?? openHttpSource) : openHttpSource
+  return isHlsUrl(url) ? hls(wishes) : playlistAware(openHttpSource, hls(wishes))
 }
 
 /** A stream may be older than the setting. */
