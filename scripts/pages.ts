@@ -36,6 +36,7 @@ const groupTitles: Readonly<Record<SettingGroup, string>> = {
   transcoding: 'Transcoding',
   viewers: 'Viewers',
   hls: 'HLS',
+  broadcasts: 'Broadcasts',
   events: 'Events',
 }
 

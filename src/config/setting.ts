@@ -22,6 +22,7 @@ export type SettingGroup =
   | 'transcoding'
   | 'viewers'
   | 'hls'
+  | 'broadcasts'
   | 'events'
 
 export interface SettingText {

@@ -1,3 +1,4 @@
+import { broadcast } from './broadcast-settings.ts'
 import { detection } from './detection-settings.ts'
 import { failover } from './failover-settings.ts'
 import { hls } from './hls-settings.ts'
@@ -207,6 +208,7 @@ const table = {
   ...transcode,
   ...viewers,
   ...hls,
+  ...broadcast,
   ...events,
 }
 

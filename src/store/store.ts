@@ -38,6 +38,7 @@ export type Bucket =
   | 'tunnel_state'
   | 'services'
   | 'service_state'
+  | 'broadcasts'
 /** Append-only logs. */
 export type Log = 'events' | 'webhook_deliveries' | 'switches' | 'tunnel_activity'
 

@@ -105,7 +105,7 @@ export function remuxArguments(input: RemuxInput): readonly string[] {
   return [
     ...[...quiet, ...source, '-probesize', `${PROBE_BYTES}`, '-analyzeduration', `${PROBE_US}`, '-i', input.url],
     // Pictures that are covers of a file are no video; subtitles of other containers have no place in a transport stream.
-    ...['-map', '0:V?', '-map', '0:a?', '-c', 'copy', '-muxdelay', '0', '-muxpreload', '0'],
+    ...['-map', '0:V?', '-map', '0:a?', '-c', 'copy'],
     ...['-flush_packets', '1', '-f', 'mpegts', 'pipe:1'],
   ]
 }
