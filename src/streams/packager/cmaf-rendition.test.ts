@@ -86,10 +86,10 @@ describe('a stream as fragmented MP4', () => {
     const { rendition, made, pictures } = makeRendition()
     pictures(0, 20)
     rendition.advance(undefined, PICTURE_TICKS)
-    assert.equal(rendition.needsCut, false)
+    assert.equal(rendition.missingCutDts, undefined)
     pictures(20, 30, 2)
     rendition.advance(undefined, PICTURE_TICKS)
-    assert.equal(rendition.needsCut, true)
+    assert.equal(rendition.missingCutDts, at(20))
     rendition.cut({ dts: at(21), durationS: 0.84 })
     rendition.advance(undefined, PICTURE_TICKS)
     assert.deepEqual(made.map(partsOf), [[0.48, 0.32]])
@@ -97,7 +97,7 @@ describe('a stream as fragmented MP4', () => {
     pictures(30, 40, 2)
     rendition.advance(undefined, PICTURE_TICKS)
     assert.equal(rendition.init?.media.name, 'cmaf/run.1-init-2.mp4')
-    assert.equal(rendition.needsCut, false)
+    assert.equal(rendition.missingCutDts, undefined)
   })
 
   it('keeps what is left of a timeline that jumps in the segment before the jump', () => {

@@ -69,9 +69,15 @@ export class CmafRendition {
     return this.#nameOf(`${this.#sequence}.${this.#parts.length}.m4s`)
   }
 
-  /** What comes needs another initialisation segment, and the transport stream has not been cut there. */
-  get needsCut(): boolean {
-    return this.#boundaries.length === 0 && this.#isSetUpChanging
+  /**
+   * Where what comes needs another initialisation segment, and the transport stream has not been cut: 90 kHz, 0 to
+   * 2^33 − 1. Undefined where nothing of the kind is known.
+   */
+  get missingCutDts(): number | undefined {
+    const { muxer } = this.#options
+    if (this.#boundaries.length > 0 || !this.#isSetUpChanging || muxer.nextDts === undefined) return undefined
+    const leftS = this.#isSegmentOver ? 0 : muxer.bufferedS
+    return wrapTimestamp(Math.round(muxer.nextDts + leftS * TICKS_PER_SECOND))
   }
 
   /** Takes whole packets. */

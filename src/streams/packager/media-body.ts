@@ -21,16 +21,21 @@ export class MediaBody {
     } else this.#pieces.push(piece)
   }
 
-  /** Takes the last `bytes` away. */
-  removeTail(bytes: number): void {
+  /** Takes the last `bytes` away, which become a body of their own. */
+  splitOff(bytes: number): MediaBody {
+    const tail: Buffer[] = []
     for (let left = Math.min(bytes, this.#bytes); left > 0;) {
       const last = this.#pieces.pop()
-      if (last === undefined) return
+      if (last === undefined) break
       const taken = Math.min(left, last.length)
       if (taken < last.length) this.#pieces.push(last.subarray(0, last.length - taken))
+      tail.unshift(last.subarray(last.length - taken))
       this.#bytes -= taken
       left -= taken
     }
+    const body = new MediaBody()
+    for (const piece of tail) body.append(piece)
+    return body
   }
 }
 

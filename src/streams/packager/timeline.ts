@@ -80,7 +80,7 @@ export class Timeline {
     })
     this.#segmenter = new TsSegmenter(this.#policy, {
       packets: (run, joinOffsets) => this.#cmaf?.push(run, joinOffsets),
-      needsDiscontinuity: () => this.#needsDiscontinuity || this.#cmaf?.needsCut === true,
+      needsDiscontinuity: () => this.#needsDiscontinuity,
       began: (segmentStart) => this.#began(segmentStart),
       ended: (body, durationTicks, next) => this.#ended(body, durationTicks / TICKS_PER_SECOND, next),
     })
@@ -200,7 +200,14 @@ export class Timeline {
   }
 
   #advance(cmaf: CmafRendition): void {
-    if (!cmaf.advance(this.#segmenter.undecidedDts, this.#segmenter.unitTicks)) return
+    let isNew = cmaf.advance(this.#segmenter.undecidedDts, this.#segmenter.unitTicks)
+    const missingDts = cmaf.missingCutDts
+    if (missingDts !== undefined) {
+      // What the muxer knows of sound comes later than the picture at which the set-up changes.
+      if (this.#segmenter.cutAtJoin(missingDts)) isNew = cmaf.advance(undefined, this.#segmenter.unitTicks) || isNew
+      else if (this.#segmenter.undecidedDts === undefined) this.#needsDiscontinuity = true
+    }
+    if (!isNew) return
     this.#nameParts(cmaf)
     this.#options.onChanged()
   }

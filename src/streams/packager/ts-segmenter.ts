@@ -35,6 +35,8 @@ const STEP_TICKS_MAX = 10_000 * TICKS_PER_MS
 const REORDER_TICKS_MAX = 1_000 * TICKS_PER_MS
 /** A source that has sent no random access point for so much media is taken as it comes. */
 const JOIN_PATIENCE_TICKS = 10_000 * TICKS_PER_MS
+/** Random access points of the segment at work that are remembered; where every unit is one, the oldest go. */
+const MARKS_MAX = 256
 const AT_START: readonly number[] = [0]
 const NOWHERE: readonly number[] = []
 
@@ -45,6 +47,14 @@ interface Group {
   dts: number
   startTicks: number
   isBroken: boolean
+}
+
+/** A random access point inside of the segment at work. */
+interface Mark {
+  readonly offset: number
+  readonly dts: number
+  readonly startTicks: number
+  readonly publishedAtMs: number
 }
 
 interface ForcedCut {
@@ -75,6 +85,7 @@ export class TsSegmenter {
   /** The segment at work. */
   #body: MediaBody | undefined
   #startTicks = 0
+  #marks: Mark[] = []
   #forced: ForcedCut | undefined
   #runOffset = 0
   #publishedAtMs = 0
@@ -127,9 +138,27 @@ export class TsSegmenter {
     if (this.#body !== undefined) this.#end(this.#body, this.#ticks + this.#unitTicks, undefined)
     this.#runs.restart()
     this.#body = undefined
+    this.#marks = []
     this.#forced = undefined
     this.#lastDts = NO_TIMESTAMP
     this.#lastGroupTicks = undefined
+  }
+
+  /**
+   * Ends the segment at work after the fact at the random access point of this decoding time, and begins the next with a
+   * discontinuity. False when there is none inside of it.
+   */
+  cutAtJoin(dts: number): boolean {
+    const body = this.#body
+    const index = this.#marks.findIndex((mark) => Math.abs(timestampStep(mark.dts, dts)) <= this.#unitTicks / 2)
+    const mark = this.#marks[index]
+    if (body === undefined || mark === undefined) return false
+    const later = this.#marks.slice(index + 1)
+    const rest = body.splitOff(body.bytes - mark.offset)
+    const { startTicks, publishedAtMs } = mark
+    this.#begin(rest, startTicks, { dts: mark.dts, publishedAtMs, isDiscontinuity: true, isIndependent: true })
+    this.#marks = later.map((each) => ({ ...each, offset: each.offset - mark.offset }))
+    return true
   }
 
   #beginGroup(preamble: Buffer): void {
@@ -211,12 +240,17 @@ export class TsSegmenter {
 
   #keepGroup(group: Group): void {
     this.#group = undefined
-    for (const piece of group.body.pieces) this.#body?.append(piece)
+    const { dts, startTicks, publishedAtMs, body } = group
+    if (this.#body !== undefined && dts !== NO_TIMESTAMP) {
+      this.#marks.push({ offset: this.#body.bytes, dts, startTicks, publishedAtMs })
+      if (this.#marks.length > MARKS_MAX) this.#marks.shift()
+    }
+    for (const piece of body.pieces) this.#body?.append(piece)
   }
 
   #cutInside({ offset, dts, isDiscontinuity, startTicks }: ForcedCut, slice: Buffer): void {
     this.#forced = undefined
-    this.#body?.removeTail(slice.length - offset)
+    this.#body?.splitOff(slice.length - offset)
     const body = new MediaBody()
     body.append(Buffer.from(this.#scan.tables))
     body.append(slice.subarray(offset))
@@ -227,6 +261,7 @@ export class TsSegmenter {
   #begin(body: MediaBody, startTicks: number, start: SegmentStart): void {
     if (this.#body !== undefined) this.#end(this.#body, startTicks, start)
     this.#body = body
+    this.#marks = []
     this.#startTicks = startTicks
     this.#listener.began(start)
   }
