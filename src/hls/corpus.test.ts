@@ -40,9 +40,9 @@ const { Parser } = createRequire(import.meta.url)('m3u8-parser') as {
   readonly Parser: new (options: { readonly uri: string }) => VhsParser
 }
 
-/** What hls-parser refuses: with the reason. */
+/** What hls-parser reads otherwise, with the reason; it is compared on what was written. */
 const NOT_FOR_HLS_PARSER = new Set([
-  // Does not know the tag's attribute QUERYPARAM.
+  // It leaves references to variables as they are.
   'defines',
 ])
 

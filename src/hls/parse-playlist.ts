@@ -59,7 +59,7 @@ export function parsePlaylist(text: string, options: ParseOptions = {}): MasterP
   const variables = new Variables({ imported: options.imported ?? [], url: options.url })
   const reader = kindOf(lines) === 'master' ? new MasterReader(variables) : new MediaReader(variables, options.previous)
   for (const line of lines) {
-    if (line.kind === 'uri') reader.uri(variables.replace(line.uri, line.number), line.number)
+    if (line.kind === 'uri') reader.uri(variables.uri(line), line.number)
     else if (line.name === 'EXT-X-DEFINE') variables.define(line)
     else reader.tag(line)
   }

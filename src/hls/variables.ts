@@ -1,7 +1,7 @@
 import { attributeText, parseAttributeList } from './attribute-list.ts'
 import type { AttributeList } from './attribute-list.ts'
 import { PLAYLIST_CHARS_MAX } from './playlist-text.ts'
-import type { TagLine } from './playlist-text.ts'
+import type { Line, TagLine } from './playlist-text.ts'
 import { PlaylistError } from './playlist.ts'
 import type { Define } from './playlist.ts'
 
@@ -12,6 +12,9 @@ export interface VariableSources {
   /** The playlist's address, for EXT-X-DEFINE:QUERYPARAM. */
   readonly url: string | undefined
 }
+
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const UNSAFE = /["\u0000-\u001F\u007F-\u009F\u2028\u2029]/g
 
 /** Variables of EXT-X-DEFINE and the replacement of `{$name}` (bis §4.3). */
 export class Variables {
@@ -30,7 +33,9 @@ export class Variables {
 
   /** Takes an EXT-X-DEFINE. @throws PlaylistError when there is no such variable or parameter, as bis §4.4.2.3 has it. */
   define({ value, number }: TagLine): void {
-    const define = this.#read(this.attributes(value, number), number)
+    const read = this.#read(this.attributes(value, number), number)
+    // A query parameter may hold anything: what could end a quoted-string or a line is not part of an address.
+    const define = { ...read, value: read.value.replaceAll(UNSAFE, '').trim() }
     if (this.#defines.has(define.name)) throw new PlaylistError(number, `variable ${define.name} is defined twice`)
     this.#defines.set(define.name, define)
   }
@@ -51,14 +56,23 @@ export class Variables {
     return { kind: 'queryparam', name: parameter, value }
   }
 
-  /** An attribute list with its variables replaced; they may stand in quoted-strings and hexadecimal (bis §4.3). */
+  /** An attribute list with its variables replaced; bis §4.3 allows them in quoted-strings and hexadecimal. */
   attributes(text: string, number: number): AttributeList {
     const attributes = parseAttributeList(text)
     if (!text.includes('{$')) return attributes
     return attributes.map((each) => {
-      const isReplaced = each.isQuoted || each.value.startsWith('0x') || each.value.startsWith('{$')
-      return isReplaced ? { ...each, value: this.replace(each.value, number) } : each
+      if (!each.value.includes('{$')) return each
+      const value = this.replace(each.value, number)
+      if (!each.isQuoted && value.includes(',')) throw new PlaylistError(number, `${each.name} becomes two attributes`)
+      return { ...each, value }
     })
+  }
+
+  /** The address of a line, which is still one when its variables are replaced. @throws PlaylistError */
+  uri({ uri, number }: Extract<Line, { kind: 'uri' }>): string {
+    const replaced = this.replace(uri, number).trim()
+    if (replaced === '' || replaced.startsWith('#')) throw new PlaylistError(number, 'a URI that variables made none')
+    return replaced
   }
 
   /** A text with its variables replaced. @throws PlaylistError for one that is not defined. */
@@ -71,6 +85,7 @@ export class Variables {
       if (this.#chars > PLAYLIST_CHARS_MAX) throw new PlaylistError(number, 'the variables make the playlist too long')
       return define.value
     })
+    if (replaced.includes('{$')) throw new PlaylistError(number, 'a variable becomes a part of another one')
     return replaced
   }
 }
