@@ -26,7 +26,7 @@ const HEADER_BYTES_MAX = 16
 const MOVIE_BYTES_MAX = 4 * 1_024 * 1_024
 /** 20 s of 50 Mbit/s. */
 const DATA_BYTES_MAX = 128 * 1_024 * 1_024
-const FIRST_BYTES = 64 * 1_024
+const FIRST_BYTES = 1_024 * 1_024
 /** Boxes whose content is read, with what they may weigh; the others are passed over. */
 const BYTES_MAX_OF_BOX: Readonly<Record<string, number>> = {
   moov: MOVIE_BYTES_MAX,
