@@ -1,6 +1,6 @@
 import { PlaylistError } from './playlist.ts'
 
-/** Characters of a playlist: a day of two-second segments with tags of their own is under 4 Mi. */
+/** Characters of a playlist: a day of four-second segments, each dated and with a long address, is 2.4 Mi. */
 export const PLAYLIST_CHARS_MAX = 4 * 1024 * 1024
 
 /** A line of a playlist that means something (§4.1): a tag or a URI. Comments and empty lines are left out. */
