@@ -4,7 +4,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { createAnalyser } from '../../src/mpegts/analyser/analyser.ts'
 import { createHlsTransport } from '../../src/streams/hls/upstream/hls-transport.ts'
 import type { HlsFault } from '../lab/hls-fault.ts'
-import { loadTsMedia } from '../lab/hls-media.ts'
+import { loadFmp4Media, loadPackedAudioMedia, loadTsMedia } from '../lab/hls-media.ts'
 import { HlsOrigin } from '../lab/hls-origin.ts'
 import type { HlsOriginOptions } from '../lab/hls-origin.ts'
 import { until } from '../lab/poll.ts'
@@ -71,6 +71,60 @@ describe('an HLS source is read without a gap, each segment once', { concurrency
       assert.equal(reading.failure, undefined)
     })
   }
+})
+
+const alpha = { programme: 'alpha', source: 'alpha', segmentMs: 800 } as const
+const pictures = { name: 'v0', media: await loadTsMedia({ ...alpha, streams: 'video' }) }
+
+const formats: Readonly<Record<string, HlsOriginOptions['renditions']>> = {
+  'fragmented MP4': [{ name: 'v0', media: await loadFmp4Media(alpha) }],
+  'fragmented MP4 with its sound in another playlist': [
+    { name: 'v0', media: await loadFmp4Media({ ...alpha, streams: 'video' }) },
+    { name: 'sound', media: await loadFmp4Media({ ...alpha, streams: 'audio' }), isAudio: true },
+  ],
+  'pictures and sound in two transport streams': [
+    pictures,
+    { name: 'sound', media: await loadTsMedia({ ...alpha, streams: 'audio' }), isAudio: true },
+  ],
+  'pictures and packed audio': [pictures, { name: 'sound', media: await loadPackedAudioMedia(alpha), isAudio: true }],
+}
+
+describe('whatever it is made of, one legal transport stream comes of it', { concurrency: true }, () => {
+  for (const [name, formatRenditions] of Object.entries(formats)) {
+    test(name, async () => {
+      await using origin = await HlsOrigin.start({ renditions: formatRenditions })
+      using reading = read(origin)
+      await until(() => reading.bytes > 250_000, { what: 'media' })
+      // The timeline does not really break here: what is said of it must not harm.
+      origin.addDiscontinuity()
+      await until(() => reading.bytes > 800_000, { what: 'more media' })
+      const analyser = createAnalyser()
+      analyser.push(reading.content)
+      const { findings, programmes, durationMs = 0 } = analyser.report()
+      assert.deepEqual(
+        findings.filter(({ severity }) => severity === 'error').map(({ code, pid }) => `${code} ${pid}`),
+        [],
+      )
+      assert.deepEqual(
+        programmes.map(({ streams }) => streams.map(({ codec }) => codec)),
+        [['h264', 'aac']],
+      )
+      const [, sound] = programmes[0]?.streams ?? []
+      assert.ok((sound?.audio?.frames ?? 0) > (durationMs - 1_200) / 21.34, 'sound is missing')
+      assert.equal(sound?.audio?.holes, 0)
+      assert.equal(reading.failure, undefined)
+    })
+  }
+
+  test('packed audio alone stays as it is', async () => {
+    await using origin = await HlsOrigin.start({
+      renditions: [{ name: 'sound', media: await loadPackedAudioMedia(alpha) }],
+    })
+    using reading = read(origin)
+    await until(() => reading.bytes > 40_000, { what: 'audio' })
+    assert.equal(reading.head?.headers['content-type'], 'audio/aac')
+    assert.equal(reading.content.toString('latin1', 0, 3), 'ID3')
+  })
 })
 
 interface FaultCase {

@@ -8,6 +8,7 @@ import type {
   SourceResponseHandler,
 } from '../../sources/http-client.ts'
 import { internalFailure } from '../../sources/http-failure.ts'
+import { createAssembler } from './create-assembler.ts'
 import { HlsSession } from './hls-session.ts'
 import { Pacer } from './pacer.ts'
 import { fetchPlaylist } from './playlist-fetch.ts'
@@ -16,11 +17,12 @@ import type { FollowerPolicy } from './playlist-follower.ts'
 import { followerPolicy } from './playlist-follower.ts'
 import { RenditionReader } from './rendition-reader.ts'
 import type { QueuedSegment, RenditionOptions } from './rendition-reader.ts'
-import { createAssembler, formatOf } from './segment-assembler.ts'
 import type { SegmentAssembler, Track } from './segment-assembler.ts'
 import { SegmentFetch } from './segment-fetch.ts'
+import { formatOf } from './segment-format.ts'
 import { SegmentKeys } from './segment-keys.ts'
 import type { Segments } from './segment-pull.ts'
+import { UnreadableSegment } from './unreadable-segment.ts'
 import { chooseVariant } from './variant-choice.ts'
 
 export interface HlsReaderOptions {
@@ -52,8 +54,9 @@ const READER_POLICY: FollowerPolicy = { ...followerPolicy, retries: 2, retryDela
 interface Place {
   item: QueuedSegment | undefined
   sentBytes: number
-  /** Seconds of media of the segments before it. */
+  /** Seconds of media of the segments before it, and how many breaks of the timeline. */
   readS: number
+  breaks: number
 }
 
 /** One HLS source, read as one continuous body. */
@@ -69,14 +72,16 @@ export class HlsReader implements SourceReader {
   readonly #pacer = new Pacer()
   readonly #openedAtMs: number
   readonly #places: Readonly<Record<Track, Place>> = {
-    main: { item: undefined, sentBytes: 0, readS: 0 },
-    audio: { item: undefined, sentBytes: 0, readS: 0 },
+    main: { item: undefined, sentBytes: 0, readS: 0, breaks: 0 },
+    audio: { item: undefined, sentBytes: 0, readS: 0, breaks: 0 },
   }
   readonly #onAbort = () => this.#fail({ kind: 'aborted', message: 'the request was aborted' })
   #main: RenditionReader | undefined
   #audio: RenditionReader | undefined
   #assembler: SegmentAssembler | undefined
   #finalUrl = ''
+  /** The media sequence number with which the pictures begin. */
+  #firstSequence: number | undefined
   #hasHead = false
   #isPaused = false
   #isDone = false
@@ -177,7 +182,7 @@ export class HlsReader implements SourceReader {
     const audioUrl = choice?.audio === undefined ? undefined : resolveUri(choice.audio.uri, finalUrl)
     if (audioUrl !== undefined) {
       // It begins with the segment with which the pictures begin, where numbers agree.
-      this.#audio = this.#rendition({ url: audioUrl, startAt: () => this.#main?.position })
+      this.#audio = this.#rendition({ url: audioUrl, startAt: () => this.#firstSequence })
     }
     this.#main.start()
   }
@@ -190,7 +195,10 @@ export class HlsReader implements SourceReader {
       signal: this.#abort.signal,
       policy: this.#options.policy ?? READER_POLICY,
       onChange: () => {
-        if (!isStarted && source.startAt === undefined) this.#audio?.start()
+        if (!isStarted && source.startAt === undefined) {
+          this.#firstSequence = this.#main?.position
+          this.#audio?.start()
+        }
         isStarted = true
         // Not in the middle of the caller's own work.
         queueMicrotask(() => this.#pump())
@@ -221,7 +229,16 @@ export class HlsReader implements SourceReader {
     if (reader === undefined || item === undefined) return false
     const failure = item.pull.failure ?? item.map?.failure
     if (failure !== undefined && item.pull.buffered === 0) return this.#segmentFailed(reader, track, failure)
-    if (place.item !== item && !this.#beginSegment(reader, track, item)) return false
+    try {
+      return (place.item === item || this.#beginSegment(reader, track, item)) && this.#readOn(reader, track, item)
+    } catch (error) {
+      if (!(error instanceof UnreadableSegment)) throw error
+      return this.#segmentFailed(reader, track, { kind: 'segment_invalid', message: error.message })
+    }
+  }
+
+  #readOn(reader: RenditionReader, track: Track, item: QueuedSegment): boolean {
+    const place = this.#places[track]
     const allowed = this.#allowedBytes(reader, track, item) - place.sentBytes
     const bytes = item.pull.take(allowed)
     if (bytes === undefined) {
@@ -235,17 +252,32 @@ export class HlsReader implements SourceReader {
 
   /** Sound beside the pictures is read as far as they are. */
   #allowedBytes(reader: RenditionReader, track: Track, { segment, pull }: QueuedSegment): number {
-    const { main, audio } = this.#places
-    if (track === 'audio' && reader.isLive) {
-      return audio.readS <= main.readS || this.#main?.front === undefined ? Number.POSITIVE_INFINITY : 0
+    if (track === 'main') {
+      return this.#pacer.allowedBytes(this.#network.clock.nowMs(), segment.durationS, pull.totalBytes)
     }
-    if (track === 'audio')
-      return audio.readS <= main.readS || this.#main?.isDone === true ? Number.POSITIVE_INFINITY : 0
-    return this.#pacer.allowedBytes(this.#network.clock.nowMs(), segment.durationS, pull.totalBytes)
+    const { main, audio } = this.#places
+    const mayGoOn = audio.readS <= main.readS || this.#main?.isDone === true
+    return mayGoOn ? Number.POSITIVE_INFINITY : 0
+  }
+
+  /** Both renditions go on to a new timeline together, unless they have lost each other. */
+  #mayBreak(reader: RenditionReader, track: Track): boolean {
+    if (this.#audio === undefined || this.#main === undefined) return true
+    const { main, audio } = this.#places
+    if (track === 'audio') {
+      return main.breaks > audio.breaks || this.#main.isDone || main.readS > audio.readS + reader.targetDurationS
+    }
+    const isThere = this.#audio.front?.segment.isDiscontinuity === true && this.#places.audio.item === undefined
+    return (
+      isThere || audio.breaks > main.breaks || this.#audio.isDone || audio.readS > main.readS + reader.targetDurationS
+    )
   }
 
   #beginSegment(reader: RenditionReader, track: Track, item: QueuedSegment): boolean {
     const { pull, map, segment } = item
+    const place = this.#places[track]
+    const isBreak = segment.isDiscontinuity || this.#isBroken[track]
+    if (isBreak && place.readS > 0 && !this.#mayBreak(reader, track)) return false
     const head = pull.peek()
     if (head === undefined || map?.isComplete === false) return false
     const format = formatOf(head)
@@ -259,12 +291,11 @@ export class HlsReader implements SourceReader {
       // The sound waits for the pictures, which say what is made.
       if (this.#assembler === undefined) return false
     }
-    this.#places[track].item = item
-    this.#places[track].sentBytes = 0
+    Object.assign(place, { item, sentBytes: 0, breaks: place.breaks + (isBreak ? 1 : 0) })
     if (track === 'main') {
       this.#pacer.begin(this.#network.clock.nowMs(), reader.aheadS, reader.targetDurationS, reader.isLive)
     }
-    this.#assembler.begin(track, format, segment.isDiscontinuity || this.#isBroken[track], map?.content())
+    this.#assembler.begin(track, format, isBreak, map?.content())
     this.#isBroken[track] = false
     return true
   }

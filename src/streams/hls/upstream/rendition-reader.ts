@@ -5,10 +5,11 @@ import type { LoadedPlaylist } from './playlist-fetch.ts'
 import { PlaylistFollower } from './playlist-follower.ts'
 import type { FollowedPlaylist, FollowerPolicy } from './playlist-follower.ts'
 import type { SegmentKeys } from './segment-keys.ts'
-import { SegmentPlan, UnreadableSegment } from './segment-plan.ts'
+import { SegmentPlan } from './segment-plan.ts'
 import type { PlannedSegment } from './segment-plan.ts'
 import { SegmentPull } from './segment-pull.ts'
 import type { Segments } from './segment-pull.ts'
+import { UnreadableSegment } from './unreadable-segment.ts'
 
 /** A segment on its way in, with its Media Initialization Section where it has one. */
 export interface QueuedSegment {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseMediaPlaylist } from '../../../hls/parse-playlist.ts'
-import { SegmentPlan, UnreadableSegment } from './segment-plan.ts'
+import { SegmentPlan } from './segment-plan.ts'
+import { UnreadableSegment } from './unreadable-segment.ts'
 
 const BASE = 'https://a.test/live/v0/index.m3u8'
 

@@ -1,6 +1,7 @@
 import type { ByteRange, Key, MediaPlaylist, MediaSegment } from '../../../hls/playlist.ts'
 import { resolveUri } from '../../../hls/uri.ts'
 import type { FollowedPlaylist } from './playlist-follower.ts'
+import { UnreadableSegment } from './unreadable-segment.ts'
 
 /** How a segment is encrypted as a whole (AES-128, RFC 8216 §4.3.2.4). */
 export interface SegmentKey {
@@ -25,9 +26,6 @@ export interface PlannedSegment extends SegmentSource {
   /** Media Initialization Section; undefined in MPEG-TS and packed audio. */
   readonly map: SegmentSource | undefined
 }
-
-/** What cannot be read, and why. */
-export class UnreadableSegment extends Error {}
 
 /** A live programme is begun so many target durations from its end (RFC 8216 §6.3.3). */
 const START_TARGETS = 3
