@@ -6,7 +6,9 @@ import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { systemClock } from '../../src/lib/clock.ts'
 import { createRemuxTransport } from '../../src/streams/sources/remux-transport.ts'
+import { UrlResolver } from '../../src/streams/sources/url-resolver.ts'
 import { transportOf } from '../../src/streams/sources/transports.ts'
 import { endWithThisProcess } from '../lab/gateway-process.ts'
 import { readFixture, runTool, tsFixture } from '../lab/media.ts'
@@ -246,7 +248,12 @@ test('without ffmpeg, with too many of them, or with a scheme that is off, the f
   assert.ok(missing !== 'end' && missing.kind === 'process_unavailable' && /not installed/.test(missing.message))
   const full = await new SourceReading(remux(room), { url }).end()
   assert.ok(full !== 'end' && full.kind === 'process_unavailable' && /no more may/.test(full.message))
-  const off = transportOf(url, { protocols: ['http'], remux: remux(room) })
+  const wishes = { useStickySession: false, hasAlternative: () => false }
+  const resolver = new UrlResolver({
+    ...{ processes: room.processes, clock: systemClock, directory: join(room.directory, 'resolver') },
+    ...{ isEnabled: { streamlink: true, ytdlp: true }, timeoutMs: 1_000, runsMax: 1 },
+  })
+  const off = transportOf(url, wishes, { protocols: ['http'], hls: () => remux(room), resolver, remux: remux(room) })
   const refused = await new SourceReading(off, { url }).end()
   assert.ok(refused !== 'end' && /SOURCE_PROTOCOLS does not allow rtsp/.test(refused.message))
 })

@@ -83,7 +83,8 @@ export class LiveHls {
 
   /** Whether the playlists of the sources are passed on. */
   get isProxied(): boolean {
-    return this.#options.request().sources.every(({ url }) => isHlsUrl(url))
+    const { sources, resolver } = this.#options.request()
+    return resolver === undefined && sources.every(({ url }) => isHlsUrl(url))
   }
 
   /** Whether somebody plays what only the sources' own playlists can bring. */
@@ -194,6 +195,9 @@ export class LiveHls {
   }
 }
 
+/** A segment that has begun to come does not stop for so long; players have about three of them in hand. */
+const SEGMENT_SILENCE_MS = 2_000
+
 /** What is small and comes often has to come soon. */
 function proxyLimits(limits: StreamLimits): HlsProxyLimits {
   const answerMs = Math.min(limits.firstByteTimeoutMs, limits.readTimeoutMs)
@@ -201,7 +205,7 @@ function proxyLimits(limits: StreamLimits): HlsProxyLimits {
     timeouts: {
       connectMs: Math.min(limits.connectTimeoutMs, answerMs),
       answerMs,
-      silenceMs: answerMs,
+      silenceMs: Math.min(answerMs, SEGMENT_SILENCE_MS),
       totalMs: Math.max(limits.stallCeilingMs, answerMs),
     },
     startTimeoutMs: limits.startTimeoutMs,
