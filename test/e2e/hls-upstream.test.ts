@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createAnalyser } from '../../src/mpegts/analyser/analyser.ts'
+import { createFramer } from '../../src/streams/framing/framing.ts'
 import { createHlsTransport } from '../../src/streams/hls/upstream/hls-transport.ts'
+import { createSeamlessSplice } from '../../src/streams/splice.ts'
 import type { HlsFault } from '../lab/hls-fault.ts'
 import { loadFmp4Media, loadPackedAudioMedia, loadTsMedia } from '../lab/hls-media.ts'
 import { HlsOrigin } from '../lab/hls-origin.ts'
@@ -125,6 +127,43 @@ describe('whatever it is made of, one legal transport stream comes of it', { con
     assert.equal(reading.head?.headers['content-type'], 'audio/aac')
     assert.equal(reading.content.toString('latin1', 0, 3), 'ID3')
   })
+})
+
+test('where the timeline of a source breaks, the splice behind it goes on as if nothing had been', async () => {
+  const mediaAfterBreak = await loadTsMedia({ ...alpha, source: 'later', offsetTicks: 123_456_789 })
+  await using origin = await HlsOrigin.start({ renditions: [{ name: 'v0', media, mediaAfterBreak }] })
+  using reading = read(origin)
+  await reading.untilMedia(1_000)
+  origin.breakTimeline()
+  await until(() => reading.record.sources.includes('later'), { what: 'the other timeline' })
+  const { bytes } = reading
+  await until(() => reading.bytes > bytes + 300_000, { what: 'three seconds of it' })
+  assert.deepEqual(reading.record.sources, ['alpha', 'later'])
+  const out: Buffer[] = []
+  const framer = createFramer('mpegts')
+  const splice = createSeamlessSplice()
+  let hasBegun = false
+  framer.push(reading.content, {
+    packets: (data, joinOffsets) => {
+      if (!hasBegun) splice.begin(framer, (bytes) => void out.push(Buffer.from(bytes)))
+      hasBegun = true
+      splice.push(data, joinOffsets, (bytes) => void out.push(Buffer.from(bytes)))
+    },
+  })
+  const analyser = createAnalyser()
+  analyser.push(Buffer.concat(out))
+  const { findings, programmes, durationMs = 0 } = analyser.report()
+  const streams = programmes[0]?.streams.filter(({ kind }) => kind === 'video' || kind === 'audio') ?? []
+  assert.deepEqual(
+    streams.map(({ codec }) => codec),
+    ['h264', 'aac'],
+  )
+  // The lab's marks are a stream of their own, whose timestamps are not its point.
+  const pids = streams.map(({ pid }) => pid)
+  const errors = findings.filter(({ severity, pid = 0 }) => severity === 'error' && (pid < 32 || pids.includes(pid)))
+  assert.deepEqual(errors, [])
+  assert.ok(durationMs > 4_000 && durationMs < 20_000, `${durationMs} ms`)
+  assert.equal(splice.facts?.jumpsClosed, 1)
 })
 
 interface FaultCase {

@@ -6,7 +6,6 @@ import type { AddressInfo } from 'node:net'
 import { systemClock } from '../../src/lib/clock.ts'
 import { answerWith } from './hls-fault.ts'
 import type { HlsAnswer, HlsFault } from './hls-fault.ts'
-import type { HlsMedia } from './hls-media.ts'
 import { byteRangeOf, masterText, mediaText } from './hls-playlist-text.ts'
 import type { OriginRendition, PlaylistView } from './hls-playlist-text.ts'
 
@@ -72,6 +71,7 @@ export class HlsOrigin implements AsyncDisposable {
   /** Names of segments and numbers in the playlist begin anew from this one. */
   #era = 0
   #eraFrom = 0
+  #brokenAt = Number.POSITIVE_INFINITY
   #open = 0
   maxConcurrency = 0
 
@@ -126,6 +126,12 @@ export class HlsOrigin implements AsyncDisposable {
   resetSequence(): void {
     this.#era += 1
     this.#eraFrom = this.edge - 1
+  }
+
+  /** The next segment has EXT-X-DISCONTINUITY and comes of `mediaAfterBreak`, as after an advertisement or a restart. */
+  breakTimeline(): void {
+    this.#brokenAt = this.edge
+    this.addDiscontinuity()
   }
 
   countOf(kind: OriginRequest['kind']): number {
@@ -204,7 +210,7 @@ export class HlsOrigin implements AsyncDisposable {
     if (kind === 'init' && media.init !== undefined) {
       return { status: 200, headers: { 'Content-Type': media.contentType }, body: media.init }
     }
-    return kind === 'segment' ? this.#segmentAnswer(media, file, range) : undefined
+    return kind === 'segment' ? this.#segmentAnswer(rendition, file, range) : undefined
   }
 
   #view(): PlaylistView {
@@ -231,8 +237,8 @@ export class HlsOrigin implements AsyncDisposable {
       wallMsOf: (number) =>
         this.#options.hasProgramDateTime === true ? this.#startMs + number * this.#segmentMs : undefined,
       encryption: encryption === undefined ? undefined : { ...encryption, keyOf: (number) => this.#keyNumber(number) },
-      rangeOf: (media, number) =>
-        byteRanges ? byteRangeOf(number, window, (each) => this.#plain(media, each)) : undefined,
+      rangeOf: (rendition, number) =>
+        byteRanges ? byteRangeOf(number, window, (each) => this.#plain(rendition, each)) : undefined,
       extraLines,
     }
   }
@@ -253,19 +259,20 @@ export class HlsOrigin implements AsyncDisposable {
     return { status: 200, headers: { 'Content-Type': 'application/octet-stream' }, body: this.#key(number) }
   }
 
-  #plain(media: HlsMedia, number: number): Buffer {
-    return media.segment(number, this.#startMs + number * this.#segmentMs)
+  #plain({ media, mediaAfterBreak = media }: OriginRendition, number: number): Buffer {
+    const current = number < this.#brokenAt ? media : mediaAfterBreak
+    return current.segment(number, this.#startMs + number * this.#segmentMs)
   }
 
-  #segmentAnswer(media: HlsMedia, file: string, range: string | undefined): HlsAnswer | undefined {
+  #segmentAnswer(rendition: OriginRendition, file: string, range: string | undefined): HlsAnswer | undefined {
     const number = Number(/(\d+)\.\w+$/.exec(file)?.[1])
     const { window = 6, byteRanges = false, vodSegments } = this.#options
     const isGone = vodSegments === undefined && number < this.edge - 2 * window - 1
     if (Number.isNaN(number) || isGone || (!byteRanges && number >= this.edge)) return undefined
-    const headers = { 'Content-Type': media.contentType }
-    if (!byteRanges) return { status: 200, headers, body: this.#encrypted(this.#plain(media, number), number) }
+    const headers = { 'Content-Type': rendition.media.contentType }
+    if (!byteRanges) return { status: 200, headers, body: this.#encrypted(this.#plain(rendition, number), number) }
     // The name is that of the first segment of the turn.
-    const body = Buffer.concat(Array.from({ length: window }, (_, index) => this.#plain(media, number + index)))
+    const body = Buffer.concat(Array.from({ length: window }, (_, index) => this.#plain(rendition, number + index)))
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? []
     if (from === undefined) return { status: 200, headers, body }
     const part = body.subarray(Number(from), Number(to) + 1)

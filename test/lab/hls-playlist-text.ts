@@ -5,6 +5,8 @@ export interface OriginRendition {
   /** In its paths; a word. */
   readonly name: string
   readonly media: HlsMedia
+  /** What it is after `breakTimeline`: other timestamps, another encoding. */
+  readonly mediaAfterBreak?: HlsMedia
   /** An audio rendition (EXT-X-MEDIA) of all variants; otherwise it is a variant. */
   readonly isAudio?: boolean
   readonly bandwidth?: number
@@ -24,7 +26,7 @@ export interface PlaylistView {
   readonly isVod: boolean
   readonly wallMsOf: (number: number) => number | undefined
   readonly encryption: { readonly explicitIv: boolean; readonly keyOf: (number: number) => number } | undefined
-  readonly rangeOf: (media: HlsMedia, number: number) => SegmentRange | undefined
+  readonly rangeOf: (rendition: OriginRendition, number: number) => SegmentRange | undefined
   readonly extraLines: readonly string[]
 }
 
@@ -63,7 +65,8 @@ export function masterText(renditions: readonly OriginRendition[]): string {
   return `${lines.join('\n')}\n`
 }
 
-export function mediaText({ media }: OriginRendition, view: PlaylistView): string {
+export function mediaText(rendition: OriginRendition, view: PlaylistView): string {
+  const { media } = rendition
   const seconds = media.segmentMs / 1_000
   const first = view.numbers[0] ?? 0
   const lines = [
@@ -85,7 +88,7 @@ export function mediaText({ media }: OriginRendition, view: PlaylistView): strin
     const wallMs = view.wallMsOf(number)
     if (wallMs !== undefined) lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(wallMs).toISOString()}`)
     lines.push(`#EXTINF:${seconds.toFixed(3)},`)
-    const range = view.rangeOf(media, number)
+    const range = view.rangeOf(rendition, number)
     if (range !== undefined) lines.push(`#EXT-X-BYTERANGE:${range.length}@${range.offset}`)
     const era = view.era === 0 ? '' : `era${view.era}-`
     lines.push(`seg-${era}${range?.resource ?? number}.${media.extension}`)
