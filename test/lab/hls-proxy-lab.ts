@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import HLS from 'hls-parser'
 import { candidateId } from '../../src/failover/candidate.ts'
 import { parseMediaPlaylist } from '../../src/hls/parse-playlist.ts'
 import type { MediaPlaylist } from '../../src/hls/playlist.ts'
@@ -12,6 +14,14 @@ import type { Json } from '../../src/store/store.ts'
 import { HlsProxy } from '../../src/streams/hls/proxy/hls-proxy.ts'
 import type { HlsProxyLimits, HlsProxySource } from '../../src/streams/hls/proxy/proxy-options.ts'
 import type { SessionFailure } from '../../src/streams/sources/session.ts'
+
+const { Parser } = createRequire(import.meta.url)('m3u8-parser') as {
+  readonly Parser: new () => {
+    push(text: string): void
+    end(): void
+    readonly manifest: { readonly segments: readonly unknown[] }
+  }
+}
 
 export interface HlsProxyLabOptions {
   /** Entries of the sources in order; each failure puts the next one on air, round and round. */
@@ -108,8 +118,13 @@ export class HlsProxyLab implements AsyncDisposable {
     if (status !== 200) throw new Error(`${path} was answered with ${status}: ${text}`)
     const rules = this.#rules.get(path) ?? new PlaylistRules()
     this.#rules.set(path, rules)
-    for (const found of rules.pushText(text, systemClock.nowMs())) this.violations.push(`${JSON.stringify(found)}\n${text}`)
-    return parseMediaPlaylist(text)
+    for (const found of rules.pushText(text, systemClock.nowMs()))
+      this.violations.push(`${JSON.stringify(found)}\n${text}`)
+    const playlist = parseMediaPlaylist(text)
+    for (const [name, count] of Object.entries(segmentsByOthers(text))) {
+      if (count !== playlist.segments.length) this.violations.push(`${name} reads ${count} segments\n${text}`)
+    }
+    return playlist
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,7 +179,9 @@ export class HlsProxyLab implements AsyncDisposable {
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.base)
     const query = Object.fromEntries(url.searchParams)
-    const carried = Object.fromEntries(Object.entries(query).filter(([name]) => name === 'client_id' || name === 'token'))
+    const carried = Object.fromEntries(
+      Object.entries(query).filter(([name]) => name === 'client_id' || name === 'token'),
+    )
     try {
       const path = decodeURIComponent(url.pathname.replace('/hls/lab/', ''))
       await this.#proxy.serve({ streamId: 'lab', path, query, carried, request, response })
@@ -172,5 +189,17 @@ export class HlsProxyLab implements AsyncDisposable {
       if (!response.headersSent) response.writeHead(error instanceof HoldfastError ? error.status : 500)
       response.end(String(error))
     }
+  }
+}
+
+/** Two parsers of others read it too; segments that each of them finds. */
+function segmentsByOthers(text: string): Readonly<Record<string, number>> {
+  const other = HLS.parse(text)
+  const parser = new Parser()
+  parser.push(text)
+  parser.end()
+  return {
+    'hls-parser': 'segments' in other ? other.segments.length : -1,
+    'm3u8-parser': parser.manifest.segments.length,
   }
 }

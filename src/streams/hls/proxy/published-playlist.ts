@@ -39,8 +39,8 @@ export interface PlaylistFeatures {
 
 /** RFC 8216bis §4.4.3.8: at least so many target durations. */
 const HOLD_BACK_TARGETS = 3
-/** RFC 8216 §7: a version may not change, and a later source may need what this one has (EXT-X-MAP, IVs). */
-const VERSION_MIN = 6
+/** A version may not change later, when a source has EXT-X-MAP (6, RFC 8216 §7) or a segment becomes a gap (8, bis). */
+const VERSION_MIN = 8
 
 /** What the first playlist of a slot lets players rely on. */
 export function featuresOf(playlist: MediaPlaylist): PlaylistFeatures {
