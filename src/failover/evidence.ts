@@ -37,7 +37,9 @@ export function plainSuccess(
   if (onAir?.firstSuccessAtMs === null || (timerAtMs !== null && timerAtMs <= nowMs)) return undefined
   const place = state.candidates.findIndex(({ spec }) => spec.id === id)
   const candidate = state.candidates[place]
-  if (candidate === undefined || candidate.probing !== null || candidate.health.verdict !== 'healthy') return undefined
+  if (candidate === undefined || candidate.health.verdict !== 'healthy') return undefined
+  // Where all are probed all the time an answer changes nothing about that.
+  if (candidate.probing !== null && policy.probe.watch !== 'always') return undefined
   const { breaker } = candidate
   if (breaker.kind !== 'closed' || (generation !== undefined && generation !== breaker.generation)) return undefined
   const answered: CandidateState = {
@@ -47,7 +49,7 @@ export function plainSuccess(
     breaker: breakerAfterSuccess(breaker, policy.breaker),
     inFlight: Math.max(candidate.goingOn, candidate.inFlight - 1),
     goingOn: candidate.goingOn,
-    probing: null,
+    probing: candidate.probing,
   }
   return { ...state, candidates: state.candidates.with(place, answered), lastGoodId: id }
 }

@@ -95,6 +95,18 @@ for (const framing of ['length', 'chunked'] as const) {
   })
 }
 
+test('an answer of unknown length that breaks off behind its last byte is known to be whole from elsewhere', async () => {
+  await using lab = await ForwardLab.start({
+    upstreams: [{}, { framing: 'chunked' }],
+    endpoint: (id) => ({ weight: id === 'b' ? 1 : 0 }),
+  })
+  await lab.upstream('b').become({ kind: 'reset_in_body', afterBytes: LARGE })
+  const answer = await lab.ask(`/bytes/${LARGE}`)
+  assert.ok(answer.isWhole, answer.error)
+  assert.equal(sha256(answer.body), sha256(patternBytes(0, LARGE)))
+  assert.equal(lab.upstream('a').requests[0]?.fields.get('range'), `bytes=${LARGE - 1}-`)
+})
+
 test('a range that breaks off is gone on with inside the range', async () => {
   await using lab = await ForwardLab.start({ endpoint: (id) => ({ weight: id === 'b' ? 1 : 0 }) })
   await lab.upstream('b').become({ kind: 'fin_in_body', afterBytes: 100_000 })

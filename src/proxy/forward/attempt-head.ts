@@ -31,7 +31,7 @@ export function attemptHead(
     framing: requestFraming(request),
     isUpgrade: true,
     isExpectPassed,
-    ...(without === undefined ? {} : { without }),
+    without,
     random: shared.random,
   })
 }

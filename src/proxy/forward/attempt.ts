@@ -16,7 +16,7 @@ export interface AttemptOwner {
   informed(attempt: Attempt, head: ResponseHead): void
   /** The answer has begun: it is to be held, passed on, or given up. */
   answered(attempt: Attempt, head: ResponseHead): void
-  /** What is held is to be kept no longer. */
+  /** What is held is to be kept no longer, because more of it, or its end, is there. */
   released(attempt: Attempt): void
   /** The beginning of a held answer has come and the rest has not. */
   heldIncomplete(attempt: Attempt): void

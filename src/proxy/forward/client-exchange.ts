@@ -20,8 +20,11 @@ export interface ClientExchange {
   resumeBody(): void
   /** An interim response: status line and fields, each with its CR LF, without the empty line. */
   inform(head: string): void
-  /** The same for the response, without the fields of framing and connection. */
-  respond(head: string, framing: ResponseFraming): void
+  /**
+   * The same for the response, without the fields of framing and connection. `isFollowed`: a piece of the body or its end
+   * follows at once, so that nothing has to be done for the head to go out by itself.
+   */
+  respond(head: string, framing: ResponseFraming, isFollowed?: boolean): void
   /** False when the client is behind: wait for `onDrain`. */
   write(piece: Buffer): boolean
   end(trailers?: Fields): void

@@ -19,7 +19,7 @@ export interface ForwardFacts {
   /** Whether the client is a proxy whose Forwarded and X-Forwarded-* fields are believed. */
   readonly isForwardedTrusted: boolean
   /** Names of request fields that end here: our own keys. */
-  readonly without?: NameSet
+  readonly without?: NameSet | undefined
   /** Fields for the response, each with its CR LF. */
   readonly added?: string
 }

@@ -14,8 +14,7 @@ import { Account } from './account.ts'
 import { Alarms } from './alarms.ts'
 import type { AlarmKind } from './alarms.ts'
 import { attemptHead, requestFraming } from './attempt-head.ts'
-import { Attempt } from './attempt.ts'
-import type { AttemptOwner, AttemptRole } from './attempt.ts'
+import { Attempt, type AttemptOwner, type AttemptRole } from './attempt.ts'
 import { Chooser } from './chooser.ts'
 import type { ClientExchange } from './client-exchange.ts'
 import { failureWords } from './failure-words.ts'
@@ -25,8 +24,7 @@ import { hedgeDelayMs } from './hedge-delay.ts'
 import { holdOf } from './hold.ts'
 import { maySendTwice } from './idempotency.ts'
 import { refusalStatus, refuse } from './refuse.ts'
-import { RequestRelay } from './request-relay.ts'
-import type { RequestRelayOwner } from './request-relay.ts'
+import { RequestRelay, type RequestRelayOwner } from './request-relay.ts'
 import { ResponseRelay } from './response-relay.ts'
 import { retryAfterMs } from './retry-after.ts'
 
@@ -161,7 +159,7 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
     if (this.policy.retry.retriableStatuses.includes(head.status) && this.#giveUp(attempt, head)) return
     const { holdBack } = this.policy
     const hold = holdOf(head, holdBack)
-    if (hold.kind === 'none') this.#commit(attempt, head)
+    if (hold.kind === 'none') this.#commit(attempt, head, false)
     else if (hold.kind === 'length') attempt.hold(hold.bytes, hold.bytes)
     else {
       attempt.hold(-1, holdBack.bytesMax)
@@ -195,11 +193,11 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
   }
 
   released(attempt: Attempt): void {
-    if (attempt.response !== undefined && !attempt.isPassing) this.#commit(attempt, attempt.response)
+    if (attempt.response !== undefined && !attempt.isPassing) this.#commit(attempt, attempt.response, true)
   }
 
   /** From here on the client has this answer and no other. */
-  #commit(attempt: Attempt, response: ResponseHead): void {
+  #commit(attempt: Attempt, response: ResponseHead, isFollowed: boolean): void {
     const nowMs = this.#shared.clock.nowMs()
     const account = this.#account
     const other = attempt === this.#lead ? this.#hedge : this.#lead
@@ -213,7 +211,7 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
     attempt.holdUntilMs = NEVER_MS
     account.status = response.status
     account.headMs = nowMs - account.startMs
-    this.#answer.open(response, attempt.held, this.policy.isResumed)
+    this.#answer.open(response, attempt.held, this.policy.isResumed, isFollowed)
     attempt.held = []
   }
 
@@ -274,7 +272,10 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
     this.#winner = undefined
     this.#account.brokeOff()
     this.#countsFromMs = this.#shared.clock.nowMs()
-    if (!this.#answer.isResumable || !this.#retry({ kind: 'error', error: 'broken_pipe' })) this.#giveIn()
+    if (this.#answer.hasEverything) {
+      this.#finish('served', undefined)
+      this.#client.end()
+    } else if (!this.#answer.isResumable || !this.#retry({ kind: 'error', error: 'broken_pipe' })) this.#giveIn()
   }
 
   #resume(attempt: Attempt, head: ResponseHead): void {
@@ -353,8 +354,7 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
     this.#isOver = true
     this.#alarms?.stop()
     const { wheel } = this.#shared
-    const onClosed = (): void => leave(this.#relay?.bytes ?? 0)
-    joinSockets(ours, raw, { wheel, idleMs: this.policy.upgradeIdleMs, onClosed })
+    joinSockets(ours, raw, { wheel, idleMs: this.policy.upgradeIdleMs, onClosed: () => leave(this.#relay?.bytes ?? 0) })
   }
 
   #wake(kind: AlarmKind, afterMs: number): void {
@@ -386,7 +386,7 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
     const nowMs = this.#shared.clock.nowMs()
     for (const attempt of [this.#lead, this.#hedge]) {
       if (attempt === undefined || this.#winner !== undefined) continue
-      if (attempt.holdUntilMs <= nowMs) this.released(attempt)
+      if (attempt.holdUntilMs <= nowMs && attempt.response !== undefined) this.#commit(attempt, attempt.response, false)
       else if (attempt.holdUntilMs !== NEVER_MS) this.#wake('hold', attempt.holdUntilMs - nowMs)
     }
   }

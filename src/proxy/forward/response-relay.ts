@@ -5,7 +5,7 @@ import type { Account } from './account.ts'
 import type { Attempt } from './attempt.ts'
 import type { ClientExchange } from './client-exchange.ts'
 import type { ForwardJob } from './forward-facts.ts'
-import { continues, resumingRequest, resumptionPlan, totalBytes } from './resumption.ts'
+import { continues, repeatedBytes, resumingRequest, resumptionPlan, totalBytes } from './resumption.ts'
 import type { ResumptionPlan } from './resumption.ts'
 
 /** The answer on its way to the client, though its parts may come from several upstreams. */
@@ -18,6 +18,8 @@ export class ResponseRelay {
   #plan: ResumptionPlan | undefined
   /** Bytes that the body must have in the end, once it was gone on with elsewhere. */
   #totalBytes: number | undefined
+  /** Bytes at the beginning of what comes next that the client has already. */
+  #repeatedBytes = 0
 
   constructor({ client, shared, facts }: ForwardJob, account: Account) {
     const { pseudonym } = shared
@@ -31,10 +33,14 @@ export class ResponseRelay {
     this.#client.inform(clientResponseHead(head, this.forwarding))
   }
 
-  /** Begins the answer with what was held of it. `isResumable`: what breaks off may be gone on with elsewhere. */
-  open(response: ResponseHead, held: readonly Buffer[], isResumable: boolean): void {
+  /**
+   * Begins the answer with what was held of it. `isResumable`: what breaks off may be gone on with elsewhere. `isFollowed`:
+   * more of it is there and comes at once.
+   */
+  open(response: ResponseHead, held: readonly Buffer[], isResumable: boolean, isFollowed: boolean): void {
     if (isResumable) this.#resumable = response
-    this.#client.respond(clientResponseHead(response, this.forwarding), clientFraming(response))
+    const head = clientResponseHead(response, this.forwarding)
+    this.#client.respond(head, clientFraming(response), isFollowed || held.length > 0)
     for (const piece of held) {
       this.#account.responseBytes += piece.length
       this.#client.write(piece)
@@ -42,7 +48,8 @@ export class ResponseRelay {
   }
 
   /** Passes a piece on; false when the client is behind. */
-  piece(attempt: Attempt, piece: Buffer): boolean {
+  piece(attempt: Attempt, whole: Buffer): boolean {
+    const piece = this.#repeatedBytes === 0 ? whole : this.#withoutRepeated(whole)
     this.#account.responseBytes += piece.length
     const isTaken = this.#client.write(piece)
     if (this.#client.pendingBytes > 0) attempt.exchange?.keep()
@@ -64,7 +71,20 @@ export class ResponseRelay {
   goesOnWith(head: ResponseHead): boolean {
     if (this.#plan === undefined || !continues(this.#plan, this.#account.responseBytes, head)) return false
     this.#totalBytes = totalBytes(this.#plan, head)
+    this.#repeatedBytes = repeatedBytes(this.#plan, this.#account.responseBytes)
     return true
+  }
+
+  #withoutRepeated(piece: Buffer): Buffer {
+    const dropped = Math.min(this.#repeatedBytes, piece.length)
+    this.#repeatedBytes -= dropped
+    return piece.subarray(dropped)
+  }
+
+  /** Whether the client has all bytes there are, though the upstream that was to end them is gone. */
+  get hasEverything(): boolean {
+    const expected = this.#totalBytes ?? this.#resumable?.contentLength
+    return expected !== undefined && this.#account.responseBytes === expected
   }
 
   /** Whether nothing is missing, now that the last upstream says that it is done. */

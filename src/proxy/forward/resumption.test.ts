@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { defaultHeadLimits, parseRequestHead, parseResponseHead } from '../wire/head.ts'
 import type { RequestHead, ResponseHead } from '../wire/head.ts'
-import { continues, resumingRequest, resumptionPlan, totalBytes } from './resumption.ts'
+import { continues, repeatedBytes, resumingRequest, resumptionPlan, totalBytes } from './resumption.ts'
 
 function request(lines = '', method = 'GET'): RequestHead {
   const bytes = Buffer.from(`${method} /film HTTP/1.1\r\nHost: a.example\r\n${lines}\r\n`)
@@ -78,9 +78,19 @@ test('an answer that is not exactly the rest is refused', () => {
 test('without a known length the rest must say that it goes to the end', () => {
   const plan = resumptionPlan(request(), response(200, 'ETag: "v1"\r\nTransfer-Encoding: chunked\r\n'))
   assert.ok(plan !== undefined)
-  assert.ok(continues(plan, 300, rest('bytes 300-999/1000')))
-  assert.ok(!continues(plan, 300, rest('bytes 300-998/1000')))
-  assert.ok(!continues(plan, 300, rest('bytes 300-999/*')))
+  assert.ok(continues(plan, 300, rest('bytes 299-999/1000')))
+  assert.ok(!continues(plan, 300, rest('bytes 299-998/1000')))
+  assert.ok(!continues(plan, 300, rest('bytes 299-999/*')))
+})
+
+test('without a known length the last byte is asked for again: perhaps it was the last of all', () => {
+  const plan = resumptionPlan(request(), response(200, 'ETag: "v1"\r\nTransfer-Encoding: chunked\r\n'))
+  assert.ok(plan !== undefined)
+  assert.ok(resumingRequest(request(), plan, 1_000).fields.includes('bytes=999-'))
+  assert.equal(repeatedBytes(plan, 1_000), 1)
+  assert.ok(continues(plan, 1_000, rest('bytes 999-999/1000')))
+  assert.equal(totalBytes(plan, rest('bytes 999-999/1000')), 1_000)
+  assert.ok(resumingRequest(request(), plan, 0).fields.includes('bytes=0-'))
 })
 
 test('whatever broke off where: what is asked for and what came make the whole', () => {

@@ -54,6 +54,14 @@ function rangeOf({ fields }: ResponseHead): { first: number; last: number; compl
   return { first, last, complete: match[3] === '*' ? undefined : Number(match[3]) }
 }
 
+/**
+ * How many of the bytes that are there are asked for once more, to be dropped. Where the length is not known all may be
+ * there already, and only a range that is not empty is answered by saying so.
+ */
+export function repeatedBytes({ lastByte }: ResumptionPlan, receivedBytes: number): number {
+  return lastByte === undefined && receivedBytes > 0 ? 1 : 0
+}
+
 /** The request that asks for what is missing after `receivedBytes` of the body. */
 export function resumingRequest(request: RequestHead, plan: ResumptionPlan, receivedBytes: number): RequestHead {
   const fields: string[] = []
@@ -63,15 +71,19 @@ export function resumingRequest(request: RequestHead, plan: ResumptionPlan, rece
     fields.push(name, request.fields[index + 1] ?? '')
   }
   const last = plan.lastByte ?? ''
-  fields.push('Range', `bytes=${plan.firstByte + receivedBytes}-${last}`, 'If-Range', plan.validator)
+  fields.push('Range', `bytes=${firstMissing(plan, receivedBytes)}-${last}`, 'If-Range', plan.validator)
   return { ...request, fields }
+}
+
+function firstMissing(plan: ResumptionPlan, receivedBytes: number): number {
+  return plan.firstByte + receivedBytes - repeatedBytes(plan, receivedBytes)
 }
 
 /** Whether an answer is exactly what is missing: the same representation, from the right byte to the right end. */
 export function continues(plan: ResumptionPlan, receivedBytes: number, answer: ResponseHead): boolean {
   if (answer.status !== 206) return false
   const range = rangeOf(answer)
-  if (range === undefined || range.first !== plan.firstByte + receivedBytes) return false
+  if (range === undefined || range.first !== firstMissing(plan, receivedBytes)) return false
   if (!endsWhereItMust(plan, range)) return false
   const bytes = range.last - range.first + 1
   if (answer.contentLength !== undefined && answer.contentLength !== bytes) return false

@@ -18,6 +18,7 @@ import type { ForwardPolicy } from '../forward/forward-policy.ts'
 import type { CheckSchedule } from '../health/check-schedule.ts'
 import { EndpointChecks } from '../health/endpoint-checks.ts'
 import type { CheckOutcome } from '../health/health-check.ts'
+import type { NameSet } from '../wire/name-set.ts'
 import type { TimerWheel } from '../wire/timer-wheel.ts'
 import { checkRulesOf } from './check-rules.ts'
 import { factReader } from './request-facts.ts'
@@ -78,7 +79,18 @@ export function readMemory(value: unknown): ServiceMemory | undefined {
   return parsed.success ? (parsed.data as unknown as ServiceMemory) : undefined
 }
 
+/** What the front has changed about a request. */
+export interface ChangedRequest {
+  readonly path: string
+  readonly without: NameSet | undefined
+}
+
 const RECEIPTS_KEPT = 20
+
+/** What the facts of all its requests have in common. */
+function commonFactsOf({ hostHeader, trustForwarded }: ServiceDefinition): ForwardFacts {
+  return { host: hostHeader, isForwardedTrusted: trustForwarded }
+}
 
 /** One service at work: its endpoints and their health, its requests, and what of it is to survive. */
 export class LiveService implements AsyncDisposable {
@@ -94,6 +106,7 @@ export class LiveService implements AsyncDisposable {
   #files: ServiceFiles
   #policy: ForwardPolicy
   #factsOf: FactReader
+  #commonFacts: ForwardFacts
   #receipts: readonly SwitchReceipt[]
   #inFlight = 0
 
@@ -106,6 +119,7 @@ export class LiveService implements AsyncDisposable {
     this.#receipts = memory?.receipts ?? []
     this.#policy = forwardPolicyOf(definition)
     this.#factsOf = factReader(definition.strategy, options.ownRegion)
+    this.#commonFacts = commonFactsOf(definition)
     const urlOf = (id: string) => this.#definition.endpoints.find((endpoint) => endpoint.id === id)?.url
     this.reporter = new ServiceReporter({ events, clock, log, serviceId: definition.id, urlOf })
     this.#saver = new StateSaver({ clock, log, serviceId: definition.id, put: async () => this.#put() })
@@ -160,6 +174,7 @@ export class LiveService implements AsyncDisposable {
     this.#origin = origin
     this.#policy = forwardPolicyOf(definition)
     this.#factsOf = factReader(definition.strategy, this.#options.ownRegion)
+    this.#commonFacts = commonFactsOf(definition)
     this.#checks.update(checkRulesOf(definition), files.endpoints)
     this.group.setPolicy(groupPolicyOf(definition))
     this.group.setEndpoints(files.endpoints)
@@ -175,17 +190,13 @@ export class LiveService implements AsyncDisposable {
   }
 
   /** Serves one request to its end. `request` is what the front knows of it. */
-  forward(exchange: ClientExchange, request: Pick<ForwardFacts, 'path' | 'without'>, clientAddress: string): void {
+  forward(exchange: ClientExchange, request: ChangedRequest | undefined, clientAddress: string): void {
     const { head } = exchange
-    const { hostHeader, trustForwarded } = this.#definition
     const facts = this.#factsOf({ path: head.path, fields: head.fields, clientAddress })
     this.#inFlight += 1
-    this.#forwarder.forward(exchange, this.group, this.#policy, {
-      ...facts,
-      ...request,
-      host: hostHeader,
-      isForwardedTrusted: trustForwarded,
-    })
+    const own = this.#commonFacts
+    const isCommon = request === undefined && facts.key === undefined && facts.region === undefined
+    this.#forwarder.forward(exchange, this.group, this.#policy, isCommon ? own : { ...own, ...facts, ...request })
   }
 
   /** All requests go to one endpoint, whatever its health. Throws endpoint_not_found. */

@@ -40,6 +40,8 @@ interface HostRoutes<Target> {
 /** A service that takes everything on its listeners. */
 const EVERYTHING: readonly RouteDefinition[] = [{ pathPrefix: '/', headers: {} }]
 const ANY_HOST = '*'
+/** Clients can send any host: what is remembered of them is forgotten when it is so many. */
+const HOSTS_REMEMBERED_MAX = 1_024
 
 /**
  * Finds the service of a request. An exact host goes before `*.suffix`, the longer suffix before the shorter, those before
@@ -50,6 +52,7 @@ const ANY_HOST = '*'
  */
 export class Router<Target> {
   readonly #hosts = new Map<string, HostRoutes<Target>>()
+  readonly #known = new Map<string, readonly HostRoutes<Target>[]>()
 
   constructor(services: readonly RoutedService<Target>[]) {
     for (const service of services) {
@@ -64,15 +67,23 @@ export class Router<Target> {
   match(request: RoutedRequest): RouteMatch<Target> | undefined {
     const path = pathOnly(request.path)
     let disabled: Entry<Target> | undefined
-    for (const host of candidateHosts(hostOnly(request.host))) {
-      const routes = this.#hosts.get(host)
-      if (routes === undefined) continue
+    for (const routes of this.#routesFor(request.host)) {
       const found = findIn(routes, path, request.fields)
       if (found === undefined) continue
       if (found.enabled) return found.match
       disabled ??= found
     }
     return disabled?.match
+  }
+
+  /** What there is for a host as it was sent, in the order in which it is looked at. */
+  #routesFor(host: string): readonly HostRoutes<Target>[] {
+    const known = this.#known.get(host)
+    if (known !== undefined) return known
+    const routes = [...candidateHosts(hostOnly(host))].flatMap((candidate) => this.#hosts.get(candidate) ?? [])
+    if (this.#known.size >= HOSTS_REMEMBERED_MAX) this.#known.clear()
+    this.#known.set(host, routes)
+    return routes
   }
 
   #add({ id, enabled, target }: RoutedService<Target>, { host, pathPrefix, headers }: RouteDefinition): void {

@@ -54,6 +54,8 @@ const PROXY_PLACE = 'proxy_port'
 /** Requests under way on a listener that is closed, or at the end of the process. */
 const CLOSE_GRACE_MS = 3_000
 /** A path that means another than it shows: two readers may take it for different services. */
+const DOT_SEGMENT_BEGIN = '/.'
+const CODED_DOT_BEGIN = '/%'
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:[/?]|$)/i
 
 /** Where requests for services come in: one router for each port, and the way from there to the service. */
@@ -175,7 +177,7 @@ export class ServiceFront implements AsyncDisposable {
 
   #serve(exchange: ClientExchange, router: Router<LiveService>): void {
     const { head, peer } = exchange
-    if (DOT_SEGMENT.test(head.path)) {
+    if ((head.path.includes(DOT_SEGMENT_BEGIN) || head.path.includes(CODED_DOT_BEGIN)) && DOT_SEGMENT.test(head.path)) {
       return refuse(exchange, new HoldfastError('ambiguous_path', 'A path may not have dot segments'))
     }
     const match = router.match(head)
@@ -196,11 +198,8 @@ export class ServiceFront implements AsyncDisposable {
     }
     if (stripPrefix) path = strippedPath(path, match.pathPrefix)
     const clientAddress = trustForwarded ? forwardedAddress(exchange) : peer.address
-    service.forward(
-      exchange,
-      { ...(path === head.path ? {} : { path }), ...(without === undefined ? {} : { without }) },
-      clientAddress,
-    )
+    const isAsItCame = path === head.path && without === undefined
+    service.forward(exchange, isAsItCame ? undefined : { path, without }, clientAddress)
   }
 }
 

@@ -27,7 +27,7 @@ export interface RequestForwarding {
   /** Passes `Expect: 100-continue` on, for who waits with the body until the upstream asks for it. */
   readonly isExpectPassed: boolean
   /** Fields that the caller takes off besides: its own keys, for example. */
-  readonly without?: NameSet
+  readonly without?: NameSet | undefined
   /** For a trace that begins here. */
   readonly random: Random
 }

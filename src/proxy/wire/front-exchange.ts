@@ -65,6 +65,7 @@ export class FrontExchange {
   #livesOn = false
   /** The head waits for the first piece, at most until the present event is over, to go out with it in one write. */
   #pendingHead = ''
+  #isFlushPlanned = false
   #mustContinue: boolean
 
   constructor(connection: ExchangeConnection, head: RequestHead, body: BodyReader) {
@@ -125,9 +126,10 @@ export class FrontExchange {
   /**
    * Begins the response. `head` is the status line and the fields, each with its CR LF, without the empty line and without
    * Content-Length, Transfer-Encoding and Connection: those are written here, as the framing and the connection need them.
-   * A response to HEAD takes the framing of the GET and writes no body; with 204 and 304 the framing is left out.
+   * A response to HEAD takes the framing of the GET and writes no body; with 204 and 304 the framing is left out. Without
+   * `isFollowed` the head goes out by itself at the end of the present event.
    */
-  respond(head: string, framing: ResponseFraming): void {
+  respond(head: string, framing: ResponseFraming, isFollowed = false): void {
     if (this.#state !== 'none') return
     this.#state = 'open'
     const status = head.slice(9, 12)
@@ -147,7 +149,7 @@ export class FrontExchange {
     if (!this.#livesOn) end = 'Connection: close\r\n\r\n'
     else if (isOld) end = 'Connection: keep-alive\r\n\r\n'
     this.#pendingHead = hasNoFraming ? head + end : head + framingField(actual) + end
-    process.nextTick(flushHead, this)
+    if (!isFollowed) this.#planFlush()
   }
 
   /**
@@ -161,6 +163,7 @@ export class FrontExchange {
       // The end often comes in the same event: then all of a small response is one write.
       this.#pendingHead += `${piece.length.toString(16)}\r\n${piece.toString('latin1')}\r\n`
       if (this.#pendingHead.length > FIRST_CHUNK_BYTES_MAX) this.flush()
+      else this.#planFlush()
       return true
     }
     const before = this.#takeHead()
@@ -232,6 +235,12 @@ export class FrontExchange {
   flush(): void {
     if (this.#state !== 'open' || this.#pendingHead === '') return
     this.#connection.send(this.#takeHead(), undefined, '')
+  }
+
+  #planFlush(): void {
+    if (this.#isFlushPlanned) return
+    this.#isFlushPlanned = true
+    process.nextTick(flushHead, this)
   }
 
   #takeHead(): string {

@@ -145,7 +145,7 @@ export class NodeExchange {
     this.#carrier.inform(head)
   }
 
-  respond(head: string, framing: ResponseFraming): void {
+  respond(head: string, framing: ResponseFraming, isFollowed = false): void {
     if (this.#state !== 'none') return
     const { status, reason, fields } = readResponseHead(head)
     const hasNoFraming = status === 204 || status === 304
@@ -159,6 +159,7 @@ export class NodeExchange {
       // A client that waits for 100 Continue may send its body or the next request: nobody can tell them apart.
       isLast: this.#mustContinue,
     })
+    if (isFollowed) return
     process.nextTick(() => {
       if (this.#state === 'open' && !this.#isHeadOut) this.#carrier.flushHead()
     })
