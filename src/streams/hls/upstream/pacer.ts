@@ -30,7 +30,7 @@ export class Pacer {
     if (share >= 1) return Number.POSITIVE_INFINITY
     const bytes = totalBytes ?? (this.#rate ?? 0) * durationS
     // Of a length that nobody knows, at least what has come is due.
-    return bytes === 0 ? Number.POSITIVE_INFINITY : Math.max(0, Math.ceil(bytes * share))
+    return bytes === 0 ? Number.POSITIVE_INFINITY : Math.max(0, Math.floor(bytes * share))
   }
 
   /** The segment has been handed out. */
