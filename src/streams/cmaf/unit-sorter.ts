@@ -16,8 +16,9 @@ export const SILENCE_TICKS_MAX = 3 * TICKS_PER_SECOND
 const VIDEO_PATIENCE_TICKS = 12 * TICKS_PER_SECOND
 /** How far from a random access point a change of audio may be to belong to it. */
 const CHANGE_TICKS_MAX = TICKS_PER_SECOND
-/** An audio unit that begins so little before the picture belongs to it. */
+/** An audio unit that begins so little before the picture may go with it where nothing was before. */
 const EARLY_TICKS_MAX = 4_500
+const ROUNDING_TICKS = 1
 /** Units that wait for an epoch, per muxer. */
 const EARLY_UNITS_MAX = 2_000
 const EARLY_BYTES_MAX = 4 * 1_024 * 1_024
@@ -149,7 +150,7 @@ export class UnitSorter {
   #handOver(before: Epoch, epoch: Epoch): void {
     if (!before.isClosed) before.close(epoch.startDts)
     for (const [pid, feed] of before.others) {
-      const index = feed.queue.countBefore(epoch.startPts - EARLY_TICKS_MAX)
+      const index = feed.queue.countBefore(epoch.startPts - ROUNDING_TICKS)
       const samples = feed.queue.takeFrom(index)
       if (!epoch.expected.has(pid) || samples.length === 0) continue
       const next = this.#addTrack(epoch, pid, feed.format, feed.language)
@@ -174,10 +175,13 @@ export class UnitSorter {
     }
     const format = this.#formatOf(unit)
     if (format === undefined) return
-    if (unit.pts < epoch.startPts - EARLY_TICKS_MAX) {
+    if (unit.pts < epoch.startPts - ROUNDING_TICKS) {
       const late = this.epochs.at(-2)?.others.get(pid)
-      if (late?.format.key === format.key) late.push(unit)
-      return
+      if (late?.format.key === format.key) {
+        late.push(unit)
+        return
+      }
+      if (unit.pts < epoch.startPts - EARLY_TICKS_MAX) return
     }
     let feed = epoch.others.get(pid)
     if (feed === undefined && epoch.expected.has(pid) && !epoch.isFrozen) {
