@@ -132,7 +132,7 @@ const errorMeanings = {
   broadcast_limit: 'As many broadcasts run as BROADCASTS_MAX allows.',
   too_many_viewers: 'MAX_VIEWERS or MAX_CLIENTS_PER_SHARED_STREAM is reached.',
   too_many_streams: 'MAX_STREAMS is reached.',
-  not_implemented_yet: 'The route belongs to m3u-proxy and comes in a later release.',
+  not_implemented_yet: 'What is asked for belongs to m3u-proxy and comes in a later release.',
   upstream_unreachable: 'No source could be reached: connection refused, name not found, TLS failure.',
   upstream_refused: 'Every source answered with an error status.',
   upstream_not_media: 'Every source answered 200 with something that is not media, such as an HTML page.',

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { broadcastApi } from './broadcast/broadcast-api.ts'
+import { openBroadcasts } from './broadcast/open-broadcasts.ts'
 import type { Config } from './config/settings.ts'
 import { eventRoutes } from './events/api.ts'
 import type { EventSink } from './events/event.ts'
@@ -47,6 +49,9 @@ import { isPublicAddress, publicOnlyLookup } from './streams/sources/address-gua
 import { createHlsTransport } from './streams/hls/upstream/hls-transport.ts'
 import { createRemuxTransport } from './streams/sources/remux-transport.ts'
 import { transportOf } from './streams/sources/transports.ts'
+import type { TransportsOptions } from './streams/sources/transports.ts'
+import type { ResolverName } from './streams/sources/resolver-arguments.ts'
+import { UrlResolver } from './streams/sources/url-resolver.ts'
 import { testConnection } from './streams/sources/connection-test.ts'
 import { Streams } from './streams/streams.ts'
 import type { StreamsOptions } from './streams/streams.ts'
@@ -96,7 +101,10 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   })
   const [network, policy] = [{ clock }, gatewayPolicy(config)]
   const hall = await openStreams({ config, log, events, metrics, store, secret, network, policy }, starting)
-  const { streams, switches, captures, transcoding } = hall
+  const { streams, switches, captures, transcoding, processes, transports } = hall
+  const broadcasts = starting.use(
+    await openBroadcasts({ config, log, clock, store, network, processes, remux: transports.remux }),
+  )
   const drills = starting.use(new Drills({ store, clock, log, events, metrics, streams }))
   const tunnels = await openTunnels({ config, log, store, events }, starting)
   const access = createAccess({ ...config, mode: token.mode, secret, keys: tunnels.keys })
@@ -105,6 +113,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
     await openServices({ config, host: token.host, store, events, access, clock, random: systemRandom, log }),
   )
   const health = starting.use(watchStore(store))
+  const defaults = { ...config, requireResolver: (name: ResolverName) => transports.resolver.requireAvailable(name) }
   const ffmpegVersion = await firstLineOf('ffmpeg', ['-version'])
   const server = starting.use(
     await createServer({
@@ -112,12 +121,13 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
       ...{ rootPath: config.rootPath, documents: config, trustProxy: config.trustProxy },
       groups: [
         streamApi({
-          ...{ streams, access, clock, version, rootPath: config.rootPath, defaults: config },
+          ...{ streams, access, clock, version, rootPath: config.rootPath, defaults },
           health: () => health.report(),
           information: () => informationOf(config, policy, ffmpegVersion, transcoding),
           testConnection: async (url) => testConnection(url, config.userAgent, network),
         }),
-        transcodeRoutes({ streams, transcoding, access, defaults: config, userAgent: config.userAgent }),
+        transcodeRoutes({ streams, transcoding, access, defaults, userAgent: config.userAgent }),
+        broadcastApi({ broadcasts, sourceProtocols: config.sourceProtocols }),
         switchRoutes({ streams, switches, captures }),
         drillRoutes({ streams, drills }),
         ...tunnels.groups,
@@ -160,6 +170,8 @@ interface StreamsHall {
   readonly switches: SwitchLog
   readonly captures: CaptureFiles
   readonly transcoding: TranscodingContext
+  readonly processes: Processes
+  readonly transports: TransportsOptions
 }
 
 /** The streams as they were, and what they work with. */
@@ -170,7 +182,8 @@ async function openStreams(parts: StreamParts, starting: AsyncDisposableStack): 
   const processes = starting.use(newProcesses(parts))
   const transcoding = await openTranscoding(config, processes)
   const remux = createRemuxTransport({ processes, fileDirectories: config.sourceFileDirectories })
-  const transports = { protocols: config.sourceProtocols, hls: createHlsTransport, remux }
+  const resolver = openResolver(config, processes)
+  const transports = { protocols: config.sourceProtocols, hls: createHlsTransport, remux, resolver }
   const spill = openSpill(config, log)
   if (spill !== undefined) starting.use(spill)
   const streams = starting.use(
@@ -185,13 +198,23 @@ async function openStreams(parts: StreamParts, starting: AsyncDisposableStack): 
     }),
   )
   await streams.restore()
-  return { streams, switches, captures, transcoding }
+  return { streams, switches, captures, transcoding, processes, transports }
 }
 
 /** The gateway's children; those that an earlier run left behind are ended. */
 function newProcesses({ config, log }: GatewayOptions): Processes {
   const directory = join(config.dataDirectory, 'processes')
-  return new Processes({ directory, clock, log, limits: { transcoder: encodersMax(config) } })
+  const { sourceProcessesMax: source, broadcastsMax: broadcast, resolversMax: resolver } = config
+  const limits = { transcoder: encodersMax(config), source, broadcast, resolver }
+  return new Processes({ directory, clock, log, limits })
+}
+
+function openResolver(config: Config, processes: Processes): UrlResolver {
+  return new UrlResolver({
+    ...{ processes, clock, directory: join(config.dataDirectory, 'resolver') },
+    isEnabled: { streamlink: config.streamlinkEnabled, ytdlp: config.ytdlpEnabled },
+    ...{ timeoutMs: config.resolverTimeoutMs, runsMax: config.resolversMax },
+  })
 }
 
 function openSpill({ hlsSpill, hlsSpillBytesMax, dataDirectory }: Config, log: Log): Spill | undefined {

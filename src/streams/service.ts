@@ -4,6 +4,7 @@ import type { DrillSchedule } from './drill/drill-schedule.ts'
 import type { Unmonitored } from './detect/content-watch.ts'
 import type { HlsViewRequest } from './hls/hls-output.ts'
 import type { ActionChoice, Condition } from './detect/conditions.ts'
+import type { ResolverName } from './sources/resolver-arguments.ts'
 
 /**
  * How a stream is delivered: one shared live reader, one upstream per viewer with byte ranges, HLS playlists, or what an
@@ -94,6 +95,17 @@ export interface StreamRequest {
   readonly drill?: DrillSchedule
   /** Encode it anew before viewers get it. */
   readonly transcode?: TranscodeRequest
+  /** Its URLs are pages, and a program finds out where their media is. */
+  readonly resolver?: ResolverRequest
+}
+
+/** How pages are asked where their media is. */
+export interface ResolverRequest {
+  readonly name: ResolverName
+  /** As `parseResolverArguments` takes them. */
+  readonly arguments: string
+  /** Text of a Netscape cookie file. */
+  readonly cookies?: string
 }
 
 /** What an encoder is to make of a stream. */

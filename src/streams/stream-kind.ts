@@ -16,5 +16,6 @@ export function streamKindOf(url: string): StreamKind {
 
 /** Whether a URL names an HLS playlist. */
 export function isHlsUrl(url: string): boolean {
-  return new URL(url).pathname.toLowerCase().endsWith('.m3u8')
+  const { pathname, protocol } = new URL(url)
+  return /^https?:$/.test(protocol) && pathname.toLowerCase().endsWith('.m3u8')
 }

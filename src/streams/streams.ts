@@ -113,7 +113,7 @@ export class Streams implements StreamService, AsyncDisposable {
       throw new HoldfastError('too_many_streams', `there are ${streamsMax} streams, as many as MAX_STREAMS allows`)
     }
     const stored: StoredStream = {
-      kind: known?.kind ?? (transcode === undefined ? streamKindOf(request.url) : 'transcoding'),
+      kind: known?.kind ?? kindOf(request),
       createdWallMs: known?.createdWallMs ?? clock.wallMs(),
       request,
     }
@@ -335,6 +335,12 @@ function uniqueClientId(request: ViewRequest, stream: Stream): string {
   let suffix = 2
   while (taken.has(`${wanted}-${suffix}`)) suffix += 1
   return `${wanted}-${suffix}`
+}
+
+function kindOf({ url, transcode, resolver }: StreamRequest): StreamKind {
+  if (transcode !== undefined) return 'transcoding'
+  // What a page's address looks like says nothing of its media.
+  return resolver === undefined ? streamKindOf(url) : 'live'
 }
 
 /** Our own records are made of JSON data only; what is undefined is left out as JSON does. */

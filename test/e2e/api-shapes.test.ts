@@ -241,19 +241,6 @@ describe('test-connection', () => {
   })
 })
 
-describe('what comes in a later release is 501 with a text', () => {
-  for (const [method, path, body] of [
-    ['GET', '/hls/some-id/playlist.m3u8', undefined],
-    ['POST', '/broadcast/one/start', { stream_url: 'http://127.0.0.1:9/x.ts' }],
-  ] as const) {
-    test(`${method} ${path}`, async () => {
-      const answer = await gateway.api.call<{ detail: unknown }>(method, path, body)
-      assert.equal(answer.status, 501)
-      assert.equal(typeof answer.body.detail, 'string')
-    })
-  }
-})
-
 test('browsers of any origin may use the API', async () => {
   const answer = await gateway.api.call('GET', '/health', undefined, { origin: 'http://player.example' })
   assert.equal(answer.headers.get('access-control-allow-origin'), '*')

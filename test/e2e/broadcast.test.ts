@@ -135,7 +135,7 @@ test('a start that fails is answered with the reason', async () => {
   // Four attempts take longer than the grace, so it may still be starting.
   assert.ok(answer['http'] === 500 || answer['status'] === 'starting', JSON.stringify(answer))
   await until(() => owner.received.length === 1, { what: 'the callback', deadlineMs: 20_000 })
-  assert.equal((owner.received[0]?.body as Record<string, unknown>)['event'], 'broadcast_failed')
+  assert.partialDeepStrictEqual(owner.received[0]?.body, { network_id: 'net', event: 'broadcast_failed' })
   const status = await room.json('GET', '/broadcast/net/status')
   assert.equal(status['status'], 'failed')
   assert.match(String(status['error_message']), /502|Server returned/)

@@ -78,20 +78,6 @@ test('a connection test never asks what is not http', async () => {
   assert.deepEqual(asked, [])
 })
 
-test('what comes in a later release answers 501 with a text', async () => {
-  const { server } = await apiServer()
-  for (const [method, url] of [
-    ['GET', '/broadcast'],
-    ['POST', '/broadcast/n/start'],
-    ['GET', '/broadcast/n/live.m3u8'],
-    ['DELETE', '/broadcast/n'],
-  ] as const) {
-    const answer = await server.app.inject({ method, url })
-    assert.equal(answer.statusCode, 501, url)
-    assert.match(answer.json<{ detail: string }>().detail, /later release/)
-  }
-})
-
 test('the icon that browsers ask for is not an error', async () => {
   const { server } = await apiServer({ mode })
   assert.equal((await server.app.inject({ url: '/favicon.ico' })).statusCode, 204)

@@ -7,7 +7,6 @@ import { addHlsRoutes } from './hls-routes.ts'
 import { addMetadataRoutes } from './metadata-routes.ts'
 import { addStatsRoutes } from './stats-routes.ts'
 import { addStreamRoutes } from './stream-routes.ts'
-import { addUnavailableRoutes } from './unavailable-routes.ts'
 import { addViewRoutes } from './view-routes.ts'
 
 /** The API of m3u-proxy over the streams hall: same paths, same fields, same status codes. */
@@ -27,7 +26,6 @@ export function streamApi(options: StreamApiOptions): RouteGroup {
       addClientRoutes(app, options)
       addViewRoutes(app, options)
       addHlsRoutes(app, options)
-      addUnavailableRoutes(app)
     },
   }
 }

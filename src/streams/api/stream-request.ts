@@ -6,7 +6,9 @@ import { httpUrl } from '../../http/http-url.ts'
 import { drillScheduleBody, toDrillSchedule } from './drill-body.ts'
 import { lenientBoolean, lenientNumber } from './input.ts'
 import { requestHeaders } from '../../http/request-headers.ts'
-import { sourceUrl } from './source-url.ts'
+import type { ResolverName } from '../sources/resolver-arguments.ts'
+import { resolverFields, resolverProblems, toResolver } from './resolver-request.ts'
+import { requireAllowedProtocols, sourceUrl } from './source-url.ts'
 import { accountProblems, sourceBody, SOURCES_MAX, toSources } from './source-request.ts'
 import { userAgentText } from './user-agent.ts'
 
@@ -138,10 +140,12 @@ export const streamRequestBody = z
     headers: requestHeaders('Sent with every request to a source').nullish(),
     strict_live_ts: lenientBoolean.nullish(),
     use_sticky_session: lenientBoolean.nullish(),
+    ...resolverFields,
     ...own,
     ...silence,
   })
   .superRefine((body, context) => {
+    for (const { path, message } of resolverProblems(body)) context.addIssue({ code: 'custom', path: [path], message })
     if (body.url === undefined && (body.sources ?? []).length === 0) {
       const message = 'Invalid input: expected string, received undefined'
       context.addIssue({ code: 'invalid_type', expected: 'string', input: undefined, path: ['url'], message })
@@ -167,9 +171,19 @@ export interface StreamDefaults {
   readonly outputDelayMs: number
   /** Schemes that sources may have; http and https where it is not given. */
   readonly sourceProtocols?: readonly string[]
+  /** Throws resolver_disabled or resolver_unavailable. */
+  readonly requireResolver?: (name: ResolverName) => void
 }
 
 type Body = z.output<typeof streamRequestBody>
+
+/** As `toStreamRequest`; throws for a scheme that is not allowed (RequestInvalid), and for a resolver that is not there. */
+export function toAllowedRequest(body: Body, defaults: StreamDefaults): StreamRequest {
+  const request = toStreamRequest(body, defaults)
+  requireAllowedProtocols(request, defaults.sourceProtocols)
+  if (request.resolver !== undefined) defaults.requireResolver?.(request.resolver.name)
+  return request
+}
 
 /** The domain's form of a validated body. */
 export function toStreamRequest(body: Body, defaults: StreamDefaults): StreamRequest {
@@ -203,6 +217,7 @@ export function toStreamRequest(body: Body, defaults: StreamDefaults): StreamReq
     outputDelayMs: body.output_delay_ms ?? defaults.outputDelayMs,
     capture: body.capture ?? false,
     ...(body.drill === undefined || body.drill === null ? {} : { drill: toDrillSchedule(body.drill) }),
+    ...toResolver(body),
   }
 }
 

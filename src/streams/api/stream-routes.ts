@@ -6,8 +6,7 @@ import { errorAnswers, messageAnswer, streamPath } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
 import { URL_CHARACTERS_MAX } from '../../http/http-url.ts'
 import { clientObject, streamObject, streamTypeOf, toClientObject, toStreamObject } from './stream-object.ts'
-import { requireAllowedProtocols } from './source-url.ts'
-import { streamRequestBody, toStreamRequest } from './stream-request.ts'
+import { streamRequestBody, toAllowedRequest } from './stream-request.ts'
 
 const createdAnswer = z.object({
   stream_id: z.string(),
@@ -54,11 +53,7 @@ export function addStreamRoutes(app: HttpRoutes, options: StreamApiOptions): voi
         response: { 200: createdAnswer, ...errorAnswers },
       },
     },
-    async ({ body }) => {
-      const request = toStreamRequest(body, defaults)
-      requireAllowedProtocols(request, defaults.sourceProtocols)
-      return toCreatedAnswer(await streams.create(request), options)
-    },
+    async ({ body }) => toCreatedAnswer(await streams.create(toAllowedRequest(body, defaults)), options),
   )
   const listed = z.object({ streams: z.array(streamObject), total: z.number() })
   app.get('/streams', { schema: { summary: 'List streams', tags, response: { 200: listed } } }, async () => {

@@ -78,8 +78,8 @@ export class SourceOpener {
     const { clock, limits, network, transportOf, decoders, request, source, onSignature, onWarning } = this.#options
     const { url, headers, userAgent } = source(id)
     const wanted = request()
-    const { useStickySession } = wanted
-    const wishes = { useStickySession, hasAlternative: this.#options.hasUsableAlternative }
+    const { useStickySession, resolver } = wanted
+    const wishes = { useStickySession, resolver, hasAlternative: this.#options.hasUsableAlternative }
     const signature = new SignatureReader((found) => onSignature(id, found))
     const session = new SourceSession({
       url,

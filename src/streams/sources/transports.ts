@@ -2,6 +2,10 @@ import { openHttpSource } from './http-client.ts'
 import type { SourceTransport } from './http-client.ts'
 import { playlistAware } from './playlist-aware.ts'
 import { isHlsUrl } from '../stream-kind.ts'
+import type { ResolverRequest } from '../service.ts'
+import { parseResolverArguments } from './resolver-arguments.ts'
+import { createResolvingTransport } from './resolving-transport.ts'
+import type { UrlResolver } from './url-resolver.ts'
 
 /** What a stream wants of the way to one of its sources. */
 export interface TransportWishes {
@@ -9,6 +13,8 @@ export interface TransportWishes {
   readonly useStickySession: boolean
   /** Whether another source could take over. */
   readonly hasAlternative: () => boolean
+  /** The URL is a page; undefined: it is the media. */
+  readonly resolver?: ResolverRequest | undefined
 }
 
 /** How each kind of address is reached. */
@@ -19,6 +25,8 @@ export interface TransportsOptions {
   readonly hls: (wishes: TransportWishes) => SourceTransport
   /** For what HTTP cannot pull. */
   readonly remux: SourceTransport
+  /** For pages. */
+  readonly resolver: UrlResolver
 }
 
 /** The way to reach a URL: HTTP, HLS over it, or an ffmpeg. One that is not allowed is told as a failure when it is opened. */
@@ -27,7 +35,19 @@ export function transportOf(url: string, wishes: TransportWishes, options: Trans
   const scheme = new URL(url).protocol.slice(0, -1)
   if (!protocols.includes(scheme)) return refused(scheme, protocols)
   if (scheme !== 'http' && scheme !== 'https') return remux
+  if (wishes.resolver !== undefined) return pageTransport(wishes.resolver, wishes, options)
   return isHlsUrl(url) ? hls(wishes) : playlistAware(openHttpSource, hls(wishes))
+}
+
+function pageTransport(
+  { name, arguments: text, cookies }: ResolverRequest,
+  wishes: TransportWishes,
+  { hls, resolver }: TransportsOptions,
+): SourceTransport {
+  return createResolvingTransport({
+    ...{ resolver, name, arguments: parseResolverArguments(name, text), cookies },
+    transportFor: ({ isHls }) => (isHls ? hls(wishes) : playlistAware(openHttpSource, hls(wishes))),
+  })
 }
 
 /** A stream may be older than the setting. */

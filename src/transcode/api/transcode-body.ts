@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { HoldfastError } from '../../lib/errors.ts'
-import { streamRequestBody, toStreamRequest } from '../../streams/api/stream-request.ts'
+import { streamRequestBody, toAllowedRequest } from '../../streams/api/stream-request.ts'
 import type { StreamDefaults } from '../../streams/api/stream-request.ts'
 import type { StreamRequest } from '../../streams/service.ts'
 import { streamKindOf } from '../../streams/stream-kind.ts'
@@ -33,12 +33,13 @@ export const transcodeBody = streamRequestBody.and(
 
 type Body = z.output<typeof transcodeBody>
 
-/** The domain's form of a validated body; `format` as the body has it. Throws not_implemented_yet for films. */
+/** The domain's form of a validated body; `format` as the body has it. Throws not_implemented_yet for films, and
+ * as `toAllowedRequest` does. */
 export function toTranscodeRequest(
   body: Body,
   defaults: StreamDefaults,
 ): { readonly request: StreamRequest; readonly format: 'mpegts' | 'hls' | undefined } {
-  const request = toStreamRequest(body, defaults)
+  const request = toAllowedRequest(body, defaults)
   if (streamKindOf(request.url) === 'vod') {
     const message = 'Live streams are transcoded, films are not; POST /streams serves a film as it is'
     throw new HoldfastError('not_implemented_yet', message)
