@@ -168,7 +168,7 @@ export class HlsOrigin implements AsyncDisposable {
       this.#open -= 1
     })
     response.on('error', () => {})
-    if (url.pathname === '/entry.m3u8') {
+    if (/^\/entry(\.m3u8)?$/.test(url.pathname)) {
       response.writeHead(302, { Location: `${this.#entryPath}?session=1`, ...this.#setCookie() }).end()
       return
     }
