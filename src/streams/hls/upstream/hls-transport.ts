@@ -10,4 +10,3 @@ export function createHlsTransport(options: HlsReaderOptions = {}): SourceTransp
   return (request, handler, network: SourceNetwork) => new HlsReader(request, handler, network, options)
 }
 
-export const hlsTransport: SourceTransport = createHlsTransport()
