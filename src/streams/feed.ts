@@ -155,6 +155,11 @@ export class Feed {
     return this.#current !== undefined && this.#current.candidateId === undefined
   }
 
+  /** Viewers' side cannot use what the source on air sends: it has failed. */
+  reject(failure: SessionFailure): void {
+    if (this.#current !== undefined) this.#failed(this.#current, failure)
+  }
+
   /** Closes every source; the next one starts the stream anew. */
   stop(): void {
     this.#openTimer?.cancel()

@@ -4,6 +4,7 @@ import type { LiveOutput } from './live-output.ts'
 import { OutputTap } from './output-tap.ts'
 import type { OutputSink } from './output-tap.ts'
 import type { ClientSnapshot, StreamRequest, ViewRequest } from './service.ts'
+import type { SessionFailure } from './sources/session.ts'
 import type { StreamContext } from './stream-context.ts'
 import type { StreamCounters } from './stream-counters.ts'
 import type { StreamReporter } from './stream-reporter.ts'
@@ -20,6 +21,8 @@ export interface LiveConsumersOptions extends Pick<StreamContext, 'clock'> {
   readonly onCame: () => void
   /** Somebody has left, who may have been the last. */
   readonly onLeft: () => void
+  /** A consumer inside the gateway cannot use what the source on air sends. */
+  readonly onRejected: (failure: SessionFailure) => void
 }
 
 type LeavingClient = Pick<Viewer, 'clientId' | 'userAgent' | 'ipAddress' | 'username' | 'bytesServed' | 'skips'>
@@ -87,11 +90,12 @@ export class LiveConsumers {
 
   /** Gives what viewers get to a consumer inside the gateway, for which the stream is kept on air. */
   tap(sink: OutputSink): OutputTap {
-    const { output, onCame, onLeft } = this.#options
-    const tap = new OutputTap(output.ring, sink, () => {
+    const { output, onCame, onLeft, onRejected } = this.#options
+    const onDisposed = () => {
       this.#taps.delete(tap)
       onLeft()
-    })
+    }
+    const tap = new OutputTap({ ring: output.ring, sink, onDisposed, onRejected })
     this.#taps.add(tap)
     onCame()
     return tap

@@ -109,6 +109,7 @@ export class LiveStream implements Stream {
         if (this.#audience.isWaiting) this.#armStartTimer()
       },
       onLeft: () => this.#leaveWhenEmpty(),
+      onRejected: (failure) => this.#feed.reject(failure),
     })
     this.#legs = new StreamLegs([
       { leg: this.#feed, isWanted: () => this.#consumers.wantContinuous, onIdle: () => this.#output.clear() },

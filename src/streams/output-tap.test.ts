@@ -21,7 +21,7 @@ function tapped(bytesMax = 1_000_000) {
     ring.append(Buffer.from(text), joins, () => Buffer.from(preamble ?? ''))
     ring.publish()
   }
-  const create = () => new OutputTap(ring, sink, () => (disposed += 1))
+  const create = () => new OutputTap({ ring, sink, onDisposed: () => (disposed += 1), onRejected: () => {} })
   return { ring, taken, room, publish, create, disposals: () => disposed }
 }
 

@@ -1,4 +1,5 @@
 import type { Slice, StreamRing } from './ring.ts'
+import type { SessionFailure } from './sources/session.ts'
 
 /** Somebody inside the gateway who takes what viewers get. */
 export interface OutputSink {
@@ -8,11 +9,18 @@ export interface OutputSink {
   end(): void
 }
 
+export interface OutputTapOptions {
+  readonly ring: StreamRing
+  readonly sink: OutputSink
+  readonly onDisposed: () => void
+  readonly onRejected: (failure: SessionFailure) => void
+}
+
 /** A cursor of a consumer inside the gateway. One that cannot keep up goes on at the latest point where a decoder can begin. */
 export class OutputTap implements Disposable {
+  readonly #options: OutputTapOptions
   readonly #ring: StreamRing
   readonly #sink: OutputSink
-  readonly #onDisposed: () => void
   readonly #observing: Disposable
   #cursor: number | undefined
   #isFull = false
@@ -20,10 +28,11 @@ export class OutputTap implements Disposable {
   /** Times it fell behind what is kept. */
   skips = 0
 
-  constructor(ring: StreamRing, sink: OutputSink, onDisposed: () => void) {
+  constructor(options: OutputTapOptions) {
+    const { ring, sink } = options
+    this.#options = options
     this.#ring = ring
     this.#sink = sink
-    this.#onDisposed = onDisposed
     this.#observing = ring.observe((slice) => this.#published(slice))
     this.#pump()
   }
@@ -32,6 +41,11 @@ export class OutputTap implements Disposable {
   resume(): void {
     this.#isFull = false
     this.#pump()
+  }
+
+  /** The sink can make nothing of what the source on air sends: the source counts as failed. Also when disposed of. */
+  reject(failure: SessionFailure): void {
+    this.#options.onRejected(failure)
   }
 
   /** The stream has ended; the sink is told. */
@@ -45,7 +59,7 @@ export class OutputTap implements Disposable {
     if (this.#isDisposed) return
     this.#isDisposed = true
     this.#observing[Symbol.dispose]()
-    this.#onDisposed()
+    this.#options.onDisposed()
   }
 
   #published(slice: Slice): void {

@@ -1,5 +1,5 @@
 import type { Timer } from '../lib/clock.ts'
-import { errorMessage, HoldfastError } from '../lib/errors.ts'
+import { HoldfastError } from '../lib/errors.ts'
 import type { Processes } from '../process/processes.ts'
 import type { HlsViewRequest } from '../streams/hls/hls-output.ts'
 import { LiveStream } from '../streams/live-stream.ts'
@@ -13,6 +13,7 @@ import type {
   TranscoderSnapshot,
   ViewRequest,
 } from '../streams/service.ts'
+import type { OutputTap } from '../streams/output-tap.ts'
 import type { SourceFailure } from '../streams/sources/http-client.ts'
 import type { StreamMemory } from '../streams/stream-counters.ts'
 import type { StreamOptions } from '../streams/stream-context.ts'
@@ -53,6 +54,8 @@ export interface TranscodingContext {
 const SILENCE_LIMIT_MS = 10_000
 /** The next encoder waits for the next source, but no longer than this. */
 const SWITCH_WAIT_MS = 5_000
+/** Why a source is left that encoders cannot read. */
+const REJECTED = 'transcode_failed'
 
 /**
  * A stream that is encoded anew: an input that takes in the sources and joins them into one programme, one encoder that
@@ -71,6 +74,8 @@ export class TranscodedStream implements Stream {
   #request: StreamRequest
   #transcode: TranscodeRequest
   #run: EncoderRun | undefined
+  /** What the encoder read last. */
+  #tap: OutputTap | undefined
   #isSwitching = false
   #switchTimer: Timer | undefined
   /** The encoder in silicon has failed; from now on the processor does it. */
@@ -265,11 +270,9 @@ export class TranscodedStream implements Stream {
 
   /** The input, from its latest keyframe on; or, while it changes to another source, from that one's first. */
   #attach(sink: TranscoderSink): TranscoderTap {
-    if (!this.#isSwitching) return this.#input.tap(sink)
-    const tap = new WaitingTap(
-      () => this.#input.tap(sink),
-      () => this.#waiting.delete(tap),
-    )
+    const open = () => (this.#tap = this.#input.tap(sink))
+    if (!this.#isSwitching) return open()
+    const tap = new WaitingTap(open, () => this.#waiting.delete(tap))
     this.#waiting.add(tap)
     return tap
   }
@@ -298,23 +301,19 @@ export class TranscodedStream implements Stream {
       next: verdict,
     })
     this.#options.metrics.sourceFailed('process_failed')
-    if (verdict === 'next_source') this.#nextSource()
+    if (verdict === 'next_source') this.#nextSource(run, message)
     return verdict !== 'give_up'
   }
 
   /** The source on air is one that no encoder gets along with. */
-  #nextSource(): void {
-    const { clock, log, streamId } = this.#options
+  #nextSource(run: EncoderRun, message: string): void {
+    const { clock } = this.#options
     this.#isSwitching = true
     this.#switchTimer?.cancel()
     this.#switchTimer = clock.schedule(SWITCH_WAIT_MS, () => this.#sourceSwitched())
-    this.#input.failover(undefined, 'transcode_failed').catch((error: unknown) => {
-      log.warn('transcoder_failover_failed', `Stream ${streamId} could not be moved to another source`, {
-        stream_id: streamId,
-        detail: errorMessage(error),
-      })
-      this.#sourceSwitched()
-    })
+    const detectionMs = clock.nowMs() - run.startedAtMs
+    const evidence = { bytes_in: run.bytesIn, bytes_out: run.bytesOut, restarts: this.#restarts }
+    this.#tap?.reject({ reason: REJECTED, message, status: undefined, detectionMs, evidence })
   }
 
   /** The output has given up its encoder, after its first media, or because there was none. */
@@ -331,6 +330,8 @@ export class TranscodedStream implements Stream {
 
   /** Whoever waits for the first picture is told when every source was tried in vain. */
   #inputFailed(reason: string): void {
+    // What encoders make of the sources is counted for itself.
+    if (reason === REJECTED) return
     const { sources } = this.#input.snapshot()
     if (sources.some(({ lastFailureReason }) => lastFailureReason === undefined)) return
     const status = /^http_(\d{3})$/.exec(reason)?.[1]

@@ -75,6 +75,14 @@ test('an encoder that cannot read a source twice in a row is given the next sour
   assert.match(state.transcoder.last_failure ?? '', /Invalid data found/)
   assert.equal(viewer.state, 'reading')
   assert.ok(gateway.logs.some(({ message }) => message === 'Transcoding process exited, attempting failover'))
+  const { body } = await gateway.api.call<{ switches: readonly { reason: string }[] }>(
+    'GET',
+    `/streams/${scene.streamId}/switches`,
+  )
+  assert.deepEqual(
+    body.switches.map(({ reason }) => reason),
+    ['transcode_failed'],
+  )
 })
 
 test('an encoder that fails on every source: whoever waits is told, and the gateway does not spin', async () => {
