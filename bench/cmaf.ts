@@ -108,7 +108,7 @@ try {
     what,
     `${perGigabyte(ours).toFixed(2)} s`,
     `${perGigabyte(ffmpeg).toFixed(2)} s`,
-    `${(perGigabyte(ours) / perGigabyte(ffmpeg)).toFixed(2)}`,
+    (perGigabyte(ours) / perGigabyte(ffmpeg)).toFixed(2),
   ])
   const markdown = [
     `${Math.round(ts.length / 1e6)} MB of H.264 and AAC, ${SECONDS} s, parts of 0.5 s; processor time per GB of input, the best of ${ROUNDS} rounds; ffmpeg reads and writes files.`,

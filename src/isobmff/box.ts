@@ -13,8 +13,7 @@ export interface Box {
 
 /** Children of one box that are looked at. */
 const BOXES_MAX = 1_024
-export const HEADER_BYTES = 8
-export const HEADER_BYTES_LARGE = 16
+const HEADER_BYTES = 8
 const UUID_BYTES = 16
 
 /** Numbers as big-endian bytes: `bytes([1, 16], [2, 0x1234])` are pairs of length in bytes and value, up to 6 bytes each. */

@@ -79,7 +79,7 @@ function mediaHeader({ timescale, language }: WrittenTrack): Buffer {
 /** Three letters of five bits. */
 function packLanguage(language: string | undefined): number {
   const code = language !== undefined && /^[a-z]{3}$/.test(language) ? language : 'und'
-  return [...code].reduce((packed, letter) => (packed << 5) | (letter.charCodeAt(0) - 0x60), 0)
+  return [0, 1, 2].reduce((packed, index) => (packed << 5) | (code.charCodeAt(index) - 0x60), 0)
 }
 
 /** §8.4.3. */

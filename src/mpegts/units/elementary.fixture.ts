@@ -18,7 +18,7 @@ export function h264Slice(isIdr: boolean, fill: number, bytes = 300): Buffer {
 
 /** A slice of one field; frame_num has `frameNumBits`, picture parameter set 0. */
 export function h264Field(frameNum: number, isBottom: boolean, frameNumBits: number, isIdr = false): Buffer {
-  const bits = `1${'0001000'}1${frameNum.toString(2).padStart(frameNumBits, '0')}1${isBottom ? 1 : 0}`.padEnd(32, '1')
+  const bits = `100010001${frameNum.toString(2).padStart(frameNumBits, '0')}1${isBottom ? 1 : 0}`.padEnd(32, '1')
   const header = Buffer.alloc(5)
   header[0] = isIdr ? 0x65 : 0x41
   header.writeUInt32BE(Number.parseInt(bits, 2), 1)

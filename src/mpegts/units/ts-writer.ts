@@ -143,8 +143,10 @@ export class TsWriter {
     const leader = this.#streams.find(({ pid }) => pid === this.#pcrPid)
     if (leader === undefined) return
     const isCarried = stream.pid === this.#pcrPid
-    while (clock - this.#pcrAt > PCR_GAP_TICKS || (!isCarried && clock - this.#pcrAt >= PCR_STEP_TICKS)) {
-      if (this.#isDiscontinuity) break
+    // What announces another timeline is the first PCR of it, in a packet with a payload.
+    if (this.#isDiscontinuity) return
+    const mayLag = isCarried ? PCR_GAP_TICKS : PCR_STEP_TICKS - 1
+    while (clock - this.#pcrAt > mayLag) {
       const at = Math.min(clock, this.#pcrAt + PCR_STEP_TICKS)
       const packet = Buffer.allocUnsafeSlow(PACKET_BYTES)
       // A packet without payload repeats the counter of the one before it.

@@ -9,6 +9,7 @@ import { adtsFrame, H264_SPS_FIELDS, h264Unit } from '../../mpegts/units/element
 import { TsWriter } from '../../mpegts/units/ts-writer.ts'
 import { CmafMuxer } from './cmaf-muxer.ts'
 import type { CmafFragment } from './fragment.ts'
+import { audioOnly, videoOnly } from './stream-selection.ts'
 
 const FRAME = 3_600
 const GROUP = 25
@@ -29,7 +30,7 @@ class Programme {
   readonly writer = new TsWriter()
   readonly packets: Buffer[] = []
 
-  constructor(codecs: readonly ('h264' | 'aac' | 'id3')[] = ['h264', 'aac']) {
+  constructor(codecs: readonly ('h264' | 'aac' | 'id3' | 'opus')[] = ['h264', 'aac']) {
     this.writer.setStreams(codecs.map((codec) => ({ codec })))
   }
 
@@ -198,6 +199,37 @@ test('a timeline that jumps is another initialisation segment, and the old one e
   assert.equal(first.durationS, 2)
   assert.equal(second.startDts90k, START + 3_600 * 90_000)
   assert.ok(second.init.id > first.init.id)
+})
+
+test('a rendition of sound alone and one of pictures alone have the same timeline', () => {
+  const programme = new Programme()
+  programme.write({ pictures: 50 })
+  const [pictures, sound] = [videoOnly, audioOnly(0)].map((select) => {
+    const muxer = new CmafMuxer({ select })
+    feed(muxer, programme.packets)
+    muxer.end()
+    return muxer.take()
+  })
+  assert.deepEqual([pictures?.init.codecs, sound?.init.codecs], ['avc1.42c00c', 'mp4a.40.2'])
+  assert.deepEqual([pictures?.startPts90k, sound?.startPts90k], [START + FRAME, START + FRAME])
+  assert.equal(sound?.isIndependent, true)
+  const second = new CmafMuxer({ select: audioOnly(1) })
+  feed(second, programme.packets)
+  second.end()
+  assert.equal(second.take(), undefined)
+})
+
+test('a stream whose codec has no place in the file is told', () => {
+  const programme = new Programme(['h264', 'opus'])
+  programme.write({ pictures: 30 })
+  const muxer = new CmafMuxer()
+  feed(muxer, programme.packets)
+  muxer.end()
+  assert.deepEqual(
+    muxer.leftOut.map(({ codec }) => codec),
+    ['opus'],
+  )
+  assert.equal(muxer.take()?.init.codecs, 'avc1.42c00c')
 })
 
 test('timed metadata goes out as events with the fragment of its time', () => {

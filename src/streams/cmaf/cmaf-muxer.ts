@@ -1,12 +1,13 @@
 import { DURATION_UNKNOWN, ID3_SCHEME, writeEventMessage } from '../../isobmff/event-message.ts'
 import { writeFragment } from '../../isobmff/fragment-writer.ts'
 import type { TrackRun } from '../../isobmff/fragment-writer.ts'
+import type { ElementaryStream } from '../../mpegts/elementary-stream.ts'
 import type { AccessUnit } from '../../mpegts/units/access-unit.ts'
 import { UnitReader } from '../../mpegts/units/unit-reader.ts'
 import type { Epoch } from './epoch.ts'
 import type { CmafFragment, CmafInit, FragmentSource, TakeOptions } from './fragment.ts'
 import { runOf } from './sample-queue.ts'
-import { firstOfEach } from './stream-selection.ts'
+import { firstOfEach, isPackable } from './stream-selection.ts'
 import type { StreamSelection } from './stream-selection.ts'
 import { SILENCE_TICKS_MAX, UnitSorter } from './unit-sorter.ts'
 
@@ -36,16 +37,26 @@ interface TimedEvent {
 export class CmafMuxer implements FragmentSource {
   readonly #reader: UnitReader
   readonly #sorter = new UnitSorter()
+  #leftOut: readonly ElementaryStream[] = []
   #events: TimedEvent[] = []
   #sequenceNumber = 0
   #eventId = 0
 
   constructor(options: CmafMuxerOptions = {}) {
+    const select = options.select ?? firstOfEach
     this.#reader = new UnitReader({
-      select: options.select ?? firstOfEach,
+      select: (streams) => {
+        this.#leftOut = streams.filter((stream) => !isPackable(stream))
+        return select(streams)
+      },
       onStreams: (streams) => this.#sorter.follow(streams),
       onUnit: (unit) => this.#takeUnit(unit),
     })
+  }
+
+  /** Streams of the programme whose codec has no place here: AAC in LATM, Opus, DTS and others. */
+  get leftOut(): readonly ElementaryStream[] {
+    return this.#leftOut
   }
 
   push(packets: Buffer, _joinOffsets?: readonly number[]): void {

@@ -3,7 +3,7 @@ import type { AccessUnit } from '../../mpegts/units/access-unit.ts'
 const LENGTH_BYTES = 4
 
 interface NalKinds {
-  typeOf(header: number): number
+  readonly typeOf: (header: number) => number
   /** Delimiters and filler, which samples do not have (ISO/IEC 14496-15 §5.3.2, §8.3.2). */
   readonly left: ReadonlySet<number>
   readonly parameterSets: ReadonlySet<number>

@@ -14,7 +14,7 @@ export interface QueuedSample extends Sample {
 /** Samples of one track that wait to be taken, with times in ticks of the track. */
 export class SampleQueue {
   readonly timescale: number
-  #samples: QueuedSample[] = []
+  readonly #samples: QueuedSample[] = []
   #bytes = 0
 
   constructor(timescale: number) {
