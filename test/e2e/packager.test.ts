@@ -151,12 +151,20 @@ describe('a live stream as HLS', () => {
     assert.ok(decoded.pictures.length > 20 * 25, `${decoded.pictures.length} ${decoded.warnings}`)
   })
 
-  it('answers the first request when the first segment is there, and with the failure when none comes', async () => {
+  it('answers the first request when there is media to play on with, and with the failure when none comes', async () => {
     await using s = await scene(0)
     const first = s.hls.get('playlist.m3u8')
-    await s.stream.play(alpha, 4)
+    await s.stream.play(alpha, 7)
     const { segments } = parseMediaPlaylist((await first).text)
-    assert.ok(segments.length >= 1)
+    assert.deepEqual(
+      segments.map(({ durationS }) => durationS),
+      [1.6, 1.6, 1.6],
+    )
+
+    await using late = await scene(2)
+    const short = late.hls.get('playlist.m3u8')
+    await requestsWaiting(late, short, 10_000)
+    assert.equal(parseMediaPlaylist((await short).text).segments.length, 1)
 
     await using silent = await scene(0)
     const refused = silent.hls.get('cmaf/playlist.m3u8')

@@ -158,6 +158,7 @@ export class PackagedStream implements AsyncDisposable {
 }
 
 async function serve(packager: Packager, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.setHeader('access-control-allow-origin', '*')
   const url = new URL(request.url ?? '/', 'http://127.0.0.1')
   const query = Object.fromEntries(url.searchParams)
   const carried = Object.fromEntries(Object.entries(query).filter(([name]) => name === 'client_id' || name === 'token'))

@@ -35,7 +35,8 @@ export interface PlaylistForm {
 /** draft-pantos-hls-rfc8216bis §4.4.3.8: at least six target durations. */
 const SKIP_UNTIL_TARGETS = 6
 const HOLD_BACK_TARGETS = 3
-const PART_HOLD_BACK_TARGETS = 3
+/** Three at least (§4.4.3.8); twice that, so that a switch of the source is over before a player has nothing left. */
+const PART_HOLD_BACK_TARGETS = 6
 /** Segments that are younger than this are named with their parts (§6.2.2). */
 const PARTS_TARGETS = 3
 const VERSION_TS = 3
@@ -49,7 +50,7 @@ const VERSION_SKIP = 9
 /**
  * Segments of a state that a rendition has: fragmented MP4 begins when somebody has asked for it, and is a little behind.
  */
-export function segmentsOf({ segments }: PlaylistState, rendition: 'ts' | 'cmaf'): readonly Segment[] {
+function segmentsOf({ segments }: PlaylistState, rendition: 'ts' | 'cmaf'): readonly Segment[] {
   if (rendition === 'ts') return segments
   const first = segments.findIndex(({ cmaf }) => cmaf?.init !== undefined)
   return first < 0 ? [] : segments.slice(first, 1 + segments.findLastIndex(({ cmaf }) => cmaf !== undefined))

@@ -10,10 +10,11 @@ import type { StreamRing } from '../ring.ts'
 import { blockRequest, isAnswerable } from './block-request.ts'
 import type { Progress } from './block-request.ts'
 import { CMAF_PLAYLIST, masterPlaylist, TS_PLAYLIST } from './master-playlist.ts'
-import { mediaPlaylist, segmentsOf } from './media-playlist.ts'
+import { mediaPlaylist } from './media-playlist.ts'
 import type { PlaylistState } from './media-playlist.ts'
 import { memoryJson, NUMBERS_AHEAD, startOf } from './packager-memory.ts'
 import { RenderedPlaylists, SUFFIX_MARK } from './rendered-playlists.ts'
+import type { Segment } from './segment.ts'
 import type { WindowSpill } from './segment-window.ts'
 import { sendMedia } from './send-media.ts'
 import { CONTENT_TYPE_PLAYLIST } from './stored-media.ts'
@@ -29,7 +30,7 @@ export interface PackagerLimits {
   readonly hlsPartMs: number
   readonly hlsDvrMs: number
   readonly hlsBufferBytesMax: number
-  /** How long the first request waits for the first segment. */
+  /** How long the first request waits for a segment's length of media. */
   readonly startTimeoutMs: number
   /** A client that takes no byte for so long is dropped. */
   readonly viewerStallMs: number
@@ -225,12 +226,14 @@ export class Packager implements RunningHls {
   /** False when the client has left. Throws what stands in the way of the first segment. */
   async #awaitFirst(rendition: Rendition, response: HlsRequest['response']): Promise<boolean> {
     if (rendition === 'cmaf') this.#timeline.startCmaf()
-    const { window } = this.#timeline
-    const isThere = () => segmentsOf(this.#state, rendition).length > 0
+    const { segments } = this.#timeline.window
+    const { startTimeoutMs, hlsSegmentMs } = this.#options.limits
+    // A player that began with less would have nothing left before the next segment is complete.
+    const isEnough = () => hasMedia(segments, rendition, hlsSegmentMs)
     const isHopeless = () =>
-      rendition === 'cmaf' && window.segments.filter(({ cmaf }) => cmaf !== undefined).length >= GAPS_MIN
-    const { startTimeoutMs } = this.#options.limits
-    const how = await this.#waiting.until(() => isThere() || isHopeless(), startTimeoutMs, response)
+      rendition === 'cmaf' && segments.filter(({ cmaf }) => cmaf !== undefined).length >= GAPS_MIN && !isThere()
+    const isThere = () => hasMedia(segments, rendition, 0)
+    const how = await this.#waiting.until(() => isEnough() || isHopeless(), startTimeoutMs, response)
     if (how === 'gone') return false
     this.#refuseEnded()
     if (isThere()) return true
@@ -269,6 +272,18 @@ export class Packager implements RunningHls {
   #refuseEnded(): void {
     if (this.#isEnded) throw new HoldfastError('hls_not_found', 'This stream is not on air any more')
   }
+}
+
+/** Whether there is a segment of a rendition, and `ms` of them together. */
+function hasMedia(segments: readonly Segment[], rendition: Rendition, ms: number): boolean {
+  let missingMs = ms
+  for (let index = segments.length - 1; index >= 0; index -= 1) {
+    const segment = segments[index]
+    if (segment === undefined || (rendition === 'cmaf' && segment.cmaf?.init === undefined)) continue
+    missingMs -= segment.durationS * 1_000
+    if (missingMs <= 0) return true
+  }
+  return false
 }
 
 function suffixOf(carried: Readonly<Record<string, string>>): string {
