@@ -1,6 +1,5 @@
 import type { Api } from './api.ts'
 import type { GatewayProcess } from './gateway-process.ts'
-import type { ReplicaProcess } from './replica-process.ts'
 import { until } from './poll.ts'
 
 interface TunnelAnswer {
@@ -38,7 +37,7 @@ export class TrafficTunnel {
   /** Equal priorities and weights unless they are given. Resolves when all endpoints are known to be healthy. */
   static async open(
     gateway: GatewayProcess,
-    replicas: readonly ReplicaProcess[],
+    replicas: readonly { readonly url: string }[],
     { weights = [], priorities = [], basePath = '', ...more }: TunnelInput = {},
     api: Api = gateway.api,
   ): Promise<TrafficTunnel> {
