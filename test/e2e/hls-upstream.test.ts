@@ -231,6 +231,30 @@ describe('a source that fails is told with the reason', { concurrency: 7 }, () =
     })
   }
 
+  for (const [fault, kind] of [
+    [{ kind: 'status', status: 404 }, 'http_status'],
+    [{ kind: 'html' }, 'segment_invalid'],
+  ] as const) {
+    test(`a key that is answered with ${fault.kind} is ${kind}`, async () => {
+      await using origin = await start({ encryption: { explicitIv: false, rotatesEvery: 2 } })
+      using reading = read(origin)
+      await reading.untilMedia(500)
+      origin.keyFault = fault
+      const failure = await reading.untilFailed()
+      assert.equal(failure.kind, kind)
+      assert.match(failure.message, /key/)
+    })
+  }
+
+  test('segments that only a player can decrypt are told, and not asked for', async () => {
+    const line = '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://x",KEYFORMAT="com.apple.streamingkeydelivery"'
+    await using origin = await start({ extraLines: [line] })
+    using reading = read(origin)
+    const failure = await reading.untilFailed()
+    assert.deepEqual([failure.kind, origin.countOf('segment')], ['segment_invalid', 0])
+    assert.match(failure.message, /SAMPLE-AES/)
+  })
+
   test('an address of a private host that only the playlist names is not asked', async () => {
     await using inside = await start()
     await using origin = await start()

@@ -9,4 +9,3 @@ import type { HlsReaderOptions } from './hls-reader.ts'
 export function createHlsTransport(options: HlsReaderOptions = {}): SourceTransport {
   return (request, handler, network: SourceNetwork) => new HlsReader(request, handler, network, options)
 }
-

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib'
 import { parsePlaylist } from '../../../hls/parse-playlist.ts'
 import { PlaylistError } from '../../../hls/playlist.ts'
 import type { MasterPlaylist, MediaPlaylist } from '../../../hls/playlist.ts'
@@ -34,12 +35,22 @@ export async function fetchPlaylist(
   })
   if (answer.kind === 'failed') return answer
   const { body, finalUrl, headers } = answer.resource
-  const text = body.toString('utf8')
+  const text = textOf(body)
   try {
     return { kind: 'loaded', loaded: { playlist: parsePlaylist(text), finalUrl, text } }
   } catch (error) {
     if (!(error instanceof PlaylistError)) throw error
     return { kind: 'failed', failure: playlistInvalid(error.message, text, headers['content-type']) }
+  }
+}
+
+/** Some servers compress playlists though they were asked not to. */
+function textOf(body: Buffer): string {
+  if (body[0] !== 0x1f || body[1] !== 0x8b) return body.toString('utf8')
+  try {
+    return gunzipSync(body, { maxOutputLength: PLAYLIST_BYTES_MAX }).toString('utf8')
+  } catch {
+    return body.toString('latin1')
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { createSimulatedClock } from '../../../lib/simulated-clock.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { PlaylistSession } from './hls-session.ts'
@@ -26,7 +27,7 @@ function text({ next, prefix = 's', head = [], tail = [] }: Edge): string {
 }
 
 /** Undefined: none comes. */
-type Answer = string | SourceFailure | undefined
+type Answer = string | Buffer | SourceFailure | undefined
 
 /** Follows an origin whose answers depend on the second in which they are asked for. */
 function follow(origin: (second: number, url: string) => Answer, options: Partial<FollowerOptions> = {}) {
@@ -48,9 +49,9 @@ function follow(origin: (second: number, url: string) => Answer, options: Partia
         await clock.sleep(timeouts?.answerMs ?? 4_000)
         return { kind: 'failed', failure: { kind: 'answer_timeout', message: 'no answer' } }
       }
-      if (typeof answer !== 'string') return { kind: 'failed', failure: answer }
+      if (typeof answer !== 'string' && !Buffer.isBuffer(answer)) return { kind: 'failed', failure: answer }
       const head = { status: 200, headers: {}, finalUrl: url, elapsedMs: 1 }
-      return { kind: 'answered', resource: { ...head, body: Buffer.from(answer) } }
+      return { kind: 'answered', resource: { ...head, body: Buffer.isBuffer(answer) ? answer : Buffer.from(answer) } }
     },
   }
   const listener: FollowerListener = {
@@ -196,6 +197,31 @@ test('an origin that lets reloads wait is asked for what is next', async () => {
   follower.stop()
   assert.equal(new URL(asked[1]?.url ?? '').search, '?_HLS_msn=10&_HLS_part=1')
   assert.ok(asked.length <= 16, `${asked.length} requests in 7 s`)
+})
+
+test('a playlist that was compressed against our wish is read; one that would swell beyond all bounds is not', async () => {
+  const small = follow(() => gzipSync(text({ next: 5, tail: ['#EXT-X-ENDLIST'] })))
+  await small.run(10)
+  assert.deepEqual(small.told, ['0+5', 'complete'])
+  const bomb = follow(() => gzipSync(Buffer.alloc(50_000_000, 0x20)))
+  await bomb.run(20)
+  assert.deepEqual(bomb.told, ['playlist_invalid'])
+})
+
+test('a mistake of the listener ends it as one of ours', async () => {
+  const failures: string[] = []
+  const { clock, run } = follow((second) => text({ next: steady(second) }), {
+    listener: {
+      onPlaylist: () => {
+        throw new TypeError('planted')
+      },
+      onReset: () => 'go_on',
+      onFailed: ({ kind }) => void failures.push(kind),
+      onComplete: () => {},
+    },
+  })
+  await run(20)
+  assert.deepEqual([failures, clock.pending], [['internal'], 0])
 })
 
 test('nothing is told after it was stopped, not even what was on its way', async () => {

@@ -1,9 +1,10 @@
 import type { MediaPlaylist } from '../../../hls/playlist.ts'
 import type { Clock, Timer } from '../../../lib/clock.ts'
+import { internalFailure } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { PlaylistSession } from './hls-session.ts'
 import { fetchPlaylist } from './playlist-fetch.ts'
-import type { LoadedPlaylist, PlaylistAnswer } from './playlist-fetch.ts'
+import type { LoadedPlaylist } from './playlist-fetch.ts'
 import { nextSequenceOf, progressOf } from './playlist-progress.ts'
 
 /** When a playlist counts as failed. */
@@ -120,15 +121,14 @@ export class PlaylistFollower implements Disposable {
     const { session, clock } = this.#options
     const askedAtMs = clock.nowMs()
     const { url, timeouts } = this.#request()
-    let answer: PlaylistAnswer
     try {
-      answer = await fetchPlaylist(session, url, this.#abort.signal, timeouts)
-    } catch {
-      answer = { kind: 'failed', failure: { kind: 'internal', message: 'the gateway failed on the playlist' } }
+      const answer = await fetchPlaylist(session, url, this.#abort.signal, timeouts)
+      if (this.#isDone) return
+      if (answer.kind === 'failed') this.#loadFailed(answer.failure)
+      else this.#loaded(answer.loaded, askedAtMs)
+    } catch (error) {
+      this.#fail(internalFailure(error))
     }
-    if (this.#isDone) return
-    if (answer.kind === 'failed') this.#loadFailed(answer.failure)
-    else this.#loaded(answer.loaded, askedAtMs)
   }
 
   #request() {
