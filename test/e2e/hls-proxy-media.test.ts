@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createDecipheriv } from 'node:crypto'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { attributeText } from '../../src/hls/attribute-list.ts'
 import { parsePlaylist } from '../../src/hls/parse-playlist.ts'
@@ -37,180 +37,176 @@ async function masterOf(lab: HlsProxyLab): Promise<MasterPlaylist> {
   return playlist
 }
 
-describe('a master playlist', { concurrency: 2 }, () => {
-  test('stays as it is over a switch, and its variants have their seams at the same places', async () => {
-    await using first = await start({ renditions: ladder })
-    await using second = await start({
-      firstSequence: 500,
-      renditions: [
-        { name: 'x', media: bravo, bandwidth: 1_100_000, resolution: '640x360' },
-        { name: 'y', media: bravo, bandwidth: 350_000, resolution: '320x180' },
-      ],
-    })
-    await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
-    const master = await masterOf(lab)
-    assert.deepEqual(
-      master.variants.map(({ uri }) => uri),
-      ['v/0/playlist.m3u8', 'v/1/playlist.m3u8'],
-    )
-    assert.equal(attributeText(master.variants[0]?.attributes ?? [], 'BANDWIDTH'), '400000')
-    await using low = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
-    await using high = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
-    await until(() => low.segments.length > 3 && high.segments.length > 3, { what: 'both playing' })
-    first.playlistFault = { kind: 'status', status: 500 }
-    const isOver = (player: HlsSegmentPlayer) => player.segments.filter(({ source }) => source === 'bravo').length > 3
-    await until(() => isOver(low) && isOver(high), { what: 'both playing the second source' })
-    const [v0, v1] = [await lab.playlist('v/0/playlist.m3u8'), await lab.playlist('v/1/playlist.m3u8')]
-    assert.deepEqual(
-      checkRenditions([
-        { name: 'v0', playlist: v0 },
-        { name: 'v1', playlist: v1 },
-      ]),
-      [],
-    )
-    assert.deepEqual(await masterOf(lab), master)
-    assert.deepEqual(low.sources, ['alpha small', 'bravo'])
-    assert.deepEqual(high.sources, ['alpha', 'bravo'])
-    const asked = (name: string) => second.requests.some(({ target }) => target.startsWith(`/live/${name}/index`))
-    assert.ok(asked('x') && asked('y'))
-    assert.deepEqual(lab.violations, [])
+test('stays as it is over a switch, and its variants have their seams at the same places', async () => {
+  await using first = await start({ renditions: ladder })
+  await using second = await start({
+    firstSequence: 500,
+    renditions: [
+      { name: 'x', media: bravo, bandwidth: 1_100_000, resolution: '640x360' },
+      { name: 'y', media: bravo, bandwidth: 350_000, resolution: '320x180' },
+    ],
   })
-
-  test('before a source that has none: all its variants go on from the one playlist, fetched once', async () => {
-    await using first = await start({ renditions: ladder })
-    await using second = await start({ renditions: bravoOnly })
-    await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
-    await using low = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
-    await using high = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
-    await until(() => low.segments.length > 3 && high.segments.length > 3, { what: 'both playing' })
-    lab.putOnAir(1)
-    const isOver = (player: HlsSegmentPlayer) => player.segments.filter(({ source }) => source === 'bravo').length > 3
-    await until(() => isOver(low) && isOver(high), { what: 'both playing the second source' })
-    assert.ok([...second.segmentCounts().values()].every((count) => count === 1))
-    assert.deepEqual(lab.violations, [])
-  })
-
-  test('behind a source that has none: players go on with its best variant', async () => {
-    await using first = await start({ renditions: bravoOnly })
-    await using second = await start({ renditions: ladder })
-    await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
-    await using player = new HlsSegmentPlayer(lab)
-    await until(() => player.segments.length > 3, { what: 'playing' })
-    lab.putOnAir(1)
-    await until(() => player.segments.at(-1)?.source === 'alpha', { what: 'playing the second source' })
-    assert.deepEqual(lab.violations, [])
-  })
-
-  test('with its sound in a playlist of its own: both go on, and come back after a restart', async () => {
-    const audio = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 800, streams: 'audio' })
-    const renditions = [...ladder, { name: 'en', media: audio, isAudio: true }]
-    await using first = await start({ renditions })
-    await using second = await start({ renditions: bravoOnly })
-    await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
-    const master = await masterOf(lab)
-    const sound = master.renditions[0]?.uri ?? ''
-    assert.match(sound, /^v\/\d\/playlist\.m3u8$/)
-    await lab.playlist('v/0/playlist.m3u8')
-    await lab.playlist(sound)
-    lab.putOnAir(1)
-    await until(() => lab.delivered.length > 1, { what: 'the second source delivering' })
-    const seams = await Promise.all(['v/0/playlist.m3u8', sound].map((path) => lab.playlist(path)))
-    for (const { segments } of seams) assert.equal(segments.filter(({ isDiscontinuity }) => isDiscontinuity).length, 1)
-    lab.restart()
-    assert.deepEqual(await masterOf(lab), master)
-    await lab.playlist(sound)
-    assert.deepEqual(lab.violations, [])
-  })
-
-  test('only what players ask for is followed', async () => {
-    await using first = await start({ renditions: ladder })
-    await using lab = await HlsProxyLab.start({ urls: [first.url] })
-    await masterOf(lab)
-    await lab.playlist('v/1/playlist.m3u8')
-    await using player = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
-    await until(() => player.segments.length > 14, { what: 'playing', deadlineMs: 15_000 })
-    const low = first.requests.filter(({ target }) => target.startsWith('/live/low/'))
-    const lastMs = low.at(-1)?.atMs ?? 0
-    assert.ok((first.requests.at(-1)?.atMs ?? 0) - lastMs > 1_500, 'a variant that nobody wants is still followed')
-  })
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  const master = await masterOf(lab)
+  assert.deepEqual(
+    master.variants.map(({ uri }) => uri),
+    ['v/0/playlist.m3u8', 'v/1/playlist.m3u8'],
+  )
+  assert.equal(attributeText(master.variants[0]?.attributes ?? [], 'BANDWIDTH'), '400000')
+  await using low = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
+  await using high = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
+  await until(() => low.segments.length > 3 && high.segments.length > 3, { what: 'both playing' })
+  first.playlistFault = { kind: 'status', status: 500 }
+  const isOver = (player: HlsSegmentPlayer) => player.segments.filter(({ source }) => source === 'bravo').length > 3
+  await until(() => isOver(low) && isOver(high), { what: 'both playing the second source' })
+  const [v0, v1] = [await lab.playlist('v/0/playlist.m3u8'), await lab.playlist('v/1/playlist.m3u8')]
+  assert.deepEqual(
+    checkRenditions([
+      { name: 'v0', playlist: v0 },
+      { name: 'v1', playlist: v1 },
+    ]),
+    [],
+  )
+  assert.deepEqual(await masterOf(lab), master)
+  assert.deepEqual(low.sources, ['alpha small', 'bravo'])
+  assert.deepEqual(high.sources, ['alpha', 'bravo'])
+  const asked = (name: string) => second.requests.some(({ target }) => target.startsWith(`/live/${name}/index`))
+  assert.ok(asked('x') && asked('y'))
+  assert.deepEqual(lab.violations, [])
 })
 
-describe('encryption and containers', { concurrency: 2 }, () => {
-  for (const explicitIv of [false, true]) {
-    test(`AES-128 ${explicitIv ? 'with' : 'without'} an IV: what players decrypt is right on both sides of a switch`, async () => {
-      await using first = await start({
-        renditions: alphaOnly,
-        firstSequence: 77,
-        encryption: { explicitIv, rotatesEvery: 4 },
-      })
-      await using second = await start({ renditions: bravoOnly, encryption: { explicitIv }, window: 8 })
-      await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
-      await lab.playlist()
-      lab.putOnAir(1)
-      await until(
-        async () => (await lab.playlist()).segments.filter(({ isDiscontinuity }) => isDiscontinuity).length === 1,
-        {
-          what: 'the switch',
-        },
-      )
-      const { segments, mediaSequence } = await lab.playlist()
-      const names: string[] = []
-      for (const [index, { uri, keys }] of segments.entries()) {
-        const [key] = keys
-        assert.ok(key?.uri !== undefined)
-        const secret = await lab.get(key.uri)
-        const iv = key.iv?.slice(2) ?? (mediaSequence + index).toString(16).padStart(32, '0')
-        const decipher = createDecipheriv('aes-128-cbc', secret.body, Buffer.from(iv, 'hex'))
-        const body = Buffer.concat([decipher.update((await lab.get(uri)).body), decipher.final()])
-        assert.equal(body[0], 0x47)
-        names.push(body.includes('bravo') ? 'bravo' : body.includes('alpha') ? 'alpha' : '')
-      }
-      assert.deepEqual([...new Set(names)], ['alpha', 'bravo'])
-      assert.deepEqual(lab.violations, [])
-      assert.equal(first.countOf('key') <= 3, true)
-    })
-  }
+test('before a source that has none: all its variants go on from the one playlist, fetched once', async () => {
+  await using first = await start({ renditions: ladder })
+  await using second = await start({ renditions: bravoOnly })
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  await using low = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
+  await using high = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
+  await until(() => low.segments.length > 3 && high.segments.length > 3, { what: 'both playing' })
+  lab.putOnAir(1)
+  const isOver = (player: HlsSegmentPlayer) => player.segments.filter(({ source }) => source === 'bravo').length > 3
+  await until(() => isOver(low) && isOver(high), { what: 'both playing the second source' })
+  assert.ok([...second.segmentCounts().values()].every((count) => count === 1))
+  assert.deepEqual(lab.violations, [])
+})
 
-  test('from a transport stream to fragmented MP4 and back', async () => {
-    await using first = await start({ renditions: alphaOnly })
-    await using second = await start({ renditions: [{ name: 'v0', media: fragmented }] })
+test('behind a source that has none: players go on with its best variant', async () => {
+  await using first = await start({ renditions: bravoOnly })
+  await using second = await start({ renditions: ladder })
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  await using player = new HlsSegmentPlayer(lab)
+  await until(() => player.segments.length > 3, { what: 'playing' })
+  lab.putOnAir(1)
+  await until(() => player.segments.at(-1)?.source === 'alpha', { what: 'playing the second source' })
+  assert.deepEqual(lab.violations, [])
+})
+
+test('with its sound in a playlist of its own: both go on, and come back after a restart', async () => {
+  const audio = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 800, streams: 'audio' })
+  const renditions = [...ladder, { name: 'en', media: audio, isAudio: true }]
+  await using first = await start({ renditions })
+  await using second = await start({ renditions: bravoOnly })
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  const master = await masterOf(lab)
+  const sound = master.renditions[0]?.uri ?? ''
+  assert.match(sound, /^v\/\d\/playlist\.m3u8$/)
+  await lab.playlist('v/0/playlist.m3u8')
+  await lab.playlist(sound)
+  lab.putOnAir(1)
+  await until(() => lab.delivered.length > 1, { what: 'the second source delivering' })
+  const seams = await Promise.all(['v/0/playlist.m3u8', sound].map((path) => lab.playlist(path)))
+  for (const { segments } of seams) assert.equal(segments.filter(({ isDiscontinuity }) => isDiscontinuity).length, 1)
+  lab.restart()
+  assert.deepEqual(await masterOf(lab), master)
+  await lab.playlist(sound)
+  assert.deepEqual(lab.violations, [])
+})
+
+test('only what players ask for is followed', async () => {
+  await using first = await start({ renditions: ladder })
+  await using lab = await HlsProxyLab.start({ urls: [first.url] })
+  await masterOf(lab)
+  await lab.playlist('v/1/playlist.m3u8')
+  await using player = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
+  await until(() => player.segments.length > 14, { what: 'playing', deadlineMs: 15_000 })
+  const low = first.requests.filter(({ target }) => target.startsWith('/live/low/'))
+  const lastMs = low.at(-1)?.atMs ?? 0
+  assert.ok((first.requests.at(-1)?.atMs ?? 0) - lastMs > 1_500, 'a variant that nobody wants is still followed')
+})
+
+for (const explicitIv of [false, true]) {
+  test(`AES-128 ${explicitIv ? 'with' : 'without'} an IV: what players decrypt is right on both sides of a switch`, async () => {
+    await using first = await start({
+      renditions: alphaOnly,
+      firstSequence: 77,
+      encryption: { explicitIv, rotatesEvery: 4 },
+    })
+    await using second = await start({ renditions: bravoOnly, encryption: { explicitIv }, window: 8 })
     await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
     await lab.playlist()
-    for (const [index, epoch] of [
-      [1, 2],
-      [0, 3],
-    ] as const) {
-      lab.putOnAir(index)
-      await until(() => lab.delivered.at(-1) === epoch, { what: `source ${index} delivering` })
-      for (const { uri, map } of (await lab.playlist()).segments) {
-        assert.equal((await lab.get(uri)).status, 200)
-        if (map !== undefined) assert.equal((await lab.get(map.uri)).status, 200)
-      }
-    }
-    assert.deepEqual(lab.violations, [])
-  })
-
-  test('byte ranges: each segment is exactly its bytes, under a name of its own', async () => {
-    await using first = await start({ renditions: alphaOnly, byteRanges: true })
-    await using second = await start({ renditions: bravoOnly, byteRanges: true })
-    await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
-    await using player = new HlsSegmentPlayer(lab)
-    await until(() => player.segments.length > 3, { what: 'playing' })
     lab.putOnAir(1)
-    await until(() => player.segments.at(-1)?.source === 'bravo', { what: 'playing the second source' })
-    for (const { body } of player.segments) assert.equal(body.length % 188, 0)
-    for (const { byteRange } of (await lab.playlist()).segments) assert.equal(byteRange, undefined)
+    await until(
+      async () => (await lab.playlist()).segments.filter(({ isDiscontinuity }) => isDiscontinuity).length === 1,
+      {
+        what: 'the switch',
+      },
+    )
+    const { segments, mediaSequence } = await lab.playlist()
+    const names: string[] = []
+    for (const [index, { uri, keys }] of segments.entries()) {
+      const [key] = keys
+      assert.ok(key?.uri !== undefined)
+      const secret = await lab.get(key.uri)
+      const iv = key.iv?.slice(2) ?? (mediaSequence + index).toString(16).padStart(32, '0')
+      const decipher = createDecipheriv('aes-128-cbc', secret.body, Buffer.from(iv, 'hex'))
+      const body = Buffer.concat([decipher.update((await lab.get(uri)).body), decipher.final()])
+      assert.equal(body[0], 0x47)
+      names.push(body.includes('bravo') ? 'bravo' : body.includes('alpha') ? 'alpha' : '')
+    }
+    assert.deepEqual([...new Set(names)], ['alpha', 'bravo'])
     assert.deepEqual(lab.violations, [])
+    assert.equal(first.countOf('key') <= 3, true)
   })
+}
 
-  test('cookies and redirects of a source are kept for its segments', async () => {
-    await using first = await start({ renditions: alphaOnly, requiresCookie: true, redirectsEntry: true })
-    await using lab = await HlsProxyLab.start({ urls: [first.url], useStickySession: true })
-    await using player = new HlsSegmentPlayer(lab)
-    await until(() => player.segments.length > 5, { what: 'playing' })
-    assert.equal(first.requests.filter(({ target }) => target === '/entry.m3u8').length, 1)
-    assert.deepEqual(lab.failures, [])
-  })
+test('from a transport stream to fragmented MP4 and back', async () => {
+  await using first = await start({ renditions: alphaOnly })
+  await using second = await start({ renditions: [{ name: 'v0', media: fragmented }] })
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  await lab.playlist()
+  for (const [index, epoch] of [
+    [1, 2],
+    [0, 3],
+  ] as const) {
+    lab.putOnAir(index)
+    await until(() => lab.delivered.at(-1) === epoch, { what: `source ${index} delivering` })
+    for (const { uri, map } of (await lab.playlist()).segments) {
+      assert.equal((await lab.get(uri)).status, 200)
+      if (map !== undefined) assert.equal((await lab.get(map.uri)).status, 200)
+    }
+  }
+  assert.deepEqual(lab.violations, [])
+})
+
+test('byte ranges: each segment is exactly its bytes, under a name of its own', async () => {
+  await using first = await start({ renditions: alphaOnly, byteRanges: true })
+  await using second = await start({ renditions: bravoOnly, byteRanges: true })
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  await using player = new HlsSegmentPlayer(lab)
+  await until(() => player.segments.length > 3, { what: 'playing' })
+  lab.putOnAir(1)
+  await until(() => player.segments.at(-1)?.source === 'bravo', { what: 'playing the second source' })
+  for (const { body } of player.segments) assert.equal(body.length % 188, 0)
+  for (const { byteRange } of (await lab.playlist()).segments) assert.equal(byteRange, undefined)
+  assert.deepEqual(lab.violations, [])
+})
+
+test('cookies and redirects of a source are kept for its segments', async () => {
+  await using first = await start({ renditions: alphaOnly, requiresCookie: true, redirectsEntry: true })
+  await using lab = await HlsProxyLab.start({ urls: [first.url], useStickySession: true })
+  await using player = new HlsSegmentPlayer(lab)
+  await until(() => player.segments.length > 5, { what: 'playing' })
+  assert.equal(first.requests.filter(({ target }) => target === '/entry.m3u8').length, 1)
+  assert.deepEqual(lab.failures, [])
 })
 
 test('a finished programme passes whole, and goes on from the other source at the same place', async () => {
@@ -306,7 +302,7 @@ test('ffmpeg reads over a switch, and has nothing to say but that the stream is 
       (line) => line.trim() !== '' && !/timestamp discontinuity|DTS|Packet corrupt|corrupt input packet/i.test(line),
     )
   assert.deepEqual(others, [])
-  const frames = stdout.split('\n').filter((line) => /^0,/.test(line))
+  const frames = stdout.split('\n').filter((line) => line.startsWith('0,'))
   // Nine seconds at 25 a second; a picture or two at the seam are of no use to a decoder.
   assert.ok(frames.length >= 215, `${frames.length} frames`)
   assert.equal(lab.onAir, 1)

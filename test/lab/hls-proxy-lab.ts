@@ -121,8 +121,11 @@ export class HlsProxyLab implements AsyncDisposable {
     for (const found of rules.pushText(text, systemClock.nowMs()))
       this.violations.push(`${JSON.stringify(found)}\n${text}`)
     const playlist = parseMediaPlaylist(text)
+    // hls-parser counts the one that is being made.
+    const isAhead = playlist.trailing !== undefined || playlist.preloadHints.length > 0
     for (const [name, count] of Object.entries(segmentsByOthers(text))) {
-      if (count !== playlist.segments.length) this.violations.push(`${name} reads ${count} segments\n${text}`)
+      const isRight = count === playlist.segments.length || (isAhead && count === playlist.segments.length + 1)
+      if (!isRight) this.violations.push(`${name} reads ${count} segments\n${text}`)
     }
     return playlist
   }
@@ -178,6 +181,7 @@ export class HlsProxyLab implements AsyncDisposable {
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.base)
+    response.setHeader('access-control-allow-origin', '*')
     const query = Object.fromEntries(url.searchParams)
     const carried = Object.fromEntries(
       Object.entries(query).filter(([name]) => name === 'client_id' || name === 'token'),

@@ -38,7 +38,7 @@ export class Publisher implements Disposable {
   readonly #slots = new Map<number, SlotOutput>()
   readonly #stitch: Stitch
   #master: OutputMaster | null | undefined
-  #features: ProxyMemory['features']
+  readonly #features: ProxyMemory['features']
   #sealer: Sealer | undefined
   /** Its playlists are published. */
   #current: SourceRun | undefined

@@ -75,7 +75,7 @@ export class SlotTimeline {
   #identity = ''
   #endMs: number | undefined
   /** What stood before the source on air when the memory was kept. */
-  #earlier: readonly PublishedSegment[] = []
+  readonly #earlier: readonly PublishedSegment[]
   #appendedAtMs: number | undefined
   #owedLostS = 0
   /** Whole seconds; 0 before the first segment. */
@@ -84,6 +84,7 @@ export class SlotTimeline {
   revision = 0
 
   constructor(memory: SlotMemory | undefined) {
+    this.#earlier = memory?.earlier ?? []
     if (memory === undefined) return
     this.#nextSequence = memory.nextSequence
     this.#discontinuity = memory.discontinuity
@@ -93,7 +94,6 @@ export class SlotTimeline {
     this.#identity = memory.identity
     this.#endMs = memory.endMs ?? undefined
     this.targetDurationS = memory.targetDurationS
-    this.#earlier = memory.earlier
   }
 
   get segments(): readonly PublishedSegment[] {

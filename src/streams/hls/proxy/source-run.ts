@@ -91,8 +91,9 @@ export class SourceRun implements Disposable {
     this.#wanted.add(slot)
     const entry = this.#entry
     if (entry === undefined || this.#isDone) return true
-    const url = this.#urlFor(slot, entry)
-    if (url === 'none') return false
+    const place = this.#placeOf(slot, entry)
+    if (place === undefined) return false
+    const { url } = place
     const key = url ?? ''
     const known = this.#followed.get(key)
     if (known !== undefined) {
@@ -167,11 +168,12 @@ export class SourceRun implements Disposable {
     for (const slot of this.#wanted) if (this.isAlive) this.follow(slot)
   }
 
-  /** Undefined: the entry itself. */
-  #urlFor(slot: number, { playlist, finalUrl }: LoadedPlaylist): string | 'none' | undefined {
-    if (playlist.kind === 'media') return undefined
+  /** Where a slot is fed from, the entry itself when `url` is undefined; undefined when it is not fed at all. */
+  #placeOf(slot: number, { playlist, finalUrl }: LoadedPlaylist): { readonly url: string | undefined } | undefined {
+    if (playlist.kind === 'media') return { url: undefined }
     const uri = this.#options.match(slot, playlist)
-    return uri === undefined ? 'none' : (resolveUri(uri, finalUrl) ?? 'none')
+    const url = uri === undefined ? undefined : resolveUri(uri, finalUrl)
+    return url === undefined ? undefined : { url }
   }
 
   #follower(key: string, url: string | undefined, entry: LoadedPlaylist): PlaylistFollower {
