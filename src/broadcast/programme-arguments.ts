@@ -29,7 +29,7 @@ export function programmeArguments(programme: ProgrammeArguments): readonly stri
     ...decoding(encoding),
     ...(isPaced ? ['-re'] : []),
     ...(seekS > 0 ? ['-ss', `${seekS}`] : []),
-    ...['-protocol_whitelist', 'http,tcp', '-i', inputUrl],
+    ...['-protocol_whitelist', 'http,tcp,crypto', '-i', inputUrl],
     ...(durationS > 0 ? ['-t', `${durationS}`] : []),
     ...['-map', '0:V:0?', '-map', '0:a:0?', ...(encoding === undefined ? ['-c', 'copy'] : encoded(encoding, segmentS))],
     ...['-f', 'segment', '-segment_format', 'mpegts', '-segment_time', `${segmentS}`],

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { parseMediaPlaylist } from '../../src/hls/parse-playlist.ts'
 import { describeViolations } from '../../src/hls/violation.ts'
@@ -139,6 +142,68 @@ test('a start that fails is answered with the reason', async () => {
   const status = await room.json('GET', '/broadcast/net/status')
   assert.equal(status['status'], 'failed')
   assert.match(String(status['error_message']), /502|Server returned/)
+})
+
+/** A film as HLS with a master playlist and encrypted segments, below one address; `requests` are the paths asked for. */
+async function serveHlsFilm(directory: string): Promise<AsyncDisposable & { url: string; requests: string[] }> {
+  writeFileSync(join(directory, 'the.key'), Buffer.alloc(16, 7))
+  writeFileSync(join(directory, 'key-info'), `keys/the.key?a=1\n${join(directory, 'the.key')}\n`)
+  const path = await filmFixture(FILM_SECONDS)
+  const cut = ['-c', 'copy', '-hls_time', '2', '-hls_playlist_type', 'vod', '-hls_key_info_file', 'key-info']
+  execFileSync('ffmpeg', ['-v', 'error', '-i', path, ...cut, '-f', 'hls', 'media.m3u8'], { cwd: directory })
+  writeFileSync(join(directory, 'master.m3u8'), '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmedia.m3u8?token=x\n')
+  const requests: string[] = []
+  const server = createHttpServer((request, response) => {
+    const name = basename(new URL(request.url ?? '', 'http://h').pathname)
+    requests.push(request.url ?? '')
+    if (name === 'elsewhere.mp4') {
+      response.writeHead(302, { location: `http://localhost:${request.socket.localPort}/media0.ts` }).end()
+    } else response.end(readFileSync(join(directory, name)))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return {
+    ...{ requests, url: `http://user:word@127.0.0.1:${address.port}/master.m3u8` },
+    [Symbol.asyncDispose]: async () => {
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+test('an encrypted HLS film is played from its middle, through the gateway alone', async () => {
+  await using room = await BroadcastRoom.open()
+  const directory = join(room.directory, 'film')
+  mkdirSync(directory)
+  await using origin = await serveHlsFilm(directory)
+  const answer = await room.json('POST', '/broadcast/net/start', {
+    ...PROGRAMME,
+    stream_url: origin.url,
+    seek_seconds: 15,
+  })
+  assert.deepEqual([answer['http'], answer['status']], [200, 'running'], JSON.stringify(answer))
+  await untilSegments(room, 'net', 2)
+  const { ffmpeg_pid: pid } = await room.json('GET', '/broadcast/net/status')
+  const commandLine = readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8')
+  assert.ok(!commandLine.includes('word') && !commandLine.includes(String(new URL(origin.url).port)), commandLine)
+  assert.ok(
+    origin.requests.some((path) => path.endsWith('/keys/the.key?a=1')),
+    origin.requests.join(),
+  )
+  assert.ok(!origin.requests.some((path) => path.endsWith('media3.ts')), origin.requests.join())
+  assertLegal(room)
+  await room.json('POST', '/broadcast/net/stop')
+  // Another name of this machine, which nobody but the source named.
+  const url = origin.url.replace('master.m3u8', 'elsewhere.mp4')
+  await room.json('POST', '/broadcast/away/start', { ...PROGRAMME, stream_url: url })
+  await until(async () => (await room.json('GET', '/broadcast/away/status'))['status'] === 'failed', {
+    what: 'the failure',
+    deadlineMs: 20_000,
+  })
+  const asked = origin.requests.slice(origin.requests.indexOf('/elsewhere.mp4'))
+  assert.deepEqual([...new Set(asked)], ['/elsewhere.mp4'])
 })
 
 test('a transcoded programme has its size, its codecs and segments of their length', async () => {
