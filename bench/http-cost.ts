@@ -82,7 +82,7 @@ async function measure(target: Target, connections: number, bytes: number, secon
   return {
     cpuSeconds: ((after.cpuSeconds - before.cpuSeconds) / requests) * unit,
     perSecond: bytes === SMALL_BYTES ? requests / took : (requests * bytes) / took / 1e6,
-    p99: /99%\s+(\S+)/.exec(output)?.[1] ?? '',
+    p99: /^\s+99%\s+(\S+)/m.exec(output)?.[1] ?? '',
     rssMib: after.rssBytes / 2 ** 20,
   }
 }

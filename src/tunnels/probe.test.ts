@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { until } from '../../test/lab/poll.ts'
 import { systemClock } from '../lib/clock.ts'
 import { createSimulatedClock } from '../lib/simulated-clock.ts'
 import { createHttpProbe, networksMatcher } from './probe.ts'
@@ -81,7 +82,7 @@ test('a server that does not answer within 5 s is bad, and no timer is left', as
   const clock = createSimulatedClock()
   await using probe = createHttpProbe({ clock, guard: nothingPrivate })
   const outcome = probe({ url: server.url, namedByAdmin: true }, signal)
-  while (server.asked.length === 0) await systemClock.sleep(1)
+  await until(() => server.asked.length > 0, { what: 'the request' })
   await clock.advance(5_000)
   assert.deepEqual(await outcome, { kind: 'bad', reason: 'timeout' })
   assert.equal(clock.pending, 0)

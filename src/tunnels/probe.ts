@@ -1,8 +1,9 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector, request } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../lib/clock.ts'
+import { networkFinder } from '../proxy/services/request-facts.ts'
 
 export interface ProbeTarget {
   readonly url: string
@@ -129,11 +130,6 @@ function reasonOf(error: unknown): string {
 
 /** Whether an address is in one of these networks (`10.1.0.0/16`, `fd00:1::/64`, or a bare address). */
 export function networksMatcher(networks: readonly string[]): (ip: string) => boolean {
-  const list = new BlockList()
-  for (const network of networks) {
-    const [address = '', prefix] = network.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    list.addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family)
-  }
-  return (ip) => list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4')
+  const find = networkFinder(networks.map((network) => ({ network, region: '' })))
+  return (ip) => find(ip) !== undefined
 }

@@ -5,17 +5,16 @@ import { once } from 'node:events'
 import { createServer, get as httpGet, request as httpRequest } from 'node:http'
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { after, test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Clock } from '../../src/lib/clock.ts'
-import { systemRandom } from '../../src/lib/random.ts'
 import { createFrontServer } from '../../src/proxy/wire/front.ts'
 import { defaultFrontLimits, defaultFrontTimeouts } from '../../src/proxy/wire/front-options.ts'
-import { createPassThrough } from '../lab/pass-through.ts'
-import type { PassThroughOptions, PassThroughProxy } from '../lab/pass-through.ts'
+import type { PassThroughOptions } from '../lab/pass-through.ts'
 import { until } from '../lab/poll.ts'
+import { startWireLab } from '../lab/wire-lab.ts'
+import type { WireLab } from '../lab/wire-lab.ts'
 
 /** The wire under bodies that are larger than any buffer, readers that stall, and very many connections. */
 
@@ -38,28 +37,10 @@ after(async () => {
   assert.deepEqual(faults, [], 'a callback of the wire threw')
 })
 
-interface Lab extends PassThroughProxy {
-  readonly port: number
-}
-
-async function labWith(listener: RequestListener, options: Partial<PassThroughOptions> = {}): Promise<Lab> {
-  const upstream = createServer(listener).listen(0, '127.0.0.1')
-  await once(upstream, 'listening')
-  const proxy = createPassThrough({
-    clock: systemClock,
-    random: systemRandom,
-    origin: { host: '127.0.0.1', port: (upstream.address() as AddressInfo).port },
-    onFault: (error) => faults.push(error),
-    ...options,
-  })
-  const { port } = await proxy.front.listen({ port: 0, host: '127.0.0.1' })
-  closers.push(async () => {
-    await proxy.front.close(0)
-    proxy.pool.close()
-    upstream.closeAllConnections()
-    upstream.close()
-  })
-  return { ...proxy, port }
+async function labWith(listener: RequestListener, options: Partial<PassThroughOptions> = {}): Promise<WireLab> {
+  const lab = await startWireLab(createServer(listener), { onFault: (error) => faults.push(error), ...options })
+  closers.push(lab.close)
+  return lab
 }
 
 const expectedHash = (() => {
@@ -217,8 +198,19 @@ test('a client that sends requests and reads no responses is not served ahead, a
 })
 
 test('a server that closes ends connections whose last bytes nobody takes', async () => {
+  let leapMs = 0
+  let ticks = 0
+  const leaping: Clock = {
+    ...systemClock,
+    nowMs: () => systemClock.nowMs() + leapMs,
+    schedule: (ms, task) =>
+      systemClock.schedule(ms, () => {
+        ticks += 1
+        task()
+      }),
+  }
   const front = createFrontServer({
-    clock: systemClock,
+    clock: leaping,
     limits: defaultFrontLimits,
     timeouts: { ...defaultFrontTimeouts, lingerMs: 100 },
     onFault: (error) => faults.push(error),
@@ -234,7 +226,9 @@ test('a server that closes ends connections whose last bytes nobody takes', asyn
   closers.unshift(() => socket.destroy())
   socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   await until(() => front.connections === 1, { what: 'the connection' })
-  await systemClock.sleep(300)
+  leapMs = 300
+  const before = ticks
+  await until(() => ticks > before + 2, { what: 'a look at what is due' })
   assert.equal(front.connections, 1, 'the client is given time to take what it was sent')
   await Promise.race([front.close(0), systemClock.sleep(5_000).then(() => assert.fail('the connection stays'))])
   assert.equal(front.connections, 0)

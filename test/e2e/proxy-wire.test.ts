@@ -1,21 +1,19 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
-import { systemClock } from '../../src/lib/clock.ts'
-import { systemRandom } from '../../src/lib/random.ts'
-import { createPassThrough } from '../lab/pass-through.ts'
-import type { PassThroughOptions, PassThroughProxy } from '../lab/pass-through.ts'
+import type { PassThroughOptions } from '../lab/pass-through.ts'
 import { until } from '../lab/poll.ts'
+import { startWireLab } from '../lab/wire-lab.ts'
+import type { WireLab } from '../lab/wire-lab.ts'
 
 /** The HTTP/1.1 wire between real clients and a real upstream, with nothing but the wire between them. */
 
@@ -28,12 +26,7 @@ after(async () => {
   assert.deepEqual(faults, [], 'a callback of the wire threw')
 })
 
-interface Lab extends PassThroughProxy {
-  readonly port: number
-  readonly url: string
-}
-
-async function labWith(listener: RequestListener, options: Partial<PassThroughOptions> = {}): Promise<Lab> {
+async function labWith(listener: RequestListener, options: Partial<PassThroughOptions> = {}): Promise<WireLab> {
   const upstream = createServer({ requireHostHeader: false }, listener)
   upstream.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => undefined)
@@ -42,23 +35,9 @@ async function labWith(listener: RequestListener, options: Partial<PassThroughOp
     socket.write(head)
     socket.pipe(socket)
   })
-  upstream.listen(0, '127.0.0.1')
-  await once(upstream, 'listening')
-  const proxy = createPassThrough({
-    clock: systemClock,
-    random: systemRandom,
-    origin: { host: '127.0.0.1', port: (upstream.address() as AddressInfo).port },
-    onFault: (error) => faults.push(error),
-    ...options,
-  })
-  const { port } = await proxy.front.listen({ port: 0, host: '127.0.0.1' })
-  closers.push(async () => {
-    await proxy.front.close(0)
-    proxy.pool.close()
-    upstream.closeAllConnections()
-    upstream.close()
-  })
-  return { ...proxy, port, url: `http://127.0.0.1:${port}` }
+  const lab = await startWireLab(upstream, { onFault: (error) => faults.push(error), ...options })
+  closers.push(lab.close)
+  return lab
 }
 
 /** Answers with what it was sent. */

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { ReplicaCommand, ReplicaReport } from './replica-process.ts'
+import { rangeOf } from './upstream-answer.ts'
 
 /**
  * A replica of a small web application in a process of its own: says who it is, takes and gives bodies of any size, sends
@@ -45,7 +46,7 @@ function answer(name: string, request: IncomingMessage, response: ServerResponse
   })
   const [, route = '', argument = '0'] =
     /\/(bytes|die|upload|events|silent)(?:\/(\d+))?(?:\?|$)/.exec(request.url ?? '') ?? []
-  if (route === 'bytes') giveBytes(Number(argument), response)
+  if (route === 'bytes') giveBytes(Number(argument), request, response)
   else if (route === 'die') process.kill(process.pid, 'SIGKILL')
   else if (route === 'upload') takeBytes(request, response)
   else if (route === 'events') sendEvents(name, response)
@@ -53,13 +54,27 @@ function answer(name: string, request: IncomingMessage, response: ServerResponse
   else response.writeHead(200, { 'content-type': 'text/plain', 'x-replica': name }).end(name)
 }
 
-function giveBytes(bytes: number, response: ServerResponse): void {
-  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': bytes })
-  let left = bytes
+/** The same bytes from every replica, whole or a range of them, and a tag that says so. */
+function giveBytes(bytes: number, request: IncomingMessage, response: ServerResponse): void {
+  const etag = `"bytes-${bytes}"`
+  const range = rangeOf(
+    new Map(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
+    bytes,
+    etag,
+  )
+  const { first, last } = range ?? { first: 0, last: bytes - 1 }
+  response.writeHead(range === undefined ? 200 : 206, {
+    'content-type': 'application/octet-stream',
+    'content-length': last - first + 1,
+    etag,
+    ...(range === undefined ? {} : { 'content-range': `bytes ${first}-${last}/${bytes}` }),
+  })
+  let at = first
   const more = (): void => {
-    while (left > 0) {
-      const piece = left < PIECE.length ? PIECE.subarray(0, left) : PIECE
-      left -= piece.length
+    while (at <= last) {
+      const begin = at % PIECE.length
+      const piece = PIECE.subarray(begin, Math.min(PIECE.length, begin + last + 1 - at))
+      at += piece.length
       if (!response.write(piece)) {
         response.once('drain', more)
         return

@@ -19,7 +19,7 @@ export interface OpenServicesOptions {
   readonly host: string
   readonly store: Store
   readonly events: EventSink
-  readonly access: Pick<AccessControl, 'callerOf'>
+  readonly access: Pick<AccessControl, 'callerOf' | 'isOwnKey'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

@@ -53,7 +53,7 @@ test('without a valid key a request is refused, and a key that may only read sen
 test('on loopback without a token a Bearer of somebody else’s passes, and a key of ours does not', () => {
   const others = judged({ kind: 'loopback' }, 'GET /x', 'Authorization: Bearer theirs')
   assert.ok(others.kind === 'admitted' && others.without === undefined)
-  const ours = judged({ kind: 'loopback' }, 'GET /x', 'Authorization: Bearer ann-key')
+  const ours = judged({ kind: 'loopback' }, 'GET /x', `Authorization: Bearer hfk_${'0'.repeat(32)}_key`)
   assert.ok(ours.kind === 'admitted' && ours.without?.has('authorization') === true)
 })
 

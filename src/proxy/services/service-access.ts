@@ -1,6 +1,7 @@
-import { FIRST_ADMIN } from '../../http/access.ts'
 import type { AccessControl } from '../../http/access.ts'
 import { HoldfastError } from '../../lib/errors.ts'
+import { isOwnAuthorization, KEY_PARAMETER, queryOf } from '../forward/own-keys.ts'
+import type { KeyJudge } from '../forward/own-keys.ts'
 import { fieldValue } from '../wire/fields.ts'
 import type { Fields } from '../wire/fields.ts'
 import type { RequestHead } from '../wire/head.ts'
@@ -20,7 +21,6 @@ export interface Refused {
   readonly error: HoldfastError
 }
 
-const KEY_PARAMETER = 'api_token'
 const TOKEN_ALONE = new NameSet(['x-api-token'])
 const BOTH = new NameSet(['x-api-token', 'authorization'])
 /** Methods that only read (RFC 9110 §9.2.1). */
@@ -28,7 +28,7 @@ const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']
 const FIELDS_JUDGED = ['x-api-token', 'authorization', 'host', 'origin', 'sec-fetch-site'] as const
 
 /** Whether a request to a service that is not public may go on: any API key of this gateway will do. */
-export function admit(access: Pick<AccessControl, 'callerOf'>, head: RequestHead): Admitted | Refused {
+export function admit(access: Pick<AccessControl, 'callerOf'> & KeyJudge, head: RequestHead): Admitted | Refused {
   const { path, method, fields } = head
   const query = queryOf(path)
   const headers: Record<string, string> = {}
@@ -36,7 +36,7 @@ export function admit(access: Pick<AccessControl, 'callerOf'>, head: RequestHead
     const value = fieldValue(fields, name)
     if (value !== undefined) headers[name] = value
   }
-  const caller = access.callerOf({ headers, query: Object.fromEntries(query), method, streamId: undefined })
+  const caller = access.callerOf({ headers, query, method, streamId: undefined })
   if (caller === undefined) {
     const text = 'The service takes an API key: X-API-Token, Authorization: Bearer, or api_token in the query'
     return { kind: 'refused', error: new HoldfastError('unauthorized', text) }
@@ -49,30 +49,17 @@ export function admit(access: Pick<AccessControl, 'callerOf'>, head: RequestHead
   }
   return {
     kind: 'admitted',
-    path: query.has(KEY_PARAMETER) ? withoutKey(path) : undefined,
+    path: KEY_PARAMETER in query ? withoutKey(path) : undefined,
     without: keyFields(access, fields),
   }
 }
 
 /** `X-API-Token` is always ours; `Authorization` only where it is one of our keys: any other is the endpoint's. */
-function keyFields(access: Pick<AccessControl, 'callerOf'>, fields: Fields): NameSet | undefined {
+function keyFields(access: KeyJudge, fields: Fields): NameSet | undefined {
   const hasToken = fieldValue(fields, 'x-api-token') !== undefined
   const authorization = fieldValue(fields, 'authorization')
-  if (authorization !== undefined && isOwnKey(access, authorization, fields)) return BOTH
+  if (authorization !== undefined && isOwnAuthorization(authorization, access)) return BOTH
   return hasToken ? TOKEN_ALONE : undefined
-}
-
-/** Judged alone: without API_TOKEN whoever comes is the first admin, whatever the field says. */
-function isOwnKey(access: Pick<AccessControl, 'callerOf'>, authorization: string, fields: Fields): boolean {
-  const host = fieldValue(fields, 'host') ?? ''
-  const alone = access.callerOf({ headers: { authorization, host }, query: {}, streamId: undefined })
-  const withNothing = access.callerOf({ headers: { host }, query: {}, streamId: undefined })
-  return alone !== undefined && (alone !== FIRST_ADMIN || withNothing === undefined)
-}
-
-function queryOf(path: string): URLSearchParams {
-  const at = path.indexOf('?')
-  return new URLSearchParams(at < 0 ? '' : path.slice(at + 1))
 }
 
 /** The target with every other parameter exactly as it was. */

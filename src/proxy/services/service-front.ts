@@ -17,7 +17,7 @@ import type { ReadyListener } from './service-tls.ts'
 export interface ServiceFrontOptions {
   readonly clock: Clock
   readonly log: Log
-  readonly access: Pick<AccessControl, 'callerOf'>
+  readonly access: Pick<AccessControl, 'callerOf' | 'isOwnKey'>
   /** Where listeners without a host listen. */
   readonly defaultHost: string
   /** The port of services without listeners of their own; undefined: there is none. */

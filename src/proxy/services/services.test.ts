@@ -46,7 +46,7 @@ async function openLab(file?: readonly ServiceDefinition[], store: Store = creat
   const common = { clock, log: silentLog, onFault }
   const front = new ServiceFront({
     ...common,
-    access: { callerOf: () => undefined },
+    access: { callerOf: () => undefined, isOwnKey: () => false },
     defaultHost: '127.0.0.1',
     proxyPort: undefined,
   })

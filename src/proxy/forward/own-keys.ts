@@ -1,10 +1,11 @@
 import type { AccessControl } from '../../http/access.ts'
-import type { Fields } from '../../proxy/wire/fields.ts'
+import type { Fields } from '../wire/fields.ts'
 
-type KeyJudge = Pick<AccessControl, 'isOwnKey'>
+/** Whoever knows our keys. */
+export type KeyJudge = Pick<AccessControl, 'isOwnKey'>
 
 const KEY_FIELD = 'x-api-token'
-const KEY_PARAMETER = 'api_token'
+export const KEY_PARAMETER = 'api_token'
 
 /** The fields without those that hold a key of ours: an endpoint must not learn it. Any other `Authorization` stays. */
 export function withoutKeyFields(fields: Fields, access: KeyJudge): Fields {
@@ -19,7 +20,11 @@ export function withoutKeyFields(fields: Fields, access: KeyJudge): Fields {
 
 function isKeyField(name: string, value: string, access: KeyJudge): boolean {
   if (name === KEY_FIELD) return access.isOwnKey(value)
-  if (name !== 'authorization') return false
+  return name === 'authorization' && isOwnAuthorization(value, access)
+}
+
+/** Whether an `Authorization` shows a key of ours; any other is the endpoint's affair. */
+export function isOwnAuthorization(value: string, access: KeyJudge): boolean {
   const bearer = /^Bearer +(.+)$/i.exec(value)?.[1]
   return bearer !== undefined && access.isOwnKey(bearer)
 }
