@@ -9,6 +9,8 @@ const CODE_OF_REASON: Readonly<Record<string, ErrorCode>> = {
   dns: 'upstream_unreachable',
   tls: 'upstream_unreachable',
   reset: 'upstream_unreachable',
+  process_unavailable: 'upstream_unreachable',
+  process_failed: 'upstream_unreachable',
   connect_timeout: 'upstream_timeout',
   answer_timeout: 'upstream_timeout',
   no_media: 'upstream_timeout',

@@ -83,4 +83,6 @@ export interface StreamLimits extends DetectionLimits {
   readonly bufferBytesMax: number
   readonly bufferMsMax: number
   readonly userAgent: string
+  /** For pages whose media has to be found out first. */
+  readonly resolverTimeoutMs?: number
 }

@@ -69,6 +69,14 @@ export class SourceOpener {
     return budget.hasRoomOnAir(source(id).account)
   }
 
+  /** Finding out where a page's media is takes its own time. */
+  #firstMediaTimeoutMs(purpose: ConnectionPurpose, resolver: StreamRequest['resolver']): number {
+    const { limits, hasAlternative } = this.#options
+    const isShort = purpose !== 'on_air' || hasAlternative()
+    const plainMs = isShort ? Math.min(limits.firstByteTimeoutMs, limits.readTimeoutMs) : limits.readTimeoutMs
+    return plainMs + (resolver === undefined ? 0 : (limits.resolverTimeoutMs ?? 0))
+  }
+
   #session(
     id: CandidateId,
     listener: SessionListener,
@@ -87,10 +95,7 @@ export class SourceOpener {
       userAgent: userAgent ?? wanted.userAgent ?? limits.userAgent,
       operatorHosts: operatorHostsOf(wanted, this.#options.resolvedUrls()),
       connectTimeoutMs: limits.connectTimeoutMs,
-      firstMediaTimeoutMs:
-        purpose !== 'on_air' || this.#options.hasAlternative()
-          ? Math.min(limits.firstByteTimeoutMs, limits.readTimeoutMs)
-          : limits.readTimeoutMs,
+      firstMediaTimeoutMs: this.#firstMediaTimeoutMs(purpose, resolver),
       stall: { floorMs: limits.stallFloorMs, ceilingMs: limits.stallCeilingMs },
       detection: detectionPolicy(limits, {
         choice: () => request().detect,
