@@ -270,7 +270,11 @@ export class TranscodedStream implements Stream {
 
   /** The input, from its latest keyframe on; or, while it changes to another source, from that one's first. */
   #attach(sink: TranscoderSink): TranscoderTap {
-    const open = () => (this.#tap = this.#input.tap(sink))
+    const open = (): TranscoderTap => {
+      const opened = this.#input.tap(sink)
+      this.#tap = opened
+      return opened
+    }
     if (!this.#isSwitching) return open()
     const tap = new WaitingTap(open, () => this.#waiting.delete(tap))
     this.#waiting.add(tap)
