@@ -26,6 +26,8 @@ export interface Boundary {
 const TICKS_PER_SECOND = 90_000
 /** Times of fragments are compared with this to spare, 90 kHz. */
 const TOLERANCE_TICKS = 90
+/** Of one frame of HE-AAC, the longest of what is packaged. */
+const SOUND_SAMPLES_MAX = 2_048
 /** The timeline has jumped where a boundary is this much further away than the segment is long. */
 const JUMP_TICKS = 2 * TICKS_PER_SECOND
 /** Segments that may wait for their fragmented MP4: then it is taken that nothing comes. */
@@ -125,10 +127,10 @@ export class CmafRendition {
     }
     if (nextDts === undefined) return false
     const partDts = this.#partEnd(nextDts, unitTicks)
-    const endDts = Math.min(partDts, untilDts ?? partDts)
-    const bufferedDts = nextDts + muxer.bufferedS * TICKS_PER_SECOND
-    const isComplete = muxer.isLastOfInit || untilDts === undefined || bufferedDts >= endDts - TOLERANCE_TICKS
-    return isComplete && this.#take(endDts)
+    const wantedTicks = Math.min(this.#options.partS * TICKS_PER_SECOND, (untilDts ?? Infinity) - nextDts)
+    const isBuffered = muxer.bufferedS * TICKS_PER_SECOND >= wantedTicks - TOLERANCE_TICKS
+    const isComplete = muxer.isLastOfInit || untilDts === undefined || isBuffered
+    return isComplete && this.#take(Math.min(partDts, untilDts ?? partDts))
   }
 
   #takeWholePart(undecidedDts: number | undefined, unitTicks: number): boolean {
@@ -140,9 +142,11 @@ export class CmafRendition {
     return this.#take(endDts)
   }
 
-  /** Fragments have the units that begin before a time; the last of them is to end within the part. */
+  /** Fragments have the samples that begin before a time; the last of them is to end within the part. */
   #partEnd(nextDts: number, unitTicks: number): number {
-    return nextDts + Math.max(1, Math.round(this.#options.partS * TICKS_PER_SECOND) - unitTicks + TOLERANCE_TICKS)
+    const { muxer, partS } = this.#options
+    const sampleTicks = soundSampleTicks(muxer.init) ?? unitTicks
+    return nextDts + Math.max(1, Math.round(partS * TICKS_PER_SECOND) - sampleTicks + TOLERANCE_TICKS)
   }
 
   /** Undefined where the timeline jumps: what is left of the old one belongs to the segment. */
@@ -210,4 +214,11 @@ export class CmafRendition {
   #unwrapped(dts: number, nextDts: number): number {
     return nextDts + timestampStep(dts, wrapTimestamp(Math.round(nextDts)))
   }
+}
+
+/** Where there is sound only, units of the transport stream have several samples: the longest that one may be, 90 kHz. */
+function soundSampleTicks(init: CmafInit | undefined): number | undefined {
+  const [track] = init?.tracks ?? []
+  if (track?.kind !== 'audio' || track.sampleRateHz === undefined) return undefined
+  return Math.round((SOUND_SAMPLES_MAX * TICKS_PER_SECOND) / track.sampleRateHz)
 }
