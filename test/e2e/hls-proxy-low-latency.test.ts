@@ -84,8 +84,8 @@ class LowLatencyOrigin implements AsyncDisposable {
     ]
     for (let sequence = first; sequence <= next; sequence += 1) {
       const complete = sequence < next ? PARTS : parts - next * PARTS
-      const isDetailed = sequence >= next - 2
-      for (let part = 0; isDetailed && part < complete; part += 1) {
+      const detailed = sequence >= next - 2 ? complete : 0
+      for (let part = 0; part < detailed; part += 1) {
         lines.push(`#EXT-X-PART:DURATION=0.2,URI="seg-${sequence}.${part}.ts"${part === 0 ? ',INDEPENDENT=YES' : ''}`)
       }
       if (sequence < next) lines.push('#EXTINF:1.000,', `seg-${sequence}.ts`)

@@ -80,6 +80,34 @@ test('a source that recovers by itself goes on where it was, without a seam', as
   assert.deepEqual(lab.violations, [])
 })
 
+test('one segment that the only source does not have is a gap, and no reason to leave it', async () => {
+  await using first = await startAlpha()
+  await using lab = await HlsProxyLab.start({ urls: [first.url] })
+  await using player = new HlsSegmentPlayer(lab)
+  await until(() => lastOf(player, 'alpha', 4), { what: 'playing' })
+  const bad = first.edge + 1
+  first.faultySegments = new Set([bad])
+  first.segmentFault = { kind: 'status', status: 404 }
+  await until(() => (player.segments.at(-1)?.sequence ?? 0) > bad + 2, { what: 'going on' })
+  assert.deepEqual(player.gaps, [bad])
+  assert.deepEqual(lab.failures, [])
+  assert.deepEqual(lab.violations, [])
+})
+
+test('an event may end, a channel does not', async () => {
+  for (const extraLines of [['#EXT-X-PLAYLIST-TYPE:EVENT'], []]) {
+    await using first = await startAlpha({ extraLines, window: extraLines.length > 0 ? 100 : 6, preroll: 6 })
+    await using lab = await HlsProxyLab.start({ urls: [first.url], delayMs: 500 })
+    const before = await lab.playlist()
+    assert.equal(before.playlistType, extraLines.length > 0 ? 'EVENT' : undefined)
+    first.isEnded = true
+    await until(async () => lab.failures.length > 0 || (await lab.playlist()).hasEndList, { what: 'the end' })
+    assert.equal((await lab.playlist()).hasEndList, extraLines.length > 0)
+    assert.equal(lab.failures.length > 0, extraLines.length === 0)
+    assert.deepEqual(lab.violations, [])
+  }
+})
+
 test('segments that both date are joined so that nothing is repeated and nothing is missed', async () => {
   await using first = await startAlpha({ hasProgramDateTime: true })
   await using second = await startBravo({ hasProgramDateTime: true, window: 10 })
@@ -88,9 +116,16 @@ test('segments that both date are joined so that nothing is repeated and nothing
   await until(() => lastOf(player, 'alpha', 4), { what: 'the first source playing' })
   first.setFrozen(true)
   await until(() => lastOf(player, 'bravo', 4), { what: 'the second source playing' })
+  lab.proxy.switched({ to: { index: 1 }, trigger: 'failover', reason: 'playlist_frozen' })
   const playlist = await lab.playlist()
-  const [range] = playlist.dateRanges
-  assert.ok(range?.attributes.some(({ value }) => value === 'holdfast.switch'))
+  const told = playlist.dateRanges[0]?.attributes.map(({ name, value }) => `${name}=${value}`) ?? []
+  const expected = [
+    'CLASS=holdfast.switch',
+    'X-HOLDFAST-FROM=0',
+    'X-HOLDFAST-TO=1',
+    'X-HOLDFAST-REASON=playlist_frozen',
+  ]
+  for (const attribute of expected) assert.ok(told.includes(attribute), `${attribute} in ${told.join()}`)
   assert.deepEqual(lab.violations, [])
 })
 

@@ -34,7 +34,9 @@ const PLAYLIST_WAIT_MS_MAX = 5_000
 const BLOCKING_TARGETS = 3
 /** Segments that are ordered ahead of the players at once, for a playlist. */
 const AHEAD_MAX = 3
-/** Whatever else failed is not the fault of the source. */
+/** The only source has failed when so many segments in a row cannot be had. */
+const FAILURES_MAX = 3
+/** What a source has nothing to do with. */
 const NOT_ITS_FAULT: readonly SourceFailure['kind'][] = ['aborted', 'internal']
 
 /**
@@ -270,6 +272,7 @@ export class HlsProxy implements HlsOutput, Disposable {
     const { current } = this.#publisher
     if (current?.source.candidateId !== candidateId) return
     current.lastGoodMs = this.#options.clock.nowMs()
+    current.resourceFailures = 0
     this.#delivered(current)
   }
 
@@ -295,12 +298,18 @@ export class HlsProxy implements HlsOutput, Disposable {
     const isOffered = this.#isOffered(name, reference)
     if (failure.kind === 'segment_missing' && !isOffered) return { kind: 'missing' }
     const isOfSpan = this.#isComplete(name) || reference.span === publisher.stitch.span?.number
-    if (isOnAir && isOfSpan) current.fail(failure)
+    if (isOnAir && isOfSpan && this.#isTooMuch(current)) current.fail(failure)
     if (this.#isComplete(name)) return this.#completeElsewhere(name, reference)
     publisher.lost(name)
     return isOffered || reference.kind === 'key' || reference.kind === 'map'
       ? { kind: 'unavailable' }
       : { kind: 'missing' }
+  }
+
+  /** With nobody to go on from, one segment less is better than a source that is left and tried again. */
+  #isTooMuch(run: SourceRun): boolean {
+    run.resourceFailures += 1
+    return this.#options.hasAlternative() || run.resourceFailures >= FAILURES_MAX
   }
 
   /** Whether the source's own playlist still names it; one that has left it may be gone. Keys and sections always should be there. */

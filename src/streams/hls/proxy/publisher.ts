@@ -175,7 +175,10 @@ export class Publisher implements Disposable {
     if (this.#incoming === run) this.#incoming = undefined
     const { candidateId, index } = run.source
     this.#stitch.begin({ candidateId, sourceIndex: index })
-    for (const slot of this.#slots.values()) slot.epoch = undefined
+    for (const slot of this.#slots.values()) {
+      slot.epoch = undefined
+      slot.isEnded = false
+    }
   }
 
   #published(run: SourceRun, slots: readonly number[], followed: FollowedPlaylist): void {
@@ -197,11 +200,12 @@ export class Publisher implements Disposable {
 
   #publish(run: SourceRun, number: number, slot: SlotOutput, followed: FollowedPlaylist): void {
     const { playlist, finalUrl } = followed
-    if (slot.complete !== undefined) {
+    if (slot.complete !== undefined && playlist.hasEndList) {
       slot.epoch = run.epoch
       return
     }
-    if (playlist.hasEndList && slot.epoch !== run.epoch) {
+    slot.complete = undefined
+    if (playlist.hasEndList && slot.epoch !== run.epoch && !this.#mayEnd(slot)) {
       if (slot.timeline.nextSequence === 0) this.#publishComplete(run, slot, playlist, finalUrl)
       else run.fail({ kind: 'playlist_ended', message: 'has a finished programme where a live one is wanted' })
       return
@@ -216,7 +220,7 @@ export class Publisher implements Disposable {
     if (span === undefined) return
     slot.epoch = run.epoch
     slot.frameChanged(this.#sealerOf(span.number, span.candidateId).frame(playlist, finalUrl), playlist)
-    if (playlist.hasEndList && !this.#options.hasAlternative()) slot.ended()
+    if (playlist.hasEndList && this.#mayEnd(slot)) slot.ended()
     if (taken === 'unchanged') return
     this.advancedAtMs = this.#options.clock.nowMs()
     this.#advancesUntold += 1
@@ -252,8 +256,8 @@ export class Publisher implements Disposable {
   }
 
   #failed(run: SourceRun, failure: SourceFailure): void {
-    const { listener, clock, hasAlternative } = this.#options
-    const isOver = failure.kind === 'playlist_ended' && !hasAlternative() && run === this.#current
+    const { listener, clock } = this.#options
+    const isOver = failure.kind === 'playlist_ended' && run === this.#current
     if (isOver && [...this.#slots.values()].some(({ isEnded }) => isEnded)) return
     if (run === this.#incoming) this.#incoming = undefined
     const { message, status, evidence = {} } = failure
@@ -261,6 +265,11 @@ export class Publisher implements Disposable {
     const reason = failureReason(failure)
     listener.failed(run.source.candidateId, run.epoch, { reason, message, status, detectionMs, evidence })
     this.#options.onChanged()
+  }
+
+  /** An event may be over. A channel never is: an encoder that is started again ends its playlist too. */
+  #mayEnd({ features }: SlotOutput): boolean {
+    return features?.playlistType === 'EVENT' && !this.#options.hasAlternative()
   }
 
   #isIdle({ lastAskedMs, timeline }: SlotOutput): boolean {

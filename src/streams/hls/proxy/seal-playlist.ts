@@ -66,7 +66,9 @@ export class Sealer {
   segment({ segment, sequence }: UpstreamSegment, base: string, offset: number): MediaSegment {
     const single = newMediaPlaylist({ targetDurationS: 1, segments: [segment], mediaSequence: sequence })
     const [sealed] = this.#rewritten(single, base).segments
-    return offset === 0 || sealed === undefined ? (sealed ?? segment) : withExplicitIvs(sealed, sequence)
+    if (sealed === undefined) return segment
+    const named = sealed.uri === UNNAMEABLE ? { ...sealed, isGap: true } : sealed
+    return offset === 0 ? named : withExplicitIvs(named, sequence)
   }
 
   /** All of a media playlist but its segments. */

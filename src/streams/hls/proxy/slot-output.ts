@@ -92,9 +92,9 @@ export class SlotOutput {
   text(surroundings: SlotSurroundings): string {
     const { marks, up, wordsOf } = surroundings
     const told = marks.filter(({ span }) => wordsOf(span) !== undefined).length
-    const key = `${this.timeline.revision} ${this.#frames} ${marks.length} ${told}`
-    const isKept = this.#text?.key === key && this.features?.canBlockReload !== true
-    if (this.#text === undefined || !isKept) this.#text = { key, text: playlistText(this.#playlist(surroundings), up) }
+    const others = this.features?.canBlockReload === true ? JSON.stringify(surroundings.reports()) : ''
+    const key = `${this.timeline.revision} ${this.#frames} ${marks.at(-1)?.span ?? 0} ${told} ${others}`
+    if (this.#text?.key !== key) this.#text = { key, text: playlistText(this.#playlist(surroundings), up) }
     return this.#text.text
   }
 

@@ -50,6 +50,8 @@ export class SourceRun implements Disposable {
   lastGoodMs: number
   /** Somebody has been told that it delivers. */
   hasDelivered = false
+  /** Resources that failed since the last good one. */
+  resourceFailures = 0
 
   constructor(options: SourceRunOptions) {
     this.#options = options
@@ -100,6 +102,8 @@ export class SourceRun implements Disposable {
       known.slots.add(slot)
       return true
     }
+    // While nobody wanted it, nothing was asked for: that is no silence of the source.
+    if (this.#followed.size === 0) this.lastGoodMs = this.#options.clock.nowMs()
     const follower = this.#follower(key, url, entry)
     this.#followed.set(key, { follower, slots: new Set([slot]) })
     follower.start()
