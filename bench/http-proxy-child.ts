@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { Agent, createServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serviceDefaults } from '../src/failover/group.ts'
 import { systemClock } from '../src/lib/clock.ts'
@@ -44,25 +43,15 @@ async function holdfast(ports: readonly number[], isHedging: boolean): Promise<n
   return port
 }
 
-/** What is used of http-proxy-3. */
-interface ProxyServer {
-  web(request: IncomingMessage, response: ServerResponse, options: { readonly target: string }): void
-  on(event: 'error', listener: (error: Error, request: IncomingMessage, response: ServerResponse) => void): void
-}
-
-/** In turns to the upstreams, which is all that it offers. Undefined where the package is not installed. */
-async function httpProxy3(ports: readonly number[]): Promise<number | undefined> {
-  const name = 'http-proxy-3'
-  const library = (await import(name).catch(() => undefined)) as
-    { readonly createProxyServer: (options: object) => ProxyServer } | undefined
-  if (library === undefined) return undefined
-  const proxy = library.createProxyServer({
-    proxyTimeout: ANSWER_MS,
-    agent: new Agent({ keepAlive: true, maxSockets: 256 }),
-  })
+/** In turns to the upstreams, which is all that it offers. */
+async function httpProxy3(ports: readonly number[]): Promise<number> {
+  const { createProxyServer } = await import('http-proxy-3')
+  const proxy = createProxyServer({ proxyTimeout: ANSWER_MS, agent: new Agent({ keepAlive: true, maxSockets: 256 }) })
   proxy.on('error', (_error, _request, response) => {
-    if (!response.headersSent) response.writeHead(502)
-    response.end()
+    // A socket where an upgrade was under way.
+    if (!('writeHead' in response)) response.destroy()
+    else if (response.headersSent) response.end()
+    else response.writeHead(502).end()
   })
   let turn = 0
   const server = createServer((request, response) => {
@@ -77,5 +66,4 @@ async function httpProxy3(ports: readonly number[]): Promise<number | undefined>
 const [kind = '', ...ports] = process.argv.slice(2)
 const numbers = ports.map(Number)
 const port = kind === 'http-proxy-3' ? await httpProxy3(numbers) : await holdfast(numbers, kind.endsWith('hedging'))
-if (port === undefined) process.exit(1)
 process.send?.({ port })
