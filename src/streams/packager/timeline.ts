@@ -1,15 +1,13 @@
 import type { Slice } from '../ring.ts'
 import type { FragmentSource } from '../cmaf/fragment.ts'
 import { CmafRendition } from './cmaf-rendition.ts'
-import { CutPolicy } from './cut-policy.ts'
-import { DateTimeline } from './date-timeline.ts'
 import type { MediaBody } from './media-body.ts'
 import type { OpenSegment, Segment, SegmentIdentity } from './segment.ts'
 import { PacketRuns } from './packet-runs.ts'
+import { SegmentCutter } from './segment-cutter.ts'
 import { SegmentWindow } from './segment-window.ts'
 import type { WindowSpill } from './segment-window.ts'
 import { CONTENT_TYPE_TS, StoredMedia } from './stored-media.ts'
-import { TsSegmenter } from './ts-segmenter.ts'
 import type { SegmentStart } from './ts-segmenter.ts'
 
 export interface TimelineLimits {
@@ -29,6 +27,20 @@ export interface TimelineStart {
   readonly longestGroupMs: number
 }
 
+/** Takes what belongs to one rendition out of the packets of a stream that carries several. */
+export interface PacketFilter {
+  /** Whole packets in, whole packets out. */
+  push(packets: Buffer): Buffer
+}
+
+/** One of several renditions that are cut together. */
+export interface RenditionPart {
+  /** Whoever made it pushes the stream into it, and calls `advance` of each rendition after each slice. */
+  readonly cutter: SegmentCutter
+  /** Makes a filter that has seen nothing yet; what it gets first begins with the tables. */
+  readonly createFilter: () => PacketFilter
+}
+
 export interface TimelineOptions {
   /** Begins the names of this run's segments: no other run of any stream may have had it. */
   readonly run: string
@@ -40,64 +52,59 @@ export interface TimelineOptions {
   readonly spill: WindowSpill | undefined
   /** Playlists are different from now on. */
   readonly onChanged: () => void
+  /** Without, it is all of the stream. */
+  readonly part?: RenditionPart | undefined
 }
 
-/** A segment that needs more than this share of the memory is cut wherever it is. */
-const SEGMENTS_IN_MEMORY_MIN = 8
-const TICKS_PER_SECOND = 90_000
 /** Media from before somebody asked for fragmented MP4 that is made into it after the fact, in target durations. */
 const CMAF_BACKLOG = 4
 
 /** The segments of one live stream in all renditions, cut at the same places and numbered alike. */
 export class Timeline {
   readonly #options: TimelineOptions
-  readonly #policy: CutPolicy
-  readonly #segmenter: TsSegmenter
-  readonly #dates = new DateTimeline()
+  readonly #cutter: SegmentCutter
+  /** Of what goes into segments of the transport stream, and into fragmented MP4. */
+  readonly #segmentFilter: PacketFilter | undefined
+  #cmafFilter: PacketFilter | undefined
   readonly window: SegmentWindow
   #cmaf: CmafRendition | undefined
   #generation = 0
   #open: SegmentIdentity | undefined
-  #needsDiscontinuity: boolean
 
   constructor(options: TimelineOptions) {
-    const { limits, start } = options
+    const { limits, start, part } = options
     this.#options = options
-    this.#needsDiscontinuity = start.isContinued
-    const segmentBytesMax = Math.floor(limits.bytesMax / SEGMENTS_IN_MEMORY_MIN)
-    const before =
-      start.targetDurationS === undefined
-        ? undefined
-        : { targetDurationS: start.targetDurationS, longestGroupMs: start.longestGroupMs }
-    this.#policy = new CutPolicy({ segmentMs: limits.segmentMs, segmentBytesMax }, before)
+    this.#cutter = part?.cutter ?? new SegmentCutter(options)
+    this.#segmentFilter = part?.createFilter()
     this.window = new SegmentWindow({
       limits,
       nowMs: options.nowMs,
-      targetDurationS: () => this.#policy.targetDurationS,
+      targetDurationS: () => this.#cutter.targetDurationS,
       firstSequence: start.sequence,
       discontinuitySequence: start.discontinuitySequence,
       spill: options.spill,
     })
-    this.#segmenter = new TsSegmenter(this.#policy, {
-      packets: (run, joinOffsets) => this.#cmaf?.push(run, joinOffsets),
-      needsDiscontinuity: () => this.#needsDiscontinuity,
-      began: (segmentStart) => this.#began(segmentStart),
-      ended: (body, durationTicks, next) => this.#ended(body, durationTicks / TICKS_PER_SECOND, next),
+    this.#cutter.listen({
+      packets: (run, joinOffsets) => this.#cmaf?.push(this.#forCmaf(run), joinOffsets),
+      began: (segment) => {
+        this.#open = { ...segment, sequence: this.window.nextSequence }
+      },
+      ended: (body, durationS, next) => this.#ended(body, durationS, next),
     })
   }
 
   /** EXT-X-TARGETDURATION. */
   get targetDurationS(): number {
-    return this.#policy.targetDurationS
+    return this.#cutter.targetDurationS
   }
 
   /** A playlist goes out: the target duration stays from now on. */
   published(): void {
-    this.#policy.fixTargetDuration()
+    this.#cutter.published()
   }
 
   get longestGroupMs(): number {
-    return this.#policy.longestGroupMs
+    return this.#cutter.longestGroupMs
   }
 
   /** The segment that is being made as fragmented MP4; undefined before the first. */
@@ -115,14 +122,18 @@ export class Timeline {
   }
 
   push(slice: Slice): void {
-    this.#segmenter.push(slice)
+    this.#cutter.push(slice)
+    this.advance()
+  }
+
+  /** Makes fragmented MP4 of what the cutter was given. */
+  advance(): void {
     if (this.#cmaf !== undefined) this.#advance(this.#cmaf)
   }
 
   /** What comes next does not go on with what came: the stream was idle, or another source follows without a splice. */
   interrupt(): void {
-    if (this.#open !== undefined || this.window.segments.length > 0) this.#needsDiscontinuity = true
-    this.#segmenter.interrupt()
+    this.#cutter.interrupt()
     if (this.#cmaf !== undefined) this.#cmaf = this.#createCmaf(this.window.nextSequence)
   }
 
@@ -135,15 +146,15 @@ export class Timeline {
     for (const [index, segment] of backlog.entries()) {
       if (index > 0) cmaf.cut({ dts: segment.dts, durationS: backlog[index - 1]?.durationS ?? 0 })
       pushPieces(cmaf, piecesOf(segment.ts))
-      cmaf.advance(undefined, this.#segmenter.unitTicks)
+      cmaf.advance(undefined, this.#cutter.unitTicks)
     }
     const last = backlog.at(-1)
     if (this.#open === undefined) {
-      if (last !== undefined) cmaf.end(last.durationS, this.#segmenter.unitTicks)
+      if (last !== undefined) cmaf.end(last.durationS, this.#cutter.unitTicks)
       this.#cmaf = this.#createCmaf(this.window.nextSequence)
     } else {
       if (last !== undefined) cmaf.cut({ dts: this.#open.dts, durationS: last.durationS })
-      pushPieces(cmaf, this.#segmenter.openPieces)
+      pushPieces(cmaf, this.#cutter.openPieces, (run) => this.#forCmaf(run))
       this.#advance(cmaf)
     }
     this.#options.onChanged()
@@ -152,6 +163,7 @@ export class Timeline {
   #createCmaf(firstSequence: number): CmafRendition {
     const { run, limits, createMuxer } = this.#options
     this.#generation += 1
+    this.#cmafFilter = this.#options.part?.createFilter()
     return new CmafRendition({
       muxer: createMuxer(),
       partS: limits.partMs / 1_000,
@@ -178,34 +190,40 @@ export class Timeline {
     return segments.slice(first)
   }
 
-  #began({ dts, isDiscontinuity, isIndependent, publishedAtMs }: SegmentStart): void {
-    const { nowMs, wallMs } = this.#options
-    const arrivedWallMs = wallMs() - (nowMs() - publishedAtMs)
-    const dateMs = this.#dates.begin(arrivedWallMs, isDiscontinuity)
-    this.#needsDiscontinuity = false
-    this.#open = { sequence: this.window.nextSequence, dateMs, isDiscontinuity, isIndependent, dts }
+  #forCmaf(run: Buffer): Buffer {
+    return this.#cmafFilter === undefined ? run : this.#cmafFilter.push(run)
   }
 
   #ended(body: MediaBody, durationS: number, next: SegmentStart | undefined): void {
     const open = this.#open
     if (open === undefined) return
     this.#open = undefined
-    this.#dates.ended(durationS * 1_000)
     const { run, onChanged } = this.#options
-    const ts = new StoredMedia(`ts/${run}-${open.sequence}.ts`, CONTENT_TYPE_TS, body.pieces)
+    const ts = new StoredMedia(`ts/${run}-${open.sequence}.ts`, CONTENT_TYPE_TS, this.#ofRendition(body))
     this.window.add({ ...open, durationS, ts, cmaf: undefined })
-    if (next === undefined) this.#cmaf?.end(durationS, this.#segmenter.unitTicks)
+    if (next === undefined) this.#cmaf?.end(durationS, this.#cutter.unitTicks)
     else this.#cmaf?.cut({ dts: next.dts, durationS })
     onChanged()
   }
 
+  /** What of a segment belongs to this rendition. */
+  #ofRendition({ pieces }: MediaBody): readonly Buffer[] {
+    const filter = this.#segmentFilter
+    if (filter === undefined) return pieces
+    const runs = new PacketRuns()
+    const found: Buffer[] = []
+    for (const piece of pieces) runs.push(piece, (run) => found.push(filter.push(run)))
+    return found
+  }
+
   #advance(cmaf: CmafRendition): void {
-    let isNew = cmaf.advance(this.#segmenter.undecidedDts, this.#segmenter.unitTicks)
+    const cutter = this.#cutter
+    let isNew = cmaf.advance(cutter.undecidedDts, cutter.unitTicks)
     const missingDts = cmaf.missingCutDts
     if (missingDts !== undefined) {
       // What the muxer knows of sound comes later than the picture at which the set-up changes.
-      if (this.#segmenter.cutAtJoin(missingDts)) isNew = cmaf.advance(undefined, this.#segmenter.unitTicks) || isNew
-      else if (this.#segmenter.undecidedDts === undefined) this.#needsDiscontinuity = true
+      if (cutter.cutAtJoin(missingDts)) isNew = cmaf.advance(undefined, cutter.unitTicks) || isNew
+      else if (cutter.undecidedDts === undefined) cutter.requireDiscontinuity()
     }
     if (!isNew) return
     this.#nameParts(cmaf)
@@ -223,12 +241,16 @@ function piecesOf({ content }: StoredMedia): readonly Buffer[] {
 }
 
 /** The pieces begin with a packet, and with a random access point; one may end in the middle of a packet. */
-function pushPieces(cmaf: CmafRendition, pieces: readonly Buffer[]): void {
+function pushPieces(
+  cmaf: CmafRendition,
+  pieces: readonly Buffer[],
+  filter: (run: Buffer) => Buffer = (run) => run,
+): void {
   const runs = new PacketRuns()
   let joins: readonly number[] = [0]
   for (const piece of pieces) {
     runs.push(piece, (run) => {
-      cmaf.push(run, joins)
+      cmaf.push(filter(run), joins)
       joins = []
     })
   }
