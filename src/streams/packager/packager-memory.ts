@@ -6,18 +6,30 @@ import type { TimelineStart } from './timeline.ts'
  * a second at least, so that players of a stream that was forgotten and made again see numbers that go on rising.
  */
 const EPOCH_MS = 1_767_225_600_000
+/**
+ * Discontinuities are counted from the tenths of hours since then, for the same reason. Not more finely: hls.js walks through
+ * every number below the first of a playlist each time it loads one, and stands still for that long.
+ */
+const DISCONTINUITY_EPOCH_UNIT_MS = 360_000
 /** Numbers that are taken ahead, so that those used since the last save are not used again after a crash. */
 export const NUMBERS_AHEAD = 64
 
 export interface PackagerMemory {
   /** No media sequence number from here on has been used. */
   readonly sequence: number
+  /** No discontinuity sequence number from here on has been used. */
+  readonly discontinuitySequence: number
   readonly targetDurationS: number | undefined
   readonly longestGroupMs: number
 }
 
-export function memoryJson({ sequence, targetDurationS, longestGroupMs }: PackagerMemory): Json {
-  return { sequence, target_duration_s: targetDurationS ?? null, longest_group_ms: Math.round(longestGroupMs) }
+export function memoryJson({ sequence, discontinuitySequence, targetDurationS, longestGroupMs }: PackagerMemory): Json {
+  return {
+    sequence,
+    discontinuity_sequence: discontinuitySequence,
+    target_duration_s: targetDurationS ?? null,
+    longest_group_ms: Math.round(longestGroupMs),
+  }
 }
 
 /** Where a run begins. What cannot be read counts as nothing. */
@@ -28,11 +40,13 @@ export function startOf(memory: Json | undefined, wallMs: number): TimelineStart
     return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
   }
   const remembered = read('sequence')
-  const sequence = Math.max(remembered ?? 0, Math.floor((wallMs - EPOCH_MS) / 1_000), 0)
+  const sinceMs = Math.max(0, wallMs - EPOCH_MS)
   return {
-    sequence,
-    // No run can have had more discontinuities than segments, so this too goes on rising.
-    discontinuitySequence: sequence,
+    sequence: Math.max(remembered ?? 0, Math.floor(sinceMs / 1_000)),
+    discontinuitySequence: Math.max(
+      read('discontinuity_sequence') ?? 0,
+      Math.floor(sinceMs / DISCONTINUITY_EPOCH_UNIT_MS),
+    ),
     isContinued: remembered !== undefined,
     targetDurationS: read('target_duration_s'),
     longestGroupMs: read('longest_group_ms') ?? 0,

@@ -35,19 +35,26 @@ describe('the numbers of a run', () => {
 
   it('begin with the seconds of the clock where nothing is remembered', () => {
     assert.deepEqual(startOf(undefined, wallMs), {
-      ...{ sequence: 5_000, discontinuitySequence: 5_000, isContinued: false },
+      ...{ sequence: 5_000, discontinuitySequence: 13, isContinued: false },
       ...{ targetDurationS: undefined, longestGroupMs: 0 },
     })
     assert.equal(startOf(undefined, 0).sequence, 0)
   })
 
   it('go on behind those that were taken ahead, also where the clock has gone back', () => {
-    const memory = memoryJson({ sequence: 9_000, targetDurationS: 6, longestGroupMs: 1_920.4 })
+    const memory = memoryJson({
+      ...{ sequence: 9_000, discontinuitySequence: 70, targetDurationS: 6, longestGroupMs: 1_920.4 },
+    })
     const start = startOf(memory, wallMs)
     assert.deepEqual(start, {
-      ...{ sequence: 9_000, discontinuitySequence: 9_000, isContinued: true },
+      ...{ sequence: 9_000, discontinuitySequence: 70, isContinued: true },
       ...{ targetDurationS: 6, longestGroupMs: 1_920 },
     })
+  })
+
+  it('of discontinuities stay small for years: hls.js walks through all below the first at every reload', () => {
+    const inTenYearsMs = wallMs + 10 * 365 * 86_400_000
+    assert.ok(startOf(undefined, inTenYearsMs).discontinuitySequence < 1_000_000)
   })
 
   it('begin anew on anything that is no memory', () => {

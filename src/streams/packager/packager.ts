@@ -109,8 +109,11 @@ export class Packager implements RunningHls {
 
   get memory(): Json {
     const targetDurationS = this.#isTargetKnown ? this.#timeline.targetDurationS : undefined
+    const { nextSequence, nextDiscontinuity } = this.#timeline.window
     return memoryJson({
       sequence: this.#numbersTaken,
+      // Each of the numbers that are taken ahead may begin with one.
+      discontinuitySequence: nextDiscontinuity + this.#numbersTaken - nextSequence,
       targetDurationS,
       longestGroupMs: this.#timeline.longestGroupMs,
     })

@@ -58,9 +58,11 @@ describe('the window of a live playlist', () => {
   it('counts a discontinuity when the segment that began with it has left', () => {
     const scene = makeScene()
     scene.add(2)
+    assert.equal(scene.window.nextDiscontinuity, 4)
     scene.add(1, { isDiscontinuity: true })
+    assert.deepEqual([scene.window.discontinuitySequence, scene.window.nextDiscontinuity], [3, 5])
     scene.add(5)
-    assert.equal(scene.window.discontinuitySequence, 4)
+    assert.deepEqual([scene.window.discontinuitySequence, scene.window.nextDiscontinuity], [4, 5])
     assert.equal(named(scene)[0], 13)
   })
 

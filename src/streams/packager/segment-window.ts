@@ -73,6 +73,11 @@ export class SegmentWindow {
     return this.#discontinuitySequence
   }
 
+  /** No discontinuity sequence number from here on has been used. */
+  get nextDiscontinuity(): number {
+    return 1 + this.#discontinuitySequence + this.#segments.filter(({ isDiscontinuity }) => isDiscontinuity).length
+  }
+
   /** Bytes in memory. */
   get bytes(): number {
     return this.#bytes
