@@ -23,6 +23,11 @@ export interface PlayerFacts {
   readonly otherErrors: readonly string[]
   readonly fragmentsLoaded: number
   readonly decodedFrames: number
+  readonly droppedFrames: number
+  /** Seconds behind the newest media, as hls.js reckons. */
+  readonly latencyS: number
+  /** Ranges of media in hand, seconds; more than one: there are holes. */
+  readonly bufferedRanges: number
 }
 
 const PAGE = `<!doctype html>
@@ -68,6 +73,9 @@ window.facts = () => ({
   readyState: video.readyState,
   isPaused: video.paused,
   decodedFrames: video.getVideoPlaybackQuality().totalVideoFrames,
+  droppedFrames: video.getVideoPlaybackQuality().droppedVideoFrames,
+  latencyS: window.hls?.latency ?? 0,
+  bufferedRanges: video.buffered.length,
 })
 window.averageColour = () => {
   const context = document.getElementById('canvas').getContext('2d', { willReadFrequently: true })
