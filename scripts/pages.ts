@@ -85,6 +85,7 @@ const errorMeanings = {
   stream_not_found: 'There is no stream of that id. Streams survive a restart, so it was deleted or never made.',
   client_not_found: 'No viewer of that id is connected.',
   hls_not_found: 'No playlist of this stream names it, or it has left the window of what is kept.',
+  rendition_not_found: 'The stream has no rendition of this number; 0 is the best one.',
   hls_not_available: 'This stream cannot be had as HLS; the detail says why.',
   hls_invalid_request: '_HLS_msn or _HLS_part is no number, or asks for a segment that is absurdly far ahead.',
   transcode_profile_unknown: 'There is no transcoding profile of this name; the detail lists those that there are.',

@@ -14,6 +14,7 @@ const REGISTRY = {
   client_not_found: { status: 404, source: 'client', retry: 'never' },
   hls_not_found: { status: 404, source: 'client', retry: 'never' },
   hls_not_available: { status: 409, source: 'client', retry: 'never' },
+  rendition_not_found: { status: 404, source: 'client', retry: 'never' },
   hls_invalid_request: { status: 400, source: 'client', retry: 'never' },
   webhook_not_found: { status: 404, source: 'client', retry: 'never' },
   tunnel_not_found: { status: 404, source: 'client', retry: 'never' },

@@ -115,6 +115,18 @@ export interface TranscodeRequest {
   readonly variables: Readonly<Record<string, string>>
   /** How it is handed to players at first; the other way is there too. */
   readonly format: 'mpegts' | 'hls'
+  /** What the profile `ladder` makes, best first; undefined: what suits the source. */
+  readonly renditions?: readonly RenditionRequest[]
+}
+
+/** One quality of several that are made at once. Bit rates in bits a second; of width and height one may be undefined. */
+export interface RenditionRequest {
+  readonly width?: number
+  readonly height?: number
+  readonly videoBitsPerSecond: number
+  readonly audioBitsPerSecond: number
+  /** Of H.264. */
+  readonly codecProfile?: 'baseline' | 'main' | 'high'
 }
 
 /** How the encoder of a stream fares. What is not known is undefined. */
@@ -136,6 +148,8 @@ export interface TranscoderSnapshot {
   readonly bitsPerSecond: number | undefined
   /** Times it was too slow and its input went on at a later keyframe. */
   readonly inputSkips: number
+  /** Of a ladder, best first; the index is what `?rendition=` names. */
+  readonly renditions?: readonly (RenditionRequest & { readonly viewers: number })[]
 }
 
 export const OUTPUT_DELAY_MS_MAX = 10_000
@@ -231,6 +245,8 @@ export interface ViewRequest {
   readonly username: string | undefined
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Of a stream that has several: 0 is the best, and what is served where none is named. */
+  readonly rendition?: number | undefined
 }
 
 export type StopReason =

@@ -8,6 +8,7 @@ import type { ConnectionBudget } from './connection-budget.ts'
 import type { Decoders } from './detect/decoders.ts'
 import type { DetectionLimits } from './detect/policy.ts'
 import type { SlateMaker } from './outage.ts'
+import type { PackagedHls, PackagerOptions } from './packager/packager.ts'
 import type { Spill } from './packager/spill.ts'
 import type { SwitchReceipt } from './receipts/receipt.ts'
 import type { StreamRequest } from './service.ts'
@@ -54,6 +55,8 @@ export interface StreamOptions extends StreamContext {
   readonly onSwitched: (receipt: SwitchReceipt) => void
   /** Something that has to survive a restart changed. */
   readonly onMemoryChanged: () => void
+  /** Cuts the continuous stream into segments; a packager of one rendition without it. */
+  readonly createPackager?: (options: PackagerOptions) => PackagedHls
 }
 
 /** Limits and waits, from the configuration; durations in milliseconds. */

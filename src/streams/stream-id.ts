@@ -9,13 +9,14 @@ export function streamIdOf(url: string, secret: string): string {
   return createHmac('sha256', secret).update(`stream\n${url}`).digest('hex').slice(0, 32)
 }
 
-/** The id of a stream that is encoded anew: the same for the same URL, profile and variables, whatever their order. */
+/** The id of a stream that is encoded anew: the same for the same URL, profile, renditions and variables, whatever their order. */
 export function transcodedStreamIdOf(
-  { url, transcode }: { readonly url: string; readonly transcode: Pick<TranscodeRequest, 'profile' | 'variables'> },
+  { url, transcode }: { readonly url: string; readonly transcode: Omit<TranscodeRequest, 'format'> },
   secret: string,
 ): string {
   const variables = Object.entries(transcode.variables).toSorted(([left], [right]) => (left < right ? -1 : 1))
-  const text = JSON.stringify([url, transcode.profile, variables])
+  const { profile, renditions } = transcode
+  const text = JSON.stringify([url, profile, variables, ...(renditions === undefined ? [] : [renditions])])
   return createHmac('sha256', secret).update(`transcode\n${text}`).digest('hex').slice(0, 32)
 }
 

@@ -1,3 +1,4 @@
+import { LADDER_PROFILE } from './ladder/rungs.ts'
 import type { HardwareChoice } from './profiles.ts'
 
 /** How each kind of hardware names its encoders, and what its pictures need before they get there. */
@@ -22,11 +23,17 @@ const KINDS: Readonly<
   hevc: { codec: 'hevc', rate: '2M', sound: '128k' },
 }
 
+/** What pictures need before they get into an encoder in silicon. */
+export function lastFilterOf({ type }: HardwareChoice): string {
+  return ENCODERS[type].last
+}
+
 /**
  * A built-in profile for an encoder in silicon; undefined where there is none for it. Pictures are decoded and scaled by
  * the processor: that works with every source, and encoding is what costs most.
  */
 export function hardwareParameters(name: string, { type, device }: HardwareChoice): string | undefined {
+  if (name === LADDER_PROFILE) return ladderParameters({ type, device })
   const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined
   if (kind === undefined) return undefined
   const { [kind.codec]: encoder, last } = ENCODERS[type]
@@ -40,5 +47,15 @@ export function hardwareParameters(name: string, { type, device }: HardwareChoic
     ...(type === 'nvenc' ? ['-forced-idr 1'] : []),
     ...(kind.codec === 'hevc' ? ['-tag:v hvc1'] : []),
     `-c:a aac -b:a {audio_bitrate|${kind.sound}} -ar 48000 -ac 2`,
+  ].join(' ')
+}
+
+/** Sizes and bit rates are added for each rendition. */
+function ladderParameters({ type, device }: HardwareChoice): string {
+  return [
+    ...(type === 'vaapi' && device !== undefined ? [`-vaapi_device ${device}`] : []),
+    `-c:v ${ENCODERS[type].h264} -bf 0 -force_key_frames expr:gte(t,n_forced*{keyframe_seconds|2})`,
+    ...(type === 'nvenc' ? ['-forced-idr 1'] : []),
+    '-c:a aac -ar 48000 -ac 2',
   ].join(' ')
 }

@@ -2,7 +2,8 @@ import { HoldfastError } from '../lib/errors.ts'
 import { encoderArguments, ProfileRefused } from './encoder-arguments.ts'
 import type { EncoderArguments, TranscodeFormat } from './encoder-arguments.ts'
 import type { HardwareType } from './hardware.ts'
-import { hardwareParameters } from './hardware-profiles.ts'
+import { hardwareParameters, lastFilterOf } from './hardware-profiles.ts'
+import { LADDER_PROFILE } from './ladder/rungs.ts'
 import { variableProblems } from './profile-template.ts'
 
 /** A named way to encode. */
@@ -11,7 +12,7 @@ export interface Profile {
   readonly description: string
   /** Arguments of ffmpeg with places for variables; see profile-template.ts. */
   readonly parameters: string
-  /** One ffmpeg makes several renditions of it. */
+  /** One ffmpeg makes several renditions of it; what differs from one to the next is not in the parameters. */
   readonly isLadder?: true
 }
 
@@ -61,6 +62,12 @@ export const BUILT_IN_PROFILES: readonly Profile[] = [
     parameters: `-c:v libx265 -pix_fmt yuv420p -tag:v hvc1 -preset {preset|ultrafast} -x265-params scenecut=0:open-gop=0:log-level=error -force_key_frames expr:gte(t,n_forced*{keyframe_seconds|2}) -crf {crf|28} -maxrate {video_bitrate|2M} -bufsize {video_bitrate|2M} ${SOUND}`,
   },
   {
+    name: LADDER_PROFILE,
+    description: 'H.264 in several sizes at once, as large as the source and smaller, for players that choose',
+    parameters: `${H264} -bf 0 -preset {preset|veryfast} -c:a aac -ar 48000 -ac 2`,
+    isLadder: true,
+  },
+  {
     name: 'audio',
     description: 'Only the sound, as AAC',
     parameters: `-vn ${SOUND}`,
@@ -74,6 +81,8 @@ export interface ResolvedProfile {
   readonly format: TranscodeFormat
   /** The encoder in silicon that is used; undefined for software. */
   readonly hardware: HardwareType | undefined
+  /** Of a profile for several renditions: what its pictures need behind the scaling. */
+  readonly ladder: { readonly lastFilter: string | undefined } | undefined
 }
 
 export interface ProfileRequest {
@@ -129,6 +138,10 @@ export class Profiles {
     return {
       ...{ name: isRaw ? 'custom' : name, arguments: read, format: asked },
       hardware: inSilicon === undefined ? undefined : hardware?.type,
+      ladder:
+        profile?.isLadder === true
+          ? { lastFilter: inSilicon === undefined || hardware === undefined ? undefined : lastFilterOf(hardware) }
+          : undefined,
     }
   }
 

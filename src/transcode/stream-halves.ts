@@ -25,7 +25,7 @@ export function inputRequest(request: StreamRequest): StreamRequest {
 }
 
 export function outputRequest(request: StreamRequest): StreamRequest {
-  const { transcode: _, drill: __, failoverResolverUrl: ___, ...asked } = request
+  const { transcode: _, drill: __, failoverResolverUrl: ___, resolver: ____, ...asked } = request
   return {
     ...asked,
     url: ENCODER_URL,
@@ -100,6 +100,39 @@ export function outputEvents(events: EventSink, currentUrl: () => string): Event
     emit: (type, streamId, data) => {
       if (type === 'failover_triggered' || type === 'switch_completed' || type.startsWith('source_')) return
       events.emit(type, streamId, 'url' in data ? { ...data, url: currentUrl() } : data)
+    },
+  }
+}
+
+/** Of a ladder the programme that carries all renditions: no slate could be made that fits into it. */
+export function programmeRequest(request: StreamRequest): StreamRequest {
+  return { ...request, slate: { ...request.slate, isOn: false } }
+}
+
+/** One rendition of it, which is there as long as somebody watches it. */
+export function renditionRequest(request: StreamRequest): StreamRequest {
+  return { ...programmeRequest(request), keepOpen: false, outputDelayMs: 0 }
+}
+
+/** Of its viewers it tells, and the programme of the rest. */
+export function renditionEvents(events: EventSink, viewerCount: () => number): EventSink {
+  return {
+    emit: (type, streamId, data) => {
+      if (!type.startsWith('client_')) return
+      events.emit(type, streamId, 'client_count' in data ? { ...data, client_count: viewerCount() } : data)
+    },
+  }
+}
+
+export function renditionLog(log: Log): Log {
+  const isOwn = (event: string) => event.startsWith('client_') || event.startsWith('viewer_')
+  return {
+    ...log,
+    info: (event, message, fields) => {
+      if (isOwn(event)) log.info(event, message, fields)
+    },
+    warn: (event, message, fields) => {
+      if (isOwn(event)) log.warn(event, message, fields)
     },
   }
 }

@@ -1,11 +1,12 @@
-import type { Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import type { Processes } from '../process/processes.ts'
 import type { HlsViewRequest } from '../streams/hls/hls-output.ts'
 import { LiveStream } from '../streams/live-stream.ts'
+import type { LiveStreamOptions } from '../streams/live-stream.ts'
 import type {
   ClientSnapshot,
   FailoverResult,
+  RenditionRequest,
   StopReason,
   StreamRequest,
   StreamSnapshot,
@@ -13,16 +14,17 @@ import type {
   TranscoderSnapshot,
   ViewRequest,
 } from '../streams/service.ts'
-import type { OutputTap } from '../streams/output-tap.ts'
 import type { SourceFailure } from '../streams/sources/http-client.ts'
 import type { StreamMemory } from '../streams/stream-counters.ts'
 import type { StreamOptions } from '../streams/stream-context.ts'
 import type { Stream } from '../streams/stream.ts'
 import { isHlsUrl } from '../streams/stream-kind.ts'
 import { EncoderHealth } from './encoder-health.ts'
+import { EncoderPlan } from './encoder-plan.ts'
 import type { EncoderRun } from './encoder-run.ts'
 import type { Hardware } from './hardware.ts'
-import type { Profiles, ResolvedProfile } from './profiles.ts'
+import { LadderOutput } from './ladder/ladder-output.ts'
+import type { Profiles } from './profiles.ts'
 import {
   inputEvents,
   inputLog,
@@ -34,8 +36,10 @@ import {
   outputPolicy,
   outputRequest,
 } from './stream-halves.ts'
+import { SwitchingInput } from './switching-input.ts'
+import type { TranscodedOutput } from './transcoded-output.ts'
 import { createTranscoderTransport } from './transcoder-transport.ts'
-import type { TranscoderSink, TranscoderTap, TranscoderTransport } from './transcoder-transport.ts'
+import type { TranscoderTransport } from './transcoder-transport.ts'
 
 /** What every stream that is encoded anew is given. */
 export interface TranscodingContext {
@@ -52,8 +56,6 @@ export interface TranscodingContext {
 
 /** For so long an encoder may be given media and put out none. */
 const SILENCE_LIMIT_MS = 10_000
-/** The next encoder waits for the next source, but no longer than this. */
-const SWITCH_WAIT_MS = 5_000
 /** Why a source is left that encoders cannot read. */
 const REJECTED = 'transcode_failed'
 
@@ -67,40 +69,34 @@ export class TranscodedStream implements Stream {
   readonly #options: StreamOptions
   readonly #context: TranscodingContext
   readonly #input: LiveStream
-  readonly #output: LiveStream
+  readonly #encoderInput: SwitchingInput
+  readonly #output: TranscodedOutput
+  readonly #plan: EncoderPlan
   readonly #transport: TranscoderTransport
   readonly #health = new EncoderHealth()
-  readonly #waiting = new Set<WaitingTap>()
   #request: StreamRequest
   #transcode: TranscodeRequest
   #run: EncoderRun | undefined
-  /** What the encoder read last. */
-  #tap: OutputTap | undefined
-  #isSwitching = false
-  #switchTimer: Timer | undefined
-  /** The encoder in silicon has failed; from now on the processor does it. */
-  #isHardwareOff = false
-  #profile: ResolvedProfile
   #restarts = 0
   #lastFailure: string | undefined
 
   /** Throws when there is no such profile, or it may not be used. */
   constructor(options: StreamOptions, context: TranscodingContext) {
-    const { request, memory, limits, policy, events, log } = options
+    const { request, memory, events, log, clock } = options
     const { transcode } = request
     if (transcode === undefined) throw new HoldfastError('internal_error', 'a transcoded stream without a profile')
     this.#options = options
     this.#context = context
     this.#request = request
     this.#transcode = transcode
-    this.#profile = this.#resolve(false)
+    this.#plan = new EncoderPlan({ ...context, transcode: () => this.#transcode })
     const viewerCount = () => this.#output.viewerCount
     this.#input = new LiveStream({
       ...options,
       ...{ kind: isHlsUrl(request.url) ? 'hls' : 'live', request: inputRequest(request), memory: inputMemory(memory) },
       ...{ events: inputEvents(events, viewerCount), log: inputLog(log), countBytes: () => {} },
       onSwitched: (receipt) => {
-        this.#sourceSwitched()
+        this.#encoderInput.switched()
         options.onSwitched({ ...receipt, viewers: viewerCount() })
       },
       metrics: {
@@ -112,26 +108,40 @@ export class TranscodedStream implements Stream {
         },
       },
     })
-    this.#transport = createTranscoderTransport({
-      ...context,
-      input: { attach: (sink) => this.#attach(sink) },
-      encoder: async () => this.#encoder(),
-      hasVideo: !this.#profile.arguments.output.includes('-vn'),
+    this.#encoderInput = new SwitchingInput(this.#input, clock)
+    this.#transport = this.#createTransport()
+    this.#output = this.#createOutput()
+  }
+
+  #createTransport(): TranscoderTransport {
+    return createTranscoderTransport({
+      ...this.#context,
+      input: this.#encoderInput,
+      needsMore: (head) => this.#plan.needsMore(head),
+      encoder: async (head) => await this.#plan.arguments(head),
+      hasVideo: this.#plan.hasVideo,
       silenceLimitMs: SILENCE_LIMIT_MS,
       onRun: (run) => {
         this.#run = run
+        if (this.#output.snapshot().phase === 'starting') this.#plan.forgetSource()
       },
       tryAgain: (run) => this.#encoderFailed(run, run.end?.message ?? 'it failed'),
     })
-    this.#output = new LiveStream({
-      ...options,
+  }
+
+  #createOutput(): TranscodedOutput {
+    const { request, memory, limits, policy, events } = this.#options
+    const options: LiveStreamOptions = {
+      ...this.#options,
       ...{ kind: 'live', request: outputRequest(request), memory: outputMemory(memory) },
-      ...{ limits: outputLimits(limits, context.startLimitMs), policy: outputPolicy(policy) },
+      ...{ limits: outputLimits(limits, this.#context.startLimitMs), policy: outputPolicy(policy) },
       events: outputEvents(events, () => this.#input.snapshot().currentUrl),
       onSwitched: () => {},
       metrics: { switched: () => {}, sourceCondition: () => {}, sourceFailed: (reason) => this.#outputFailed(reason) },
       transportOf: () => this.#transport.open,
-    })
+    }
+    const isLadder = this.#plan.profile.ladder !== undefined
+    return isLadder ? new LadderOutput({ ...options, rungs: () => this.#plan.rungs }) : new LiveStream(options)
   }
 
   get request(): StreamRequest {
@@ -191,7 +201,7 @@ export class TranscodedStream implements Stream {
   }
 
   close(reason: StopReason): void {
-    this.#switchTimer?.cancel()
+    this.#encoderInput.close()
     this.#output.close(reason)
     this.#input.close(reason)
   }
@@ -221,9 +231,10 @@ export class TranscodedStream implements Stream {
   #transcoderSnapshot(): TranscoderSnapshot {
     const run = this.#run?.end === undefined ? this.#run : undefined
     const { clock } = this.#options
+    const { profile, rungs } = this.#plan
     return {
-      profile: this.#profile.name,
-      hardware: this.#profile.hardware,
+      profile: profile.name,
+      hardware: profile.hardware,
       pid: run?.pid,
       startedWallMs: run === undefined ? undefined : Math.round(clock.wallMs() - (clock.nowMs() - run.startedAtMs)),
       restarts: this.#restarts,
@@ -235,7 +246,16 @@ export class TranscodedStream implements Stream {
       duplicatedFrames: run?.progress?.duplicatedFrames,
       bitsPerSecond: run?.progress?.bitsPerSecond,
       inputSkips: run?.skips ?? 0,
+      ...(rungs === undefined ? {} : { renditions: this.#renditions(rungs) }),
     }
+  }
+
+  #renditions(rungs: readonly RenditionRequest[]): NonNullable<TranscoderSnapshot['renditions']> {
+    const output = this.#output
+    return rungs.map((rung, index) => ({
+      ...rung,
+      viewers: output instanceof LadderOutput ? output.viewersOf(index) : 0,
+    }))
   }
 
   /** Refuses a viewer for whom an encoder would have to be started and cannot be. */
@@ -255,46 +275,13 @@ export class TranscodedStream implements Stream {
     }
   }
 
-  #resolve(isHardwareUsed: boolean): ResolvedProfile {
-    const { profiles, hardware, mayBeRaw } = this.#context
-    const { profile, variables, format } = this.#transcode
-    const used = isHardwareUsed ? hardware.known?.used : undefined
-    return profiles.resolve({ profile, variables, format, mayBeRaw }, used)
-  }
-
-  async #encoder(): Promise<ResolvedProfile['arguments']> {
-    if (!this.#isHardwareOff) await this.#context.hardware.report()
-    this.#profile = this.#resolve(!this.#isHardwareOff)
-    return this.#profile.arguments
-  }
-
-  /** The input, from its latest keyframe on; or, while it changes to another source, from that one's first. */
-  #attach(sink: TranscoderSink): TranscoderTap {
-    const open = (): TranscoderTap => {
-      const opened = this.#input.tap(sink)
-      this.#tap = opened
-      return opened
-    }
-    if (!this.#isSwitching) return open()
-    const tap = new WaitingTap(open, () => this.#waiting.delete(tap))
-    this.#waiting.add(tap)
-    return tap
-  }
-
-  #sourceSwitched(): void {
-    this.#switchTimer?.cancel()
-    this.#isSwitching = false
-    for (const tap of this.#waiting) tap.attach()
-    this.#waiting.clear()
-  }
-
   /** An encoder failed. True: another is to be started at once. */
   #encoderFailed(run: EncoderRun, message: string): boolean {
     const { clock, log, streamId } = this.#options
     const deliveredMs = run.firstOutputAtMs === undefined ? 0 : clock.nowMs() - run.firstOutputAtMs
     this.#restarts += 1
     this.#lastFailure = message
-    if (this.#profile.hardware !== undefined && deliveredMs < SILENCE_LIMIT_MS) this.#isHardwareOff = true
+    if (deliveredMs < SILENCE_LIMIT_MS) this.#plan.hardwareFailed()
     const verdict = this.#health.failed(deliveredMs, this.#request.sources.length)
     const words = verdict === 'next_source' ? 'attempting failover' : 'starting it again'
     log.warn('transcoder_failed', `Transcoding process exited, ${words}`, {
@@ -311,13 +298,9 @@ export class TranscodedStream implements Stream {
 
   /** The source on air is one that no encoder gets along with. */
   #nextSource(run: EncoderRun, message: string): void {
-    const { clock } = this.#options
-    this.#isSwitching = true
-    this.#switchTimer?.cancel()
-    this.#switchTimer = clock.schedule(SWITCH_WAIT_MS, () => this.#sourceSwitched())
-    const detectionMs = clock.nowMs() - run.startedAtMs
+    const detectionMs = this.#options.clock.nowMs() - run.startedAtMs
     const evidence = { bytes_in: run.bytesIn, bytes_out: run.bytesOut, restarts: this.#restarts }
-    this.#tap?.reject({ reason: REJECTED, message, status: undefined, detectionMs, evidence })
+    this.#encoderInput.reject({ reason: REJECTED, message, status: undefined, detectionMs, evidence })
   }
 
   /** The output has given up its encoder, after its first media, or because there was none. */
@@ -344,37 +327,6 @@ export class TranscodedStream implements Stream {
         ? { kind: 'process_failed', message: `no source delivers (${reason})` }
         : { kind: 'http_status', message: `no source delivers (${reason})`, status: Number(status) }
     this.#transport.inputFailed(failure)
-  }
-}
-
-/** Stands in for a tap until there is something to tap. */
-class WaitingTap implements TranscoderTap {
-  readonly #open: () => TranscoderTap
-  readonly #onDisposed: () => void
-  #tap: TranscoderTap | undefined
-  #isDisposed = false
-
-  constructor(open: () => TranscoderTap, onDisposed: () => void) {
-    this.#open = open
-    this.#onDisposed = onDisposed
-  }
-
-  get skips(): number {
-    return this.#tap?.skips ?? 0
-  }
-
-  attach(): void {
-    if (!this.#isDisposed) this.#tap = this.#open()
-  }
-
-  resume(): void {
-    this.#tap?.resume()
-  }
-
-  [Symbol.dispose](): void {
-    this.#isDisposed = true
-    this.#tap?.[Symbol.dispose]()
-    this.#onDisposed()
   }
 }
 

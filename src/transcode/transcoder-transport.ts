@@ -47,8 +47,10 @@ export interface TranscoderTransportOptions {
   /** ffmpeg, as it is found on the PATH. */
   readonly program: string
   readonly input: TranscoderInput
+  /** Whether more of the input has to be seen before it is known what to make of it; `head` is how it begins. */
+  readonly needsMore: (head: Buffer) => boolean
   /** What to make of the input; asked anew for each run. */
-  readonly encoder: () => Promise<EncoderArguments>
+  readonly encoder: (head: Buffer) => Promise<EncoderArguments>
   /** Whether pictures are wanted of it. */
   readonly hasVideo: boolean
   /** From the first media that an encoder is given to the first that it puts out. */
@@ -253,17 +255,19 @@ class TranscoderReader implements SourceReader, EncoderRun {
       )
       return false
     }
-    if (!this.#isStarting) void this.#start(container)
+    if (this.#isStarting) return false
+    if (container === 'mpegts' && this.#options.needsMore(head)) return true
+    void this.#start(container, head)
     // The tap goes on when there is somebody to give it to; meanwhile the stream keeps what comes.
     return this.process !== undefined
   }
 
-  async #start(container: Container): Promise<void> {
+  async #start(container: Container, head: Buffer): Promise<void> {
     this.#isStarting = true
     const { previous } = this.#opening
     // It counts until it is gone, and there may be room for one only.
     if (previous?.isRunning === true) await previous.exited
-    const args = ffmpegArguments(await this.#options.encoder(), container)
+    const args = ffmpegArguments(await this.#options.encoder(head), container)
     if (this.#isDone) return
     const { processes, program } = this.#options
     try {

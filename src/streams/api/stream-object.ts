@@ -71,6 +71,20 @@ export const streamObject = z.object({
       duplicated_frames: z.number().nullable(),
       bits_per_second: z.number().nullable(),
       input_skips: z.number().meta({ description: 'Times the encoder was too slow and went on at a later keyframe' }),
+      renditions: z
+        .array(
+          z.object({
+            index: z.number().meta({ description: 'What ?rendition= of /stream/{id} names' }),
+            width: z.number().nullable(),
+            height: z.number().nullable(),
+            video_bitrate: z.number().meta({ description: 'Bits a second, mean' }),
+            audio_bitrate: z.number(),
+            profile: z.string().nullable(),
+            viewers: z.number().meta({ description: 'Of the continuous stream; players of HLS change between them' }),
+          }),
+        )
+        .nullable()
+        .meta({ description: 'Of a ladder, best first; null while the source has not been seen' }),
     })
     .nullable()
     .meta({ description: 'Of a stream that is encoded anew: how its encoder fares' }),
@@ -183,6 +197,22 @@ function toTranscoderObject(transcoder: TranscoderSnapshot): StreamObject['trans
     duplicated_frames: transcoder.duplicatedFrames ?? null,
     bits_per_second: transcoder.bitsPerSecond ?? null,
     input_skips: transcoder.inputSkips,
+    renditions: transcoder.renditions?.map(toRenditionObject) ?? null,
+  }
+}
+
+function toRenditionObject(
+  rendition: NonNullable<TranscoderSnapshot['renditions']>[number],
+  index: number,
+): NonNullable<NonNullable<StreamObject['transcoder']>['renditions']>[number] {
+  return {
+    index,
+    width: rendition.width ?? null,
+    height: rendition.height ?? null,
+    video_bitrate: rendition.videoBitsPerSecond,
+    audio_bitrate: rendition.audioBitsPerSecond,
+    profile: rendition.codecProfile ?? null,
+    viewers: rendition.viewers,
   }
 }
 

@@ -26,6 +26,14 @@ export const viewQuery = z.object({
   u: username,
 })
 
+/** Of a stream that is encoded in several qualities at once. */
+const rendition = z
+  .string()
+  .regex(/^\d{1,2}$/, 'must be a whole number from 0 to 99')
+  .transform(Number)
+  .optional()
+  .meta({ description: 'Which of several renditions; 0, the best, by default' })
+
 /** Media. The service writes the answer itself, past Fastify, and throws only before it has written anything. */
 export function addViewRoutes(app: HttpRoutes, options: StreamApiOptions): void {
   app.route({
@@ -36,13 +44,14 @@ export function addViewRoutes(app: HttpRoutes, options: StreamApiOptions): void 
       summary: 'Watch a stream; a file extension behind the id is ignored',
       tags: ['viewing'],
       params: streamPath,
-      querystring: viewQuery,
+      querystring: viewQuery.extend({ rendition }),
       response: errorAnswers,
     },
     handler: async (request, reply) => {
       const { query } = request
       const streamId = await streamIdFor(request, request.params.streamId, query.url, options)
-      await options.streams.view({ streamId, ...viewerFacts(request, query), response: reply.raw })
+      const { rendition: index } = query
+      await options.streams.view({ streamId, ...viewerFacts(request, query), response: reply.raw, rendition: index })
       return reply.hijack()
     },
   })

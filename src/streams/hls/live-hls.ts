@@ -7,6 +7,7 @@ import type { ConnectionLease } from '../connection-budget.ts'
 import { NO_CONNECTION_LEFT } from '../failures.ts'
 import type { Container } from '../framing/framing.ts'
 import { Packager } from '../packager/packager.ts'
+import type { PackagedHls, PackagerOptions } from '../packager/packager.ts'
 import type { SwitchReceipt } from '../receipts/receipt.ts'
 import type { StreamRing } from '../ring.ts'
 import type { StreamRequest } from '../service.ts'
@@ -54,7 +55,7 @@ export class LiveHls {
   readonly leg: Leg
   readonly #side: HlsSide
   #proxy: HlsProxy | undefined
-  #packager: Packager | undefined
+  #packager: PackagedHls | undefined
   #lease: ConnectionLease | undefined
   #openTimer: Timer | undefined
   #bytesReceivedBefore = 0
@@ -133,12 +134,13 @@ export class LiveHls {
   }
 
   #createPackager(memory: Json | undefined): RunningHls {
-    const { spill, cannotServe } = this.#options
-    const packager = new Packager({
+    const { spill, cannotServe, createPackager } = this.#options
+    const options: PackagerOptions = {
       ...this.#options,
       ...{ memory, spill: spill?.forStream(), failure: cannotServe },
       createMuxer: () => new CmafMuxer(),
-    })
+    }
+    const packager = createPackager?.(options) ?? new Packager(options)
     this.#packager = packager
     return packager
   }

@@ -23,16 +23,20 @@ export function masterPlaylist(
   return newMasterPlaylist({ version: 6, isIndependentSegments: true, variants: [ts, cmaf] })
 }
 
-interface BitRates {
+/** Bits per second. */
+export interface BitRates {
   readonly peak: number
   readonly average: number
 }
 
-const bytesOfTs = ({ ts }: Segment): number => ts.bytes
-const bytesOfCmaf = ({ cmaf }: Segment): number => cmaf?.media.bytes ?? 0
+export const bytesOfTs = ({ ts }: Segment): number => ts.bytes
+export const bytesOfCmaf = ({ cmaf }: Segment): number => cmaf?.media.bytes ?? 0
+
+/** What a player has to know of a rendition before it plays it. */
+export type MediaFacts = Pick<CmafInitFile, 'codecs' | 'width' | 'height' | 'frameRate'>
 
 /** Bits per second of the segments that there are; 1 before any, since a playlist has to say something. */
-function rates(segments: readonly Segment[], bytesOf: (segment: Segment) => number): BitRates {
+export function rates(segments: readonly Segment[], bytesOf: (segment: Segment) => number): BitRates {
   let bytes = 0
   let seconds = 0
   let peak = 1
@@ -46,7 +50,8 @@ function rates(segments: readonly Segment[], bytesOf: (segment: Segment) => numb
   return { peak: Math.ceil(peak), average: seconds === 0 ? 1 : Math.ceil((bytes * 8) / seconds) }
 }
 
-function attributesOf({ peak, average }: BitRates, init: CmafInitFile | undefined): AttributeList {
+/** Of EXT-X-STREAM-INF. */
+export function attributesOf({ peak, average }: BitRates, init: MediaFacts | undefined): AttributeList {
   const attributes = [unquoted('BANDWIDTH', peak), unquoted('AVERAGE-BANDWIDTH', average)]
   if (init === undefined) return attributes
   attributes.push(quoted('CODECS', init.codecs))

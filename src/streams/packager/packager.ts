@@ -21,7 +21,7 @@ import { CONTENT_TYPE_PLAYLIST } from './stored-media.ts'
 import { SwitchRanges } from './switch-ranges.ts'
 import type { PublishedSwitch } from './switch-ranges.ts'
 import { Timeline } from './timeline.ts'
-import type { TimelineStart } from './timeline.ts'
+import type { RenditionPart, TimelineStart } from './timeline.ts'
 import { WaitingRequests } from './waiting-requests.ts'
 
 /** Limits of packaging, from the configuration; durations in milliseconds. */
@@ -53,6 +53,14 @@ export interface PackagerOptions {
   readonly onMemoryChanged: () => void
   /** Why there is no media, when a request has waited for long enough. */
   readonly failure: () => HoldfastError
+  /** One of several renditions of the stream, which all begin with `start`; without, it is all of the stream. */
+  readonly part?: RenditionPart & { readonly start: TimelineStart }
+}
+
+/** A continuous stream as HLS. */
+export interface PackagedHls extends RunningHls {
+  /** What the stream brings next does not go on with what it brought. */
+  interrupt(): void
 }
 
 type Rendition = 'ts' | 'cmaf'
@@ -65,23 +73,24 @@ const BLOCKED_TARGETS = 3
 const GAPS_MIN = 2
 
 /** A live MPEG-TS stream as HLS, in transport stream segments and in fragmented MP4: RFC 8216. */
-export class Packager implements RunningHls {
+export class Packager implements PackagedHls {
   readonly #options: PackagerOptions
   readonly #start: TimelineStart
   readonly #timeline: Timeline
   readonly #waiting: WaitingRequests
   readonly #rendered = new RenderedPlaylists()
   readonly #switches = new SwitchRanges()
-  readonly #observation: Disposable
+  /** Undefined where somebody else pushes. */
+  readonly #observation: Disposable | undefined
   #numbersTaken: number
   #isTargetKnown: boolean
   #isEnded = false
 
   constructor(options: PackagerOptions) {
-    const { clock, limits, ring, memory, spill, createMuxer } = options
+    const { clock, limits, ring, memory, spill, createMuxer, part } = options
     this.#options = options
     this.#waiting = new WaitingRequests(clock)
-    this.#start = startOf(memory, clock.wallMs())
+    this.#start = part?.start ?? startOf(memory, clock.wallMs())
     this.#numbersTaken = this.#start.sequence + NUMBERS_AHEAD
     this.#isTargetKnown = this.#start.targetDurationS !== undefined
     this.#timeline = new Timeline({
@@ -95,16 +104,17 @@ export class Packager implements RunningHls {
       start: this.#start,
       nowMs: () => clock.nowMs(),
       wallMs: () => clock.wallMs(),
-      ...{ createMuxer, spill },
+      ...{ createMuxer, spill, part },
       onChanged: () => this.#changed(),
     })
+    // Whoever asks for the memory has to have this first.
+    queueMicrotask(() => options.onMemoryChanged())
+    if (part !== undefined) return
     for (let sequence = ring.oldestSequence; sequence < ring.nextSequence; sequence += 1) {
       const slice = ring.at(sequence)
       if (slice !== undefined) this.#timeline.push(slice)
     }
     this.#observation = ring.observe((slice) => this.#timeline.push(slice))
-    // Whoever asks for the memory has to have this first.
-    queueMicrotask(() => options.onMemoryChanged())
   }
 
   get memory(): Json {
@@ -117,6 +127,26 @@ export class Packager implements RunningHls {
       targetDurationS,
       longestGroupMs: this.#timeline.longestGroupMs,
     })
+  }
+
+  /** Whether players know the target duration, so that it has to stay. */
+  get isTargetKnown(): boolean {
+    return this.#isTargetKnown
+  }
+
+  /** The segments that playlists name, oldest first. */
+  get segments(): readonly Segment[] {
+    return this.#timeline.window.segments
+  }
+
+  /** Its cutter was interrupted: of a packager for one of several renditions. */
+  interrupted(): void {
+    this.#timeline.interrupted()
+  }
+
+  /** Takes what its cutter was given: of a packager for one of several renditions. */
+  advance(): void {
+    this.#timeline.advance()
   }
 
   /** Bytes of media in memory. */
@@ -152,7 +182,7 @@ export class Packager implements RunningHls {
 
   [Symbol.dispose](): void {
     this.#isEnded = true
-    this.#observation[Symbol.dispose]()
+    this.#observation?.[Symbol.dispose]()
     this.#waiting.endAll()
     this.#timeline.window.clear()
   }
@@ -289,12 +319,14 @@ function hasMedia(segments: readonly Segment[], rendition: Rendition, ms: number
   return false
 }
 
-function suffixOf(carried: Readonly<Record<string, string>>): string {
+/** What stands behind every URI of a playlist for this client. */
+export function suffixOf(carried: Readonly<Record<string, string>>): string {
   const parameters = new URLSearchParams(carried).toString()
   return parameters === '' ? '' : `?${parameters}`
 }
 
-function sendPlaylist({ request, response }: HlsRequest, text: string): void {
+/** Answers with a playlist that may be different a second later. */
+export function sendPlaylist({ request, response }: HlsRequest, text: string): void {
   const body = Buffer.from(text)
   response.writeHead(200, {
     'content-type': CONTENT_TYPE_PLAYLIST,

@@ -134,6 +134,11 @@ export class Timeline {
   /** What comes next does not go on with what came: the stream was idle, or another source follows without a splice. */
   interrupt(): void {
     this.#cutter.interrupt()
+    this.interrupted()
+  }
+
+  /** The cutter was interrupted: what comes next is not put together with what came. */
+  interrupted(): void {
     if (this.#cmaf !== undefined) this.#cmaf = this.#createCmaf(this.window.nextSequence)
   }
 

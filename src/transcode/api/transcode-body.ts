@@ -4,7 +4,9 @@ import { streamRequestBody, toAllowedRequest } from '../../streams/api/stream-re
 import type { StreamDefaults } from '../../streams/api/stream-request.ts'
 import type { StreamRequest } from '../../streams/service.ts'
 import { streamKindOf } from '../../streams/stream-kind.ts'
+import { LADDER_PROFILE } from '../ladder/rungs.ts'
 import { TEMPLATE_CHARACTERS_MAX } from '../profile-template.ts'
+import { renditionsBody, toRenditions } from './rendition-body.ts'
 
 const FORMATS = ['mpegts', 'ts', 'hls'] as const
 
@@ -15,21 +17,33 @@ const profileText = z
 
 /** POST /transcode: what POST /streams takes, and what is to be made of it. */
 export const transcodeBody = streamRequestBody.and(
-  z.object({
-    profile: profileText.nullish().meta({
-      description:
-        'A name of GET /transcode/profiles; or arguments of ffmpeg that begin with "-", where that is enabled',
+  z
+    .object({
+      profile: profileText.nullish().meta({
+        description:
+          'A name of GET /transcode/profiles; or arguments of ffmpeg that begin with "-", where that is enabled',
+      }),
+      profile_variables: z
+        .record(z.string(), z.union([z.string(), z.number().transform(String)], 'must be a text or a number'))
+        .nullish()
+        .meta({ description: 'Values for the places of the profile, such as video_bitrate: "3M"' }),
+      output_format: z
+        .enum(FORMATS, `must be one of ${FORMATS.join(', ')}`)
+        .nullish()
+        .meta({ description: 'What `stream_endpoint` leads to; the stream can be had both ways' }),
+      renditions: renditionsBody
+        .nullish()
+        .meta({ description: 'What the profile `ladder` makes; without them what suits the source' }),
+    })
+    .refine(({ profile, renditions }) => renditions === undefined || renditions === null || isLadder(profile), {
+      message: `need the profile ${LADDER_PROFILE}`,
+      path: ['renditions'],
     }),
-    profile_variables: z
-      .record(z.string(), z.union([z.string(), z.number().transform(String)], 'must be a text or a number'))
-      .nullish()
-      .meta({ description: 'Values for the places of the profile, such as video_bitrate: "3M"' }),
-    output_format: z
-      .enum(FORMATS, `must be one of ${FORMATS.join(', ')}`)
-      .nullish()
-      .meta({ description: 'What `stream_endpoint` leads to; the stream can be had both ways' }),
-  }),
 )
+
+function isLadder(profile: string | null | undefined): boolean {
+  return profile === undefined || profile === null || profile === LADDER_PROFILE
+}
 
 type Body = z.output<typeof transcodeBody>
 
@@ -46,6 +60,11 @@ export function toTranscodeRequest(
   }
   const asked = body.output_format ?? undefined
   const format = asked === 'ts' ? 'mpegts' : asked
-  const transcode = { profile: body.profile ?? 'default', variables: body.profile_variables ?? {} }
+  const renditions = body.renditions ?? undefined
+  const transcode = {
+    profile: body.profile ?? (renditions === undefined ? 'default' : LADDER_PROFILE),
+    variables: body.profile_variables ?? {},
+    ...(renditions === undefined ? {} : { renditions: toRenditions(renditions) }),
+  }
   return { request: { ...request, transcode: { ...transcode, format: format ?? 'mpegts' } }, format }
 }

@@ -4,8 +4,10 @@ import type { HttpRoutes, RouteGroup } from '../../http/server.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import { errorAnswers } from '../../streams/api/answers.ts'
 import type { StreamDefaults } from '../../streams/api/stream-request.ts'
-import type { StreamService, StreamSnapshot } from '../../streams/service.ts'
+import type { StreamRequest, StreamService, StreamSnapshot } from '../../streams/service.ts'
 import { shownArguments } from '../ffmpeg-args.ts'
+import { ladderArguments } from '../ladder/ladder-arguments.ts'
+import { bestFirst, defaultRungs, SIDE_MAX } from '../ladder/rungs.ts'
 import { DEFAULT_VARIABLES } from '../profiles.ts'
 import type { ResolvedProfile } from '../profiles.ts'
 import type { TranscodingContext } from '../transcoded-stream.ts'
@@ -121,10 +123,17 @@ function toAnswer(
     format: profile.format,
     profile: profile.name,
     profile_variables: { ...request.transcode?.variables },
-    ffmpeg_args: [...shownArguments(profile.arguments)],
+    ffmpeg_args: [...shownArguments(argumentsOf(profile, request))],
     message: `Transcoded stream created successfully (${profile.name})`,
     ...(Object.keys(request.metadata).length === 0 ? {} : { metadata: request.metadata }),
   }
+}
+
+/** What an encoder is told; of a ladder that depends on a source, for a large one. */
+function argumentsOf(profile: ResolvedProfile, { transcode }: StreamRequest): ResolvedProfile['arguments'] {
+  if (profile.ladder === undefined) return profile.arguments
+  const rungs = transcode?.renditions === undefined ? defaultRungs(SIDE_MAX) : bestFirst(transcode.renditions)
+  return ladderArguments(profile.arguments, rungs, profile.ladder.lastFilter)
 }
 
 function addProfiles(app: HttpRoutes, { transcoding }: TranscodeApiOptions): void {
