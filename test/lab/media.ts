@@ -35,7 +35,7 @@ const PROGRAMMES: Readonly<Record<Programme, { picture: string; toneHz: number; 
 
 export interface TsFixtureOptions {
   readonly programme: Programme
-  /** 300 to 20,000 kbit/s of video; above 2,000 the picture is padded to a constant rate. */
+  /** 300 to 20,000 kbit/s of video; above 2,000 the picture has noise in it that takes as much, at a constant rate. */
   readonly videoKbps?: number
 }
 
@@ -43,11 +43,13 @@ export interface TsFixtureOptions {
 export function tsFixture({ programme, videoKbps = 600 }: TsFixtureOptions): Promise<string> {
   const { picture, toneHz, firstPid } = PROGRAMMES[programme]
   const rate = `${videoKbps}k`
-  const padding = videoKbps > 2_000 ? ['-x264-params', 'nal-hrd=cbr:force-cfr=1'] : []
-  return fixture(`loop-${programme}-${videoKbps}.ts`, [
+  const isNoisy = videoKbps > 2_000
+  const padding = isNoisy ? ['-x264-params', 'nal-hrd=cbr:force-cfr=1'] : []
+  const noise = isNoisy ? ',noise=alls=60:allf=t' : ''
+  return fixture(`loop-${programme}-${videoKbps}${isNoisy ? '-noisy' : ''}.ts`, [
     // Inputs that end by themselves: cut off by a number of frames, ffmpeg leaves the last audio out.
     ...input(
-      `${picture}=size=320x180:rate=25,trim=duration=${LOOP_SECONDS}`,
+      `${picture}=size=320x180:rate=25,trim=duration=${LOOP_SECONDS}${noise}`,
       `${tone(toneHz)},atrim=end_sample=${(FRAMES_AUDIO - FRAMES_PRIMING) * 1024}`,
     ),
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '2', '-g', `${GOP_FRAMES}`, '-sc_threshold', '0'],
