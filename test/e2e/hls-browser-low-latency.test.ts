@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
 import { FileOrigin } from '../lab/file-origin.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
@@ -79,34 +79,40 @@ test('with low latency a player stays below three target durations behind, throu
   assert.ok(facts.fragmentsLoaded > facts.currentTime / 0.8, JSON.stringify(facts))
 })
 
-test('a player that wants no parts plays the same playlist by segments', async () => {
-  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
-  await using played = await playing(scene.streamId, { lowLatencyMode: false })
-  const facts = await played.player.hasPlayed(8)
-  assertUnbroken(facts, played.watch)
-})
-
-test('pictures that are shown before the keyframe they follow leave no hole', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-open-gop-'))
-  try {
-    const seconds = 40
-    const path = join(directory, 'open-gop.ts')
-    const made = await runTool('ffmpeg', [
-      ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=25:duration=${seconds}`],
-      ...['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:duration=${seconds}`, '-pix_fmt', 'yuv420p'],
-      ...['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '3', '-b:v', '500k'],
-      ...['-x264-params', 'open-gop=1:keyint=20:min-keyint=20:scenecut=0:b-adapt=0', '-c:a', 'aac', path],
-    ])
-    assert.equal(made.code, 0, made.stderr)
-    const bytes = await readFile(path)
-    await using origin = await FileOrigin.start({ bytes, seconds, startMs: systemClock.nowMs() })
-    const streamId = await gateway.api.stream([origin.url])
-    await using played = await playing(streamId, { lowLatencyMode: true })
+describe('by segments', { concurrency: 2 }, () => {
+  test('a player that wants no parts plays the same playlist', async () => {
+    await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+    await using played = await playing(scene.streamId, { lowLatencyMode: false })
     const facts = await played.player.hasPlayed(8)
     assertUnbroken(facts, played.watch)
-    // 25 a second: none was left out because what it refers to was missing.
-    assert.ok(facts.decodedFrames >= 8 * 25 - 5, JSON.stringify(facts))
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  })
+
+  /**
+   * Whoever comes in the middle of such a channel cannot play it in a Chromium without a hardware decoder: its own decoder
+   * gives up at pictures that refer to what it never had, whoever packaged them. So the player begins where the stream does.
+   */
+  test('open groups of pictures are played through without a hole or a picture less', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'holdfast-open-gop-'))
+    try {
+      const seconds = 40
+      const path = join(directory, 'open-gop.ts')
+      const made = await runTool('ffmpeg', [
+        ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=25:duration=${seconds}`],
+        ...['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:duration=${seconds}`, '-pix_fmt', 'yuv420p'],
+        ...['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '3', '-b:v', '500k'],
+        ...['-x264-params', 'open-gop=1:keyint=20:min-keyint=20:scenecut=0:b-adapt=0', '-c:a', 'aac', path],
+      ])
+      assert.equal(made.code, 0, made.stderr)
+      const bytes = await readFile(path)
+      await using origin = await FileOrigin.start({ bytes, seconds, startMs: systemClock.nowMs() })
+      const streamId = await gateway.api.stream([origin.url])
+      await using played = await playing(streamId, { startPosition: 0.5 })
+      const facts = await played.player.hasPlayed(8)
+      assertUnbroken(facts, played.watch)
+      // 25 a second: none was left out because what it refers to was missing.
+      assert.ok(facts.decodedFrames >= 8 * 25 - 5, JSON.stringify(facts))
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  })
 })
