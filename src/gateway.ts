@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { broadcastApi } from './broadcast/broadcast-api.ts'
@@ -27,9 +26,10 @@ import type { Log } from './lib/log.ts'
 import { systemRandom } from './lib/random.ts'
 import { keptSecret } from './lib/secret-file.ts'
 import { Processes } from './process/processes.ts'
+import { ProgramVersions } from './process/program-versions.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
-import type { GatewayInformation, HealthReport } from './streams/api/api-options.ts'
+import type { GatewayInformation, HealthReport, ProgramVersionsInformation } from './streams/api/api-options.ts'
 import { streamApi } from './streams/api/stream-api.ts'
 import { drillRoutes } from './streams/api/drill-routes.ts'
 import { switchRoutes } from './streams/api/switch-routes.ts'
@@ -44,6 +44,7 @@ import { createSlateRenderer } from './streams/slate/slate-renderer.ts'
 import { ConnectionBudget } from './streams/connection-budget.ts'
 import { Drills } from './streams/drill/drills.ts'
 import { SwitchLog } from './streams/receipts/switch-log.ts'
+import { decoderStarter } from './streams/detect/decoder.ts'
 import { Decoders } from './streams/detect/decoders.ts'
 import { isPublicAddress, publicOnlyLookup } from './streams/sources/address-guard.ts'
 import { createHlsTransport } from './streams/hls/upstream/hls-transport.ts'
@@ -114,7 +115,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   )
   const health = starting.use(watchStore(store))
   const defaults = { ...config, requireResolver: (name: ResolverName) => transports.resolver.requireAvailable(name) }
-  const ffmpegVersion = await firstLineOf('ffmpeg', ['-version'])
+  const programs = new ProgramVersions(processes)
   const server = starting.use(
     await createServer({
       ...{ access, clock, log, version, direct: traffic },
@@ -123,7 +124,8 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
         streamApi({
           ...{ streams, access, clock, version, rootPath: config.rootPath, defaults },
           health: () => health.report(),
-          information: () => informationOf(config, policy, ffmpegVersion, transcoding),
+          information: () => informationOf(config, policy, transcoding),
+          programVersions: async () => versionsOf(programs, transports),
           testConnection: async (url) => testConnection(url, config.userAgent, network),
         }),
         transcodeRoutes({ streams, transcoding, access, defaults, userAgent: config.userAgent }),
@@ -189,9 +191,14 @@ async function openStreams(parts: StreamParts, starting: AsyncDisposableStack): 
   const streams = starting.use(
     new Streams({
       ...{ ...parts, clock, defaults: config, limits: config, random: systemRandom },
-      ...{ budget: new ConnectionBudget(), decoders: new Decoders({ processesMax: config.decodersMax, clock, log }) },
+      ...{ budget: new ConnectionBudget(), decoders: openDecoders(config, log, processes) },
       transportOf: (url, wishes) => transportOf(url, wishes, transports),
-      ...{ slates: slateMaker(config, log), captures, spill, recordSwitch: (receipt) => switches.record(receipt) },
+      ...{
+        slates: slateMaker(config, log, processes),
+        captures,
+        spill,
+        recordSwitch: (receipt) => switches.record(receipt),
+      },
       ...{ streamsMax: config.maxStreams, viewersMax: config.maxViewers },
       viewersPerStreamMax: config.maxViewersPerStream,
       createTranscoded: (options) => new TranscodedStream(options, transcoding),
@@ -285,11 +292,22 @@ function tunnelPolicyOf({ tunnelProbeMs: intervalMs }: Config): GroupPolicy {
 function informationOf(
   { userAgent, viewerStallMs, graceMs }: Config,
   { immediateAttempts }: GroupPolicy,
-  ffmpegVersion: string | undefined,
   context: TranscodingContext,
 ): GatewayInformation {
   const transcoding = transcodingInformation(context)
-  return { ffmpegVersion, userAgent, viewerStallMs, graceMs, maxRetries: immediateAttempts, transcoding }
+  return { userAgent, viewerStallMs, graceMs, maxRetries: immediateAttempts, transcoding }
+}
+
+async function versionsOf(
+  programs: ProgramVersions,
+  { resolver }: StreamsHall['transports'],
+): Promise<ProgramVersionsInformation> {
+  const [ffmpeg, streamlink, ytdlp] = await Promise.all([
+    programs.of('ffmpeg', ['-version']),
+    resolver.version('streamlink'),
+    resolver.version('ytdlp'),
+  ])
+  return { ffmpeg, streamlink, ytdlp }
 }
 
 function openCaptures({ dataDirectory, capturesKept, captureBytesMax }: Config, log: Log): Promise<CaptureFiles> {
@@ -315,11 +333,13 @@ function gatewayPolicy({ maxRetries, maxFailoverAttempts, maxSwitches }: Config)
   return { ...streamPolicy, automaticFailover: immediateAttempts > 0, immediateAttempts, switchesMax: maxSwitches }
 }
 
-function slateMaker({ dataDirectory }: Config, log: Log): SlateMaker {
-  return createSlateMaker({
-    renderer: createSlateRenderer({ directory: join(dataDirectory, 'slates'), clock, log }),
-    clock,
-  })
+function slateMaker({ dataDirectory }: Config, log: Log, processes: Processes): SlateMaker {
+  const renderer = createSlateRenderer({ directory: join(dataDirectory, 'slates'), processes, clock, log })
+  return createSlateMaker({ renderer, clock })
+}
+
+function openDecoders({ decodersMax: processesMax }: Config, log: Log, processes: Processes): Decoders {
+  return new Decoders({ processesMax, clock, log, start: decoderStarter(processes) })
 }
 
 interface StoreWatch extends Disposable {
@@ -351,13 +371,4 @@ function packageVersion(): string {
   const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
   // Our own file, whose version is a string.
   return (JSON.parse(file) as { version: string }).version
-}
-
-/** Undefined when there is no such program. */
-async function firstLineOf(program: string, args: readonly string[]): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    execFile(program, args, { timeout: 5_000 }, (error, stdout) => {
-      resolve(error === null ? stdout.split('\n')[0] : undefined)
-    })
-  })
 }

@@ -2,11 +2,11 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, isAbsolute, join } from 'node:path'
 
 /**
- * What a child is given of the gateway's environment: where programs and libraries are, language, proxies and graphics
+ * What a child is given of the gateway's environment: where programs, libraries and fonts are, language, proxies and graphics
  * drivers. Tokens and passwords of the gateway are none of its business, nor is FFREPORT, which makes ffmpeg write files.
  */
 const PASSED_ON =
-  /^(?:PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SSL_CERT_(?:FILE|DIR)|(?:LD|DYLD)_LIBRARY_PATH|XDG_\w+|(?:LIBVA|NVIDIA|CUDA|MFX|ONEVPL|VDPAU)_\w+|(?:https?|no|all)_proxy|(?:HTTPS?|NO|ALL)_PROXY|SystemRoot)$/
+  /^(?:PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SSL_CERT_(?:FILE|DIR)|(?:LD|DYLD)_LIBRARY_PATH|XDG_\w+|FONTCONFIG_\w+|(?:LIBVA|NVIDIA|CUDA|MFX|ONEVPL|VDPAU)_\w+|(?:https?|no|all)_proxy|(?:HTTPS?|NO|ALL)_PROXY|SystemRoot)$/
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,49 +1,33 @@
 import assert from 'node:assert/strict'
 import { fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
 import { createSimulatedClock } from '../lib/simulated-clock.ts'
 import { until } from '../../test/lab/poll.ts'
+import { openProcessRoom } from '../../test/lab/process-room.ts'
 import { processIdentity } from './process-identity.ts'
 import { ProcessUnavailable } from './process-spec.ts'
 import type { ProcessSpec } from './process-spec.ts'
 import { Processes } from './processes.ts'
-import type { ProcessesOptions } from './processes.ts'
 import { runProcess } from './run-process.ts'
 
 const PARENT = new URL('../../test/lab/process-parent-child.ts', import.meta.url)
 
-interface Room extends AsyncDisposable {
-  readonly directory: string
-  readonly processes: Processes
-  script(text: string, more?: Partial<ProcessSpec>): ProcessSpec
-}
-
-function openRoom(options: Partial<ProcessesOptions> = {}): Room {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-processes-'))
-  const processes = new Processes({ directory, clock: systemClock, log: silentLog, ...options })
-  return {
-    directory,
-    processes,
-    script: (text, more = {}) => ({ kind: 'source', program: process.execPath, args: ['-e', text], ...more }),
-    [Symbol.asyncDispose]: async () => {
-      await processes[Symbol.asyncDispose]()
-      rmSync(directory, { recursive: true })
-    },
-  }
+/** A script in place of a program. */
+function script(text: string, more: Partial<ProcessSpec> = {}): ProcessSpec {
+  return { kind: 'source', program: process.execPath, args: ['-e', text], ...more }
 }
 
 const SLEEPS = 'setInterval(() => {}, 1000)'
 
 test('arguments arrive as they are, and never see a shell', async () => {
-  await using room = openRoom()
+  await using room = openProcessRoom()
   const args = ['$(touch x); `id` | cat', '"quoted" \'twice\'', '*', '']
-  const spec = room.script('console.log(JSON.stringify(process.argv.slice(1)))')
+  const spec = script('console.log(JSON.stringify(process.argv.slice(1)))')
   const run = { ...spec, args: [...spec.args, '--', ...args], runLimitMs: 10_000, outputBytesMax: 10_000 }
   const { exit, output } = await runProcess(room.processes, run)
   assert.equal(exit.code, 0)
@@ -51,25 +35,25 @@ test('arguments arrive as they are, and never see a shell', async () => {
 })
 
 test('its end is told once, with code and the end of what it said, without credentials', async () => {
-  await using room = openRoom()
-  const script = `
+  await using room = openProcessRoom()
+  const text = `
     for (let i = 0; i < 100; i++) console.error('line ' + i)
     console.error('rtsp://user:word@host/x: refused, cookie abc123')
     process.exitCode = 7`
-  const child = room.processes.start(room.script(script, { secrets: ['abc123'] }))
+  const child = room.processes.start(script(text, { secrets: ['abc123'] }))
   const exit = await child.exited
   assert.deepEqual([exit.reason, exit.code, exit.signal, exit.stderrTail.length], ['exited', 7, null, 40])
   assert.equal(exit.stderrTail.at(-1), 'rtsp://***:***@host/x: refused, cookie ***')
   assert.equal(await child.stop(), exit)
   assert.equal(room.processes.running(), 0)
-  assert.deepEqual(readdirSync(room.directory), [])
+  assert.deepEqual(readdirSync(room.ledger), [])
 })
 
 test('what does not end when it is asked to is killed', async () => {
   const clock = createSimulatedClock()
-  await using room = openRoom({ clock })
-  const script = `process.on('SIGTERM', () => console.error('no')); console.error('ready'); ${SLEEPS}`
-  const child = room.processes.start(room.script(script, { stopLimitMs: 5_000 }))
+  await using room = openProcessRoom({ clock })
+  const text = `process.on('SIGTERM', () => console.error('no')); console.error('ready'); ${SLEEPS}`
+  const child = room.processes.start(script(text, { stopLimitMs: 5_000 }))
   await until(() => child.stderrTail.includes('ready'), { what: 'the start' })
   const stopped = child.stop()
   await until(() => child.stderrTail.includes('no'), { what: 'the refusal' })
@@ -82,9 +66,9 @@ test('what does not end when it is asked to is killed', async () => {
 
 test('a start that takes too long is ended, one that was told of is not', async () => {
   const clock = createSimulatedClock()
-  await using room = openRoom({ clock })
-  const late = room.processes.start(room.script(SLEEPS, { startLimitMs: 3_000 }))
-  const quick = room.processes.start(room.script(SLEEPS, { startLimitMs: 3_000 }))
+  await using room = openProcessRoom({ clock })
+  const late = room.processes.start(script(SLEEPS, { startLimitMs: 3_000 }))
+  const quick = room.processes.start(script(SLEEPS, { startLimitMs: 3_000 }))
   quick.started()
   await clock.advance(3_000)
   assert.equal((await late.exited).reason, 'start_timeout')
@@ -92,20 +76,20 @@ test('a start that takes too long is ended, one that was told of is not', async 
 })
 
 test('no more run of a kind than may, and the others do not count', async () => {
-  await using room = openRoom({ limits: { source: 1 } })
-  const first = room.processes.start(room.script(SLEEPS))
+  await using room = openProcessRoom({ limits: { source: 1 } })
+  const first = room.processes.start(script(SLEEPS))
   assert.throws(
-    () => room.processes.start(room.script(SLEEPS)),
+    () => room.processes.start(script(SLEEPS)),
     (error) => error instanceof ProcessUnavailable && error.reason === 'limit_reached',
   )
-  room.processes.start(room.script(SLEEPS, { kind: 'broadcast' }))
+  room.processes.start(script(SLEEPS, { kind: 'broadcast' }))
   await first.stop()
   assert.equal(room.processes.hasRoom('source'), true)
   assert.equal(room.processes.running(), 1)
 })
 
 test('a program that is not there is told by name', async () => {
-  await using room = openRoom()
+  await using room = openProcessRoom()
   assert.throws(
     () => room.processes.start({ kind: 'source', program: 'no-such-program', args: [] }),
     (error) => error instanceof ProcessUnavailable && /no-such-program is not installed/.test(error.message),
@@ -114,9 +98,9 @@ test('a program that is not there is told by name', async () => {
 })
 
 test('it gets input, output and a descriptor more', async () => {
-  await using room = openRoom()
-  const script = `process.stdin.pipe(process.stdout); require('node:fs').writeSync(3, 'progress=end')`
-  const child = room.processes.start(room.script(script, { stdin: 'pipe', extraPipes: 1 }))
+  await using room = openProcessRoom()
+  const text = `process.stdin.pipe(process.stdout); require('node:fs').writeSync(3, 'progress=end')`
+  const child = room.processes.start(script(text, { stdin: 'pipe', extraPipes: 1 }))
   const heard = { output: '', extra: '' }
   child.stdout?.on('data', (bytes: Buffer) => (heard.output += bytes.toString()))
   child.extraPipe(0)?.on('data', (bytes: Buffer) => (heard.extra += bytes.toString()))
@@ -126,18 +110,18 @@ test('it gets input, output and a descriptor more', async () => {
 })
 
 test('output beyond its limit ends a run', async () => {
-  await using room = openRoom()
-  const run = { ...room.script(`process.stdout.write(Buffer.alloc(1e6)); ${SLEEPS}`), runLimitMs: 10_000 }
+  await using room = openProcessRoom()
+  const run = { ...script(`process.stdout.write(Buffer.alloc(1e6)); ${SLEEPS}`), runLimitMs: 10_000 }
   const { isOutputTooLarge, output } = await runProcess(room.processes, { ...run, outputBytesMax: 1_000 })
   assert.equal(isOutputTooLarge, true)
   assert.ok(output.length <= 1_000)
 })
 
 test('the secrets of the gateway are not in the environment of a child', async () => {
-  await using room = openRoom()
+  await using room = openProcessRoom()
   process.env['API_TOKEN'] = 'not for children'
   const run = {
-    ...room.script('console.log(JSON.stringify(process.env))'),
+    ...script('console.log(JSON.stringify(process.env))'),
     runLimitMs: 10_000,
     outputBytesMax: 100_000,
   }
@@ -148,9 +132,9 @@ test('the secrets of the gateway are not in the environment of a child', async (
 })
 
 test('what a process started itself goes with it', async () => {
-  await using room = openRoom()
-  const script = `console.log(require('node:child_process').spawn('sleep', ['600']).pid); ${SLEEPS}`
-  const child = room.processes.start(room.script(script))
+  await using room = openProcessRoom()
+  const text = `console.log(require('node:child_process').spawn('sleep', ['600']).pid); ${SLEEPS}`
+  const child = room.processes.start(script(text))
   assert.ok(child.stdout !== undefined)
   const [bytes] = (await once(child.stdout, 'data')) as [Buffer]
   const grandchild = Number(bytes.toString())
@@ -171,40 +155,40 @@ async function killedParent(directory: string, endsWithParent: boolean): Promise
 }
 
 test('after kill -9 of the parent the kernel ends its children', async (context) => {
-  await using room = openRoom()
+  await using room = openProcessRoom()
   if (!room.processes.endsWithParent) {
     context.skip('this system has no setpriv with --pdeathsig')
     return
   }
-  const pid = await killedParent(room.directory, true)
+  const pid = await killedParent(room.ledger, true)
   await until(() => processIdentity(pid) === undefined, { what: 'the end of the child' })
 })
 
 test('without that, the next start ends them', async () => {
-  await using room = openRoom()
-  const pid = await killedParent(room.directory, false)
+  await using room = openProcessRoom()
+  const pid = await killedParent(room.ledger, false)
   assert.notEqual(processIdentity(pid), undefined)
   const warnings: unknown[] = []
   const log = { ...silentLog, warn: (event: string, _: string, fields?: object) => void warnings.push([event, fields]) }
-  await using _next = new Processes({ directory: room.directory, clock: systemClock, log })
+  await using _next = new Processes({ directory: room.ledger, clock: systemClock, log })
   await until(() => processIdentity(pid) === undefined, { what: 'the end of the child' })
   assert.deepEqual(warnings, [['process_left_over', { pid, program: 'sleep' }]])
-  assert.deepEqual(readdirSync(room.directory), [])
+  assert.deepEqual(readdirSync(room.ledger), [])
 })
 
 test('a number that another process has since, and what a living gateway runs, are left alone', async () => {
-  await using room = openRoom()
+  await using room = openProcessRoom()
   const stranger = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' })
-  const path = join(room.directory, `${stranger.pid}.json`)
+  const path = join(room.ledger, `${stranger.pid}.json`)
   const identity = processIdentity(stranger.pid ?? 0)
   const gone = { pid: 4_000_000, identity: 'gone' }
   writeFileSync(path, JSON.stringify({ pid: stranger.pid, identity: 'boot 1', program: 'sleep', gateway: gone }))
-  writeFileSync(join(room.directory, '1.json'), '{"pid":')
-  const ours = room.processes.start(room.script(SLEEPS))
-  await using _next = new Processes({ directory: room.directory, clock: systemClock, log: silentLog })
+  writeFileSync(join(room.ledger, '1.json'), '{"pid":')
+  const ours = room.processes.start(script(SLEEPS))
+  await using _next = new Processes({ directory: room.ledger, clock: systemClock, log: silentLog })
   assert.equal(processIdentity(stranger.pid ?? 0), identity)
   assert.equal(ours.isRunning, true)
-  assert.deepEqual(readdirSync(room.directory), [`${ours.pid}.json`])
-  assert.match(readFileSync(join(room.directory, `${ours.pid}.json`), 'utf8'), /"program":/)
+  assert.deepEqual(readdirSync(room.ledger), [`${ours.pid}.json`])
+  assert.match(readFileSync(join(room.ledger, `${ours.pid}.json`), 'utf8'), /"program":/)
   stranger.kill('SIGKILL')
 })

@@ -14,8 +14,9 @@ import { endWithThisProcess } from '../lab/gateway-process.ts'
 import { readFixture, runTool, tsFixture } from '../lab/media.ts'
 import { until } from '../lab/poll.ts'
 import { startRtspOrigin } from '../lab/rtsp-origin.ts'
-import { openProcessRoom, SourceReading } from '../lab/source-reading.ts'
-import type { ProcessRoom } from '../lab/source-reading.ts'
+import { openProcessRoom } from '../lab/process-room.ts'
+import type { ProcessRoom } from '../lab/process-room.ts'
+import { SourceReading } from '../lab/source-reading.ts'
 
 const ENOUGH_BYTES = 150_000
 const RATE = 100_000
@@ -242,7 +243,7 @@ test('a host that the operator did not name may not be private, nor may it be li
 })
 
 test('without ffmpeg, with too many of them, or with a scheme that is off, the failure says so', async () => {
-  await using room = openProcessRoom({ source: 0 })
+  await using room = openProcessRoom({ limits: { source: 0 } })
   const url = 'rtsp://127.0.0.1:9/a'
   const missing = await new SourceReading(remux(room, [], 'no-ffmpeg-here'), { url }).end()
   assert.ok(missing !== 'end' && missing.kind === 'process_unavailable' && /not installed/.test(missing.message))

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -14,6 +13,8 @@ import { SlatePlayer } from '../../src/streams/slate/slate-player.ts'
 import { createSlateRenderer } from '../../src/streams/slate/slate-renderer.ts'
 import type { SlateOptions, SlateRenderer } from '../../src/streams/slate/slate-renderer.ts'
 import { runTool } from '../lab/media.ts'
+import { openProcessRoom } from '../lab/process-room.ts'
+import type { ProcessRoom } from '../lab/process-room.ts'
 import { cutAt, dtsSteps, judgeSeams, makeOracleSource, problemsOf } from '../lab/seam-oracle.ts'
 import type { OracleSource, SeamVerdict } from '../lab/seam-oracle.ts'
 
@@ -61,13 +62,17 @@ const channels: readonly Channel[] = [
   { name: 'MP2 alone, 44.1 kHz', encoding: ['-vn', '-c:a', 'mp2', '-ar', '44100'] },
 ]
 
+let room: ProcessRoom
 let directory = ''
 let renderer: SlateRenderer
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'holdfast-slate-'))
-  renderer = createSlateRenderer({ directory: join(directory, 'cache'), clock: systemClock })
+  room = openProcessRoom()
+  directory = room.directory
+  renderer = createSlateRenderer({
+    ...{ directory: join(directory, 'cache'), processes: room.processes, clock: systemClock },
+  })
 })
-after(async () => await rm(directory, { recursive: true, force: true }))
+after(async () => await room[Symbol.asyncDispose]())
 
 describe('a decoder goes on from the channel into a slate of several loops and back', { skip }, () => {
   for (const channel of channels) {

@@ -13,8 +13,9 @@ import { createResolvingTransport } from '../../src/streams/sources/resolving-tr
 import { UrlResolver } from '../../src/streams/sources/url-resolver.ts'
 import type { ResolvedUrl, ResolveRequest, UrlResolverOptions } from '../../src/streams/sources/url-resolver.ts'
 import { until } from '../lab/poll.ts'
-import { openProcessRoom, SourceReading } from '../lab/source-reading.ts'
-import type { ProcessRoom } from '../lab/source-reading.ts'
+import { openProcessRoom } from '../lab/process-room.ts'
+import type { ProcessRoom } from '../lab/process-room.ts'
+import { SourceReading } from '../lab/source-reading.ts'
 
 const PLAYLIST = '#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n'
 
@@ -104,6 +105,15 @@ for (const name of ['streamlink', 'ytdlp'] as const) {
     assert.match(failure.message, /plugin|download/i)
   })
 }
+
+test('the version is what the program says, and that of a resolver that is off is not asked', async () => {
+  await using room = openProcessRoom()
+  await withFake(room, 'yt-dlp', `console.log('2026.01.01')`, async () => {
+    assert.equal(await resolverIn(room).version('ytdlp'), '2026.01.01')
+    const isEnabled = { streamlink: true, ytdlp: false }
+    assert.equal(await resolverIn(room, { isEnabled }).version('ytdlp'), undefined)
+  })
+})
 
 test('what a program answers is checked: no other scheme, no other shape, no flood', async () => {
   for (const [script, words] of [

@@ -1,10 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
-import type { ProcessKind } from '../../src/process/process-spec.ts'
-import { Processes } from '../../src/process/processes.ts'
 import type {
   SourceFailure,
   SourceReader,
@@ -12,24 +6,6 @@ import type {
   SourceTransport,
 } from '../../src/streams/sources/http-client.ts'
 import { until } from './poll.ts'
-
-/** Child processes below a directory of their own, both gone at the end. */
-export interface ProcessRoom extends AsyncDisposable {
-  readonly directory: string
-  readonly processes: Processes
-}
-
-export function openProcessRoom(limits: Readonly<Partial<Record<ProcessKind, number>>> = {}): ProcessRoom {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-room-'))
-  const processes = new Processes({ directory: join(directory, 'ledger'), clock: systemClock, log: silentLog, limits })
-  return {
-    ...{ directory, processes },
-    [Symbol.asyncDispose]: async () => {
-      await processes[Symbol.asyncDispose]()
-      rmSync(directory, { recursive: true })
-    },
-  }
-}
 
 /** What has come of a source so far. */
 export class SourceReading implements Disposable {

@@ -11,8 +11,6 @@ export interface HealthReport {
 
 /** What GET /info tells beside what the API knows itself. No secrets. Durations in milliseconds. */
 export interface GatewayInformation {
-  /** First line of `ffmpeg -version`; undefined when there is none. */
-  readonly ffmpegVersion: string | undefined
   readonly userAgent: string
   readonly viewerStallMs: number
   readonly graceMs: number
@@ -20,6 +18,9 @@ export interface GatewayInformation {
   /** Blocks of its own name in the answer. */
   readonly transcoding?: Readonly<Record<'hardware_acceleration' | 'transcoding', object>>
 }
+
+/** What the programs say of their version; undefined where there is none, or it is off. */
+export type ProgramVersionsInformation = Readonly<Record<'ffmpeg' | 'streamlink' | 'ytdlp', string | undefined>>
 
 export type ConnectionTestResult =
   | { readonly kind: 'answered'; readonly statusCode: number }
@@ -35,6 +36,7 @@ export interface StreamApiOptions {
   readonly defaults: StreamDefaults
   readonly health: () => HealthReport
   readonly information: () => GatewayInformation
+  readonly programVersions: () => Promise<ProgramVersionsInformation>
   /** Asks an address that an operator named. Never throws. */
   readonly testConnection: (url: string) => Promise<ConnectionTestResult>
 }

@@ -38,8 +38,8 @@ export async function apiServer(
     rootPath: '/m3u-proxy',
     defaults: readConfig({}),
     health: options.health ?? (() => ({ isHealthy: true, problems: [] })),
+    programVersions: async () => ({ ffmpeg: 'ffmpeg version 5.1', streamlink: 'streamlink 5.2.1', ytdlp: undefined }),
     information: () => ({
-      ffmpegVersion: undefined,
       userAgent: 'Default/1.0',
       viewerStallMs: 120_000,
       graceMs: 3_000,

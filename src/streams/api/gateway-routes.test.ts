@@ -29,6 +29,8 @@ test('info has the fields of the peer and no secret', async () => {
   const answer = await server.app.inject({ url: '/info', headers: authorized })
   const info = answer.json<Record<string, Record<string, unknown>>>()
   assert.equal(info['configuration']?.['default_user_agent'], 'Default/1.0')
+  const versions = [info['ffmpeg_version'], info['streamlink_version'], info['ytdlp_version']]
+  assert.deepEqual(versions, ['ffmpeg version 5.1', 'streamlink 5.2.1', null])
   assert.equal(info['redis']?.['enabled'], false)
   assert.equal('password' in (info['redis'] ?? {}), false)
   assert.doesNotMatch(answer.body, new RegExp(TOKEN))

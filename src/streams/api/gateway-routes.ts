@@ -71,13 +71,14 @@ export function addGatewayRoutes(app: HttpRoutes, options: StreamApiOptions, upt
 }
 
 /** The peer's fields, with what is true here: no Redis, no other workers. */
-function infoOf({ version, information }: StreamApiOptions): Readonly<Record<string, unknown>> {
-  const { ffmpegVersion, userAgent, viewerStallMs, graceMs, maxRetries, transcoding } = information()
+async function infoOf(options: StreamApiOptions): Promise<Readonly<Record<string, unknown>>> {
+  const { userAgent, viewerStallMs, graceMs, maxRetries, transcoding } = options.information()
+  const { ffmpeg, streamlink, ytdlp } = await options.programVersions()
   return {
-    version,
-    ffmpeg_version: ffmpegVersion ?? null,
-    streamlink_version: null,
-    ytdlp_version: null,
+    version: options.version,
+    ffmpeg_version: ffmpeg ?? null,
+    streamlink_version: streamlink ?? null,
+    ytdlp_version: ytdlp ?? null,
     ...(transcoding ?? {
       hardware_acceleration: { enabled: false, type: null, device: null, ffmpeg_args: [] },
       transcoding: { enabled: false, profiles: {} },

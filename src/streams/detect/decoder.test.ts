@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DECODER_QUEUE_BYTES_MAX, decoderArguments, startDecoder } from './decoder.ts'
+import { openProcessRoom } from '../../../test/lab/process-room.ts'
+import { DECODER_QUEUE_BYTES_MAX, decoderArguments, decoderStarter } from './decoder.ts'
 import type { DecoderEnd, DecoderSpec } from './decoder.ts'
 import { PICTURE_BYTES } from './picture-watch.ts'
 
@@ -14,6 +15,7 @@ interface Heard {
 
 /** What is heard of a program in place of ffmpeg, which gets `input` and ends by itself. */
 async function run(script: string, input = Buffer.alloc(188)): Promise<Heard> {
+  await using room = openProcessRoom()
   const pictures: (readonly [number | undefined, number])[] = []
   const sound: Buffer[] = []
   const { promise, resolve } = Promise.withResolvers<DecoderEnd>()
@@ -22,7 +24,7 @@ async function run(script: string, input = Buffer.alloc(188)): Promise<Heard> {
     sound: (samples: Buffer) => void sound.push(Buffer.from(samples)),
     ended: resolve,
   }
-  const decoder = startDecoder(SPEC, listener, [process.execPath, '-e', script, '--'])
+  const decoder = decoderStarter(room.processes, [process.execPath, '-e', script, '--'])(SPEC, listener)
   decoder.write(input)
   return { end: await promise, pictures, sound: Buffer.concat(sound) }
 }
@@ -59,9 +61,10 @@ test('an option that it does not know is told apart', async () => {
 })
 
 test('a program that is not there is told, not thrown', async () => {
+  await using room = openProcessRoom()
   const { promise, resolve } = Promise.withResolvers<DecoderEnd>()
   const listener = { picture: () => {}, sound: () => {}, ended: resolve }
-  const decoder = startDecoder(SPEC, listener, ['/nowhere/ffmpeg'])
+  const decoder = decoderStarter(room.processes, ['/nowhere/ffmpeg'])(SPEC, listener)
   decoder.write(Buffer.alloc(188))
   assert.equal((await promise).reason, 'not_found')
 })
@@ -76,18 +79,21 @@ test('pictures without times end it instead of piling up', async () => {
 })
 
 test('no more waits for it than the limit, and a decoder that was closed is silent', async () => {
+  await using room = openProcessRoom()
   let isHeard = false
   const hear = () => {
     isHeard = true
   }
   const listener = { picture: hear, sound: hear, ended: hear }
-  const decoder = startDecoder(SPEC, listener, [process.execPath, '-e', 'setInterval(() => {}, 1000)', '--'])
+  const sleeps = [process.execPath, '-e', 'setInterval(() => {}, 1000)', '--'] as const
+  const decoder = decoderStarter(room.processes, sleeps)(SPEC, listener)
   const piece = Buffer.alloc(1024 * 1024)
   let taken = 0
   while (decoder.write(piece)) taken += piece.length
   assert.ok(taken >= DECODER_QUEUE_BYTES_MAX - piece.length && taken <= DECODER_QUEUE_BYTES_MAX, `${taken}`)
   decoder.close()
   assert.equal(decoder.write(piece), false)
+  await room.processes[Symbol.asyncDispose]()
   assert.equal(isHeard, false)
 })
 

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { constants, setPriority } from 'node:os'
 import { errorMessage } from '../../lib/errors.ts'
+import { ProcessUnavailable } from '../../process/process-spec.ts'
+import type { ProcessExit } from '../../process/process-spec.ts'
+import type { Processes } from '../../process/processes.ts'
+import type { SupervisedProcess } from '../../process/supervised-process.ts'
 import { PICTURE_BYTES, PICTURE_HEIGHT, PICTURE_WIDTH } from './picture-watch.ts'
 import { SOUND_CHANNELS, SOUND_SAMPLES_PER_SECOND } from './sound-watch.ts'
 
@@ -50,7 +51,6 @@ export const DECODER_QUEUE_BYTES_MAX = 4 * 1024 * 1024
 const PICTURE_INTERVAL_SECONDS = 0.5
 const PROBE_BYTES = 1_000_000
 const PROBE_MICROSECONDS = 1_000_000
-const LINE_CHARACTERS_MAX = 4_096
 /** Pictures whose time has not been read yet, and the reverse. */
 const UNPAIRED_MAX = 64
 
@@ -80,64 +80,58 @@ export function decoderArguments({ videoPid, audioPid, pictures, passthroughOpti
   ]
 }
 
-/**
- * Starts ffmpeg at the lowest priority that still runs. `command` is the program with arguments before its own. It ends
- * with this process, whose end closes its input.
- */
-export function startDecoder(
-  spec: DecoderSpec,
-  listener: DecoderListener,
-  command: readonly [program: string, ...args: readonly string[]] = ['ffmpeg'],
-): Decoder {
-  const [program, ...args] = command
-  return new FfmpegDecoder(spec, listener, program, args)
+/** The program, and arguments that come before those of the decoder. */
+export type DecoderCommand = readonly [program: string, ...args: readonly string[]]
+
+/** Starts ffmpeg at the lowest priority that still runs: decoding must never cost a viewer a packet. */
+export function decoderStarter(processes: Processes, command: DecoderCommand = ['ffmpeg']): StartDecoder {
+  return (spec, listener) => new FfmpegDecoder(spec, listener, processes, command)
 }
 
 class FfmpegDecoder implements Decoder {
-  readonly #child: ChildProcess
+  readonly #process: SupervisedProcess | undefined
   readonly #listener: DecoderListener
   readonly #luma = Buffer.alloc(PICTURE_BYTES)
   #lumaBytes = 0
   readonly #pictures: Buffer[] = []
   readonly #times: number[] = []
-  #line = ''
   #lastLine = ''
   #isOptionUnknown = false
   #hasEnded = false
 
-  constructor(spec: DecoderSpec, listener: DecoderListener, program: string, args: readonly string[]) {
+  constructor(spec: DecoderSpec, listener: DecoderListener, processes: Processes, command: DecoderCommand) {
     this.#listener = listener
-    const child = spawn(program, [...args, ...decoderArguments(spec)], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] })
-    this.#child = child
-    if (child.pid !== undefined) lowerPriority(child.pid)
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      this.#end(error.code === 'ENOENT' ? 'not_found' : 'exited', errorMessage(error))
-    })
-    // Not at its exit: what it said last may not have been read by then.
-    child.on('close', (code, signal) => {
-      const detail = `${this.#lastLine} (${code ?? signal ?? 'unknown'})`
-      this.#end(this.#isOptionUnknown ? 'option_unknown' : 'exited', detail)
-    })
-    for (const stream of child.stdio) stream?.on('error', () => {})
-    child.stdout?.on('data', (bytes: Buffer) => this.#takeLuma(bytes))
-    child.stderr?.setEncoding('latin1').on('data', (text: string) => this.#takeText(text))
-    child.stdio[3]?.on('data', (bytes: Buffer) => {
+    const [program, ...before] = command
+    try {
+      this.#process = processes.start({
+        ...{ kind: 'decoder', program, args: [...before, ...decoderArguments(spec)], priority: 'low' },
+        ...{ stdin: 'pipe', stdout: 'pipe', extraPipes: 1, onLine: (line) => this.#takeLine(line) },
+      })
+    } catch (error) {
+      const isMissing = error instanceof ProcessUnavailable && error.reason === 'program_missing'
+      // Told as any other end is: after the start.
+      queueMicrotask(() => this.#end(isMissing ? 'not_found' : 'exited', errorMessage(error)))
+      return
+    }
+    this.#process.stdout?.on('data', (bytes: Buffer) => this.#takeLuma(bytes))
+    this.#process.extraPipe(0)?.on('data', (bytes: Buffer) => {
       if (!this.#hasEnded) listener.sound(bytes)
     })
+    void this.#process.exited.then((exit) => this.#exited(exit))
   }
 
   write(packets: Buffer): boolean {
-    const { stdin } = this.#child
-    if (stdin === null || stdin.destroyed || stdin.writableLength + packets.length > DECODER_QUEUE_BYTES_MAX)
-      return false
+    const stdin = this.#process?.stdin
+    if (stdin === undefined || stdin.destroyed) return false
+    if (stdin.writableLength + packets.length > DECODER_QUEUE_BYTES_MAX) return false
     stdin.write(packets)
     return true
   }
 
   close(): void {
     this.#hasEnded = true
-    this.#child.stdin?.destroy()
-    this.#child.kill('SIGKILL')
+    this.#process?.stdin?.destroy()
+    this.#process?.kill()
   }
 
   #takeLuma(bytes: Buffer): void {
@@ -152,20 +146,16 @@ class FfmpegDecoder implements Decoder {
     this.#pair()
   }
 
-  #takeText(text: string): void {
-    const lines = (this.#line + text).split(/[\r\n]+/)
-    this.#line = (lines.pop() ?? '').slice(-LINE_CHARACTERS_MAX)
-    for (const line of lines) {
-      const isPicture = line.includes('showinfo') && / n: *\d+ /.test(line)
-      if (!isPicture) {
-        // What showinfo says of colours and side data is no news.
-        if (line !== '' && !line.includes('showinfo')) this.#lastLine = line.slice(0, LINE_CHARACTERS_MAX)
-        this.#isOptionUnknown ||= /Unrecognized option '?fps_mode/.test(line)
-        continue
-      }
+  #takeLine(line: string): void {
+    const isPicture = line.includes('showinfo') && / n: *\d+ /.test(line)
+    if (isPicture) {
       this.#times.push(Number(/ pts_time: *([\d.-]+)/.exec(line)?.[1]) * 1_000)
+      this.#pair()
+      return
     }
-    this.#pair()
+    // What showinfo says of colours and side data is no news.
+    if (!line.includes('showinfo')) this.#lastLine = line
+    this.#isOptionUnknown ||= /Unrecognized option '?fps_mode/.test(line)
   }
 
   /** The times come by another way than the pictures, in the same order. */
@@ -175,24 +165,20 @@ class FfmpegDecoder implements Decoder {
       if (picture !== undefined && time !== undefined && !this.#hasEnded) this.#listener.picture(picture, time)
     }
     if (Math.max(this.#pictures.length, this.#times.length) > UNPAIRED_MAX) {
-      this.#child.kill('SIGKILL')
+      this.#process?.kill()
       this.#end('exited', 'its pictures and their times do not match')
     }
+  }
+
+  #exited({ code, signal }: ProcessExit): void {
+    const detail = `${this.#lastLine} (${code ?? signal ?? 'unknown'})`
+    this.#end(this.#isOptionUnknown ? 'option_unknown' : 'exited', detail)
   }
 
   #end(reason: DecoderEnd['reason'], detail: string): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    this.#child.stdin?.destroy()
+    this.#process?.stdin?.destroy()
     this.#listener.ended({ reason, detail })
-  }
-}
-
-/** Decoding must never cost a viewer a packet. Where the system does not allow it, it runs as it is. */
-function lowerPriority(pid: number): void {
-  try {
-    setPriority(pid, constants.priority.PRIORITY_LOW)
-  } catch {
-    // It has ended already, or may not be changed.
   }
 }

@@ -1,6 +1,5 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
-import { startDecoder } from './decoder.ts'
 import type { Decoder, DecoderEnd, DecoderListener, DecoderSpec, PassthroughOption, StartDecoder } from './decoder.ts'
 
 /** Why a source cannot be decoded at present. */
@@ -16,7 +15,7 @@ export interface DecodersOptions {
   readonly processesMax: number
   readonly clock: Clock
   readonly log: Log
-  readonly start?: StartDecoder
+  readonly start: StartDecoder
 }
 
 /** A missing program is looked for again after this. */
@@ -42,7 +41,7 @@ export class Decoders {
 
   /** Starts a decoder if one more may run. Its `close` makes room for another. */
   open(spec: Omit<DecoderSpec, 'passthroughOption'>, user: DecoderUser): Decoder | NoDecoder {
-    const { processesMax, clock, log, start = startDecoder } = this.#options
+    const { processesMax, clock, log, start } = this.#options
     const nowMs = clock.nowMs()
     if (nowMs < this.#notFoundUntilMs) return 'no_ffmpeg'
     if (this.#running.size >= processesMax) {

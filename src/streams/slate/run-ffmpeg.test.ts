@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openProcessRoom } from '../../../test/lab/process-room.ts'
 import { createSimulatedClock } from '../../lib/simulated-clock.ts'
+import type { SimulatedClock } from '../../lib/simulated-clock.ts'
 import { runFfmpeg } from './run-ffmpeg.ts'
 import type { FfmpegRun } from './run-ffmpeg.ts'
 import { SlateError } from './slate-error.ts'
@@ -8,15 +10,11 @@ import { SlateError } from './slate-error.ts'
 const never = new AbortController().signal
 
 /** Runs a script in place of ffmpeg. */
-function runScript(script: string, options: Partial<FfmpegRun> = {}) {
-  return runFfmpeg({
-    command: [process.execPath, '-e', script, '--'],
-    args: ['one'],
-    clock: createSimulatedClock(),
-    limitMs: 30_000,
-    outputBytesMax: 1_000,
-    signal: never,
-    ...options,
+async function runScript(script: string, { clock, ...options }: Partial<FfmpegRun> & { clock?: SimulatedClock } = {}) {
+  await using room = openProcessRoom({ clock: clock ?? createSimulatedClock() })
+  return await runFfmpeg({
+    ...{ processes: room.processes, program: process.execPath, args: ['-e', script, '--', 'one'] },
+    ...{ limitMs: 30_000, outputBytesMax: 1_000, signal: never, ...options },
   })
 }
 
@@ -32,16 +30,16 @@ test('what it writes and says comes back, and its input and arguments reach it',
     console.error('said ' + process.argv.at(-1))
     process.stdin.pipe(process.stdout)`
   const result = await runScript(script, { input: Buffer.from('in') })
-  assert.deepEqual([result.isOk, result.output.toString(), result.text], [true, 'in', 'said one\n'])
+  assert.deepEqual([result.isOk, result.output.toString(), result.lines], [true, 'in', ['said one']])
 })
 
 test('a failure is a result, with what it said', async () => {
   const result = await runScript(`console.error('no such filter'); process.exitCode = 1`, { input: Buffer.alloc(1e6) })
-  assert.deepEqual([result.isOk, result.text], [false, 'no such filter\n'])
+  assert.deepEqual([result.isOk, result.lines], [false, ['no such filter']])
 })
 
 test('a missing program is told in words', async () => {
-  const missing = runScript('', { command: ['/nowhere/ffmpeg'] })
+  const missing = runScript('', { program: '/nowhere/ffmpeg' })
   await assert.rejects(missing, isSlateError('no_ffmpeg', /^slate unavailable: ffmpeg is not installed$/))
 })
 

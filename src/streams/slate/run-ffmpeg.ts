@@ -1,16 +1,15 @@
-import { spawn } from 'node:child_process'
-import { constants, setPriority } from 'node:os'
-import type { Clock } from '../../lib/clock.ts'
-import { errorMessage } from '../../lib/errors.ts'
+import { describeExit, ProcessUnavailable } from '../../process/process-spec.ts'
+import type { Processes } from '../../process/processes.ts'
+import { runProcess } from '../../process/run-process.ts'
 import { SlateError } from './slate-error.ts'
 
 export interface FfmpegRun {
-  /** The program, and arguments that come before `args`. */
-  readonly command: readonly [program: string, ...args: readonly string[]]
+  readonly processes: Processes
+  /** A name on the PATH, or a path. */
+  readonly program: string
   readonly args: readonly string[]
   /** Given to it on standard input. */
   readonly input?: Buffer | undefined
-  readonly clock: Clock
   readonly limitMs: number
   readonly outputBytesMax: number
   readonly signal: AbortSignal
@@ -19,69 +18,46 @@ export interface FfmpegRun {
 export interface FfmpegResult {
   readonly isOk: boolean
   readonly output: Buffer
-  /** The end of what it said. */
-  readonly text: string
+  /** What it said, oldest first; of a long speech the end. */
+  readonly lines: readonly string[]
 }
 
-const TEXT_CHARACTERS_MAX = 16_384
+/** A file may have many streams, each with its metadata. */
+const LINES_MAX = 256
 
 /**
- * Runs ffmpeg below the priority of the gateway. Rejects with a SlateError when there is no such program, it takes longer
- * than `limitMs` or writes more than `outputBytesMax`, and with the signal's reason when that aborts; the process is gone
- * or killed then.
+ * Runs ffmpeg below the priority of the gateway: viewers come first, but a slate that never gets ready is none. Rejects
+ * with a SlateError when there is no such program, it takes longer than `limitMs` or writes more than `outputBytesMax`,
+ * and with the signal's reason when that aborts; the process is gone then.
  */
-export async function runFfmpeg({
-  command,
-  args,
-  input,
-  clock,
-  limitMs,
-  outputBytesMax,
-  signal,
-}: FfmpegRun): Promise<FfmpegResult> {
-  signal.throwIfAborted()
-  const [program, ...before] = command
-  const child = spawn(program, [...before, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
-  const { promise, resolve, reject } = Promise.withResolvers<FfmpegResult>()
-  const output: Buffer[] = []
-  let outputBytes = 0
-  let text = ''
-  const onAbort = () => reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)))
-  const timer = clock.schedule(limitMs, () =>
-    reject(new SlateError('render_failed', `ffmpeg did not finish within ${limitMs / 1_000} s`)),
-  )
-  signal.addEventListener('abort', onAbort, { once: true })
-  child.stdout.on('data', (bytes: Buffer) => {
-    outputBytes += bytes.length
-    if (outputBytes <= outputBytesMax) output.push(bytes)
-    else reject(new SlateError('render_failed', `it would be larger than ${outputBytesMax / 1_048_576} MiB`))
+export async function runFfmpeg(run: FfmpegRun): Promise<FfmpegResult> {
+  const { processes, program, args, input, limitMs, outputBytesMax, signal } = run
+  const lines: string[] = []
+  const { exit, output, isOutputTooLarge } = await runProcess(processes, {
+    ...{ kind: 'slate', program, args, priority: 'below_normal', runLimitMs: limitMs, outputBytesMax, signal },
+    ...(input === undefined ? {} : { input }),
+    onLine: (line) => {
+      lines.push(line)
+      if (lines.length > LINES_MAX) lines.shift()
+    },
+  }).catch((error: unknown) => {
+    if (!(error instanceof ProcessUnavailable)) throw error
+    const isMissing = error.reason === 'program_missing'
+    throw new SlateError('no_ffmpeg', isMissing ? 'ffmpeg is not installed' : `ffmpeg cannot be run: ${error.message}`)
   })
-  child.stderr.setEncoding('utf8').on('data', (more: string) => {
-    text = (text + more).slice(-TEXT_CHARACTERS_MAX)
-  })
-  child.on('error', (error: NodeJS.ErrnoException) => {
-    const reason = error.code === 'ENOENT' ? 'ffmpeg is not installed' : `ffmpeg cannot be run: ${errorMessage(error)}`
-    reject(new SlateError('no_ffmpeg', reason))
-  })
-  child.on('close', (code) => resolve({ isOk: code === 0, output: Buffer.concat(output), text }))
-  // A program that ends before it has read its input closes the pipe.
-  child.stdin.on('error', () => {})
-  child.stdin.end(input)
-  if (child.pid !== undefined) lowerPriority(child.pid)
-  try {
-    return await promise
-  } finally {
-    timer.cancel()
-    signal.removeEventListener('abort', onAbort)
-    child.kill('SIGKILL')
-  }
-}
-
-/** Viewers come first, but a slate that never gets ready is none. */
-function lowerPriority(pid: number): void {
-  try {
-    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
-  } catch {
-    // It has ended already, or may not be changed.
+  if (isOutputTooLarge)
+    throw new SlateError('render_failed', `it would be larger than ${outputBytesMax / 1_048_576} MiB`)
+  switch (exit.reason) {
+    case 'exited':
+      return { isOk: exit.code === 0, output, lines }
+    case 'not_started':
+      throw new SlateError('no_ffmpeg', describeExit(exit, 'ffmpeg'))
+    case 'run_timeout':
+    case 'start_timeout':
+      throw new SlateError('render_failed', `ffmpeg did not finish within ${limitMs / 1_000} s`)
+    case 'stopped':
+      throw new SlateError('render_failed', 'the gateway is shutting down')
+    default:
+      return exit.reason satisfies never
   }
 }

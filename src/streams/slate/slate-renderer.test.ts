@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { openProcessRoom } from '../../../test/lab/process-room.ts'
 import { silentLog } from '../../lib/log.ts'
 import { createSimulatedClock } from '../../lib/simulated-clock.ts'
 import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
@@ -43,15 +43,16 @@ else if (!args.includes('mpegts')) {
 `
 
 async function openRenderer(t: TestContext) {
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-render-'))
-  t.after(async () => await rm(directory, { recursive: true, force: true }))
+  const clock = createSimulatedClock()
+  const room = openProcessRoom({ clock })
+  t.after(async () => await room[Symbol.asyncDispose]())
+  const { directory, processes } = room
   const ffmpegPath = join(directory, 'ffmpeg')
   await writeFile(join(directory, 'fake.cjs'), FAKE)
   await writeFile(ffmpegPath, `#!/bin/sh\nexec "${process.execPath}" "${join(directory, 'fake.cjs')}" "$@"\n`)
   await chmod(ffmpegPath, 0o755)
   await writeFile(join(directory, 'fixture.ts'), fixtureBytes)
-  const clock = createSimulatedClock()
-  const options = { directory: join(directory, 'cache'), ffmpegPath, clock, log: silentLog }
+  const options = { directory: join(directory, 'cache'), ffmpegPath, processes, clock, log: silentLog }
   const renderings = async () => {
     const log = await readFile(join(directory, 'log'), 'utf8').catch(() => '')
     return log.split('\n').slice(0, -1)

@@ -4,6 +4,7 @@ import { errorMessage } from '../../lib/errors.ts'
 import { silentLog } from '../../lib/log.ts'
 import type { Log } from '../../lib/log.ts'
 import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
+import type { Processes } from '../../process/processes.ts'
 import { CARD_TEXT_DEFAULT } from './card.ts'
 import type { Lettering } from './card-graph.ts'
 import { planRender } from './render-plan.ts'
@@ -23,6 +24,7 @@ export interface SlateRendererOptions {
   readonly directory: string
   /** The program to run; `ffmpeg` by default. */
   readonly ffmpegPath?: string | undefined
+  readonly processes: Processes
   readonly clock: Clock
   readonly log?: Log
 }
@@ -180,7 +182,7 @@ class FfmpegSlateRenderer implements SlateRenderer {
       const result = await this.#run([...level, ...args], RENDER_LIMIT_MS, SLATE_BYTES_MAX, signal, input)
       const slate = result.isOk ? readSlate(result.output) : undefined
       if (slate !== undefined) return slate
-      said = result.text.trim().split('\n').slice(0, LINES_TOLD).join('; ')
+      said = result.lines.slice(0, LINES_TOLD).join('; ')
     }
     throw new SlateError('render_failed', `ffmpeg could not make it${said === '' ? '' : `: ${said}`}`)
   }
@@ -193,8 +195,8 @@ class FfmpegSlateRenderer implements SlateRenderer {
   async #askFile({ path }: SlateFile, signal: AbortSignal): Promise<SlateFileFacts> {
     // It says what it found, and then that it was not told what to do with it.
     const args = ['-hide_banner', '-nostdin', '-protocol_whitelist', 'file,crypto,data', '-i', `file:${path}`]
-    const { text } = await this.#run(args, QUESTION_LIMIT_MS, ANSWER_BYTES_MAX, signal)
-    const facts = parseFileFacts(path, text)
+    const { lines } = await this.#run(args, QUESTION_LIMIT_MS, ANSWER_BYTES_MAX, signal)
+    const facts = parseFileFacts(path, lines.join('\n'))
     if (facts === undefined) throw new SlateError('file_unusable', `ffmpeg finds neither picture nor sound in ${path}`)
     return facts
   }
@@ -206,8 +208,8 @@ class FfmpegSlateRenderer implements SlateRenderer {
     signal: AbortSignal,
     input?: Buffer,
   ): Promise<FfmpegResult> {
-    const { clock, ffmpegPath = 'ffmpeg' } = this.#options
-    return await runFfmpeg({ command: [ffmpegPath], args, input, clock, limitMs, outputBytesMax, signal })
+    const { processes, ffmpegPath: program = 'ffmpeg' } = this.#options
+    return await runFfmpeg({ processes, program, args, input, limitMs, outputBytesMax, signal })
   }
 }
 

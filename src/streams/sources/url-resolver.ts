@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import { describeExit, ProcessUnavailable } from '../../process/process-spec.ts'
 import type { Processes } from '../../process/processes.ts'
+import { ProgramVersions } from '../../process/program-versions.ts'
 import { runProcess } from '../../process/run-process.ts'
 import type { ProcessResult } from '../../process/run-process.ts'
 import type { SourceFailure } from './http-failure.ts'
@@ -45,6 +46,7 @@ export interface UrlResolverOptions {
 
 const PROGRAMS: Readonly<Record<ResolverName, string>> = { streamlink: 'streamlink', ytdlp: 'yt-dlp' }
 const SETTINGS: Readonly<Record<ResolverName, string>> = { streamlink: 'STREAMLINK_ENABLED', ytdlp: 'YTDLP_ENABLED' }
+const VERSION_ARGUMENTS = { streamlink: ['--version'], ytdlp: ['--ignore-config', '--version'] } as const
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024
 const URL_CHARACTERS_MAX = 16_384
 
@@ -68,12 +70,14 @@ const HEADERS_PASSED_ON = /^(?:user-agent|referer|origin|cookie|authorization|ac
 /** Finds out where the media of a web page is, with streamlink or yt-dlp in a process of their own. */
 export class UrlResolver {
   readonly #options: UrlResolverOptions
+  readonly #versions: ProgramVersions
   readonly #waiting: ((hasPlace: boolean) => void)[] = []
   #running = 0
 
   /** Removes what a run that was killed has left behind. */
   constructor(options: UrlResolverOptions) {
     this.#options = options
+    this.#versions = new ProgramVersions(options.processes)
     mkdirSync(options.directory, { recursive: true, mode: 0o700 })
     for (const name of readdirSync(options.directory)) rmSync(join(options.directory, name), { recursive: true })
   }
@@ -89,6 +93,12 @@ export class UrlResolver {
         `The resolver ${resolver} needs ${PROGRAMS[resolver]}, which is not installed`,
       )
     }
+  }
+
+  /** What the program says of its version; undefined where it is off, not installed or gives no answer. */
+  async version(resolver: ResolverName): Promise<string | undefined> {
+    if (!this.#options.isEnabled[resolver]) return undefined
+    return await this.#versions.of(PROGRAMS[resolver], VERSION_ARGUMENTS[resolver])
   }
 
   /** Never throws: what goes wrong is a failure of the source. */
