@@ -115,7 +115,6 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
   )
   const health = starting.use(watchStore(store))
   const defaults = { ...config, requireResolver: (name: ResolverName) => transports.resolver.requireAvailable(name) }
-  const programs = new ProgramVersions(processes)
   const server = starting.use(
     await createServer({
       ...{ access, clock, log, version, direct: traffic },
@@ -125,7 +124,7 @@ export async function startGateway({ config, log }: GatewayOptions): Promise<Gat
           ...{ streams, access, clock, version, rootPath: config.rootPath, defaults },
           health: () => health.report(),
           information: () => informationOf(config, policy, transcoding),
-          programVersions: async () => versionsOf(programs, transports),
+          programVersions: versionsOf(processes, transports),
           testConnection: async (url) => testConnection(url, config.userAgent, network),
         }),
         transcodeRoutes({ streams, transcoding, access, defaults, userAgent: config.userAgent }),
@@ -298,16 +297,16 @@ function informationOf(
   return { userAgent, viewerStallMs, graceMs, maxRetries: immediateAttempts, transcoding }
 }
 
-async function versionsOf(
-  programs: ProgramVersions,
-  { resolver }: StreamsHall['transports'],
-): Promise<ProgramVersionsInformation> {
-  const [ffmpeg, streamlink, ytdlp] = await Promise.all([
-    programs.of('ffmpeg', ['-version']),
-    resolver.version('streamlink'),
-    resolver.version('ytdlp'),
-  ])
-  return { ffmpeg, streamlink, ytdlp }
+function versionsOf(processes: Processes, { resolver }: TransportsOptions): () => Promise<ProgramVersionsInformation> {
+  const programs = new ProgramVersions(processes)
+  return async () => {
+    const [ffmpeg, streamlink, ytdlp] = await Promise.all([
+      programs.of('ffmpeg', ['-version']),
+      resolver.version('streamlink'),
+      resolver.version('ytdlp'),
+    ])
+    return { ffmpeg, streamlink, ytdlp }
+  }
 }
 
 function openCaptures({ dataDirectory, capturesKept, captureBytesMax }: Config, log: Log): Promise<CaptureFiles> {

@@ -303,7 +303,8 @@ export class LiveStream implements Stream {
     this.#phase = 'idle'
     this.#graceTimer?.cancel()
     this.#startTimer?.cancel()
-    this.#graceTimer = this.#startTimer = undefined
+    this.#graceTimer = undefined
+    this.#startTimer = undefined
     this.#outage.end()
     this.#group.dispatch({ kind: 'stopped' })
     this.#sources.stop()
