@@ -14,8 +14,7 @@ import { LiveOutput } from './live-output.ts'
 import { LiveSources } from './live-sources.ts'
 import { LiveSwitches } from './live-switches.ts'
 import type { Outage } from './outage.ts'
-import type { OutputTap } from './output-tap.ts'
-import type { OutputSink } from './output-tap.ts'
+import type { OutputSink, OutputTap } from './output-tap.ts'
 import type {
   ClientSnapshot,
   FailoverResult,
