@@ -52,13 +52,16 @@ export class ChangeSignal {
   }
 }
 
+/** One for all: to make one for each answer takes longer than most of what else is done for it. */
+const LEFT = new Error('the player has left, or has its answer')
+
 /** Aborts when the response closes; the player of one that is still being answered has left. */
 export function goneSignal(response: {
   once(event: 'close', listener: () => void): unknown
   readonly destroyed: boolean
 }): AbortSignal {
   const gone = new AbortController()
-  if (response.destroyed) gone.abort()
-  else response.once('close', () => gone.abort())
+  if (response.destroyed) gone.abort(LEFT)
+  else response.once('close', () => gone.abort(LEFT))
   return gone.signal
 }

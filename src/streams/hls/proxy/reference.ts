@@ -30,6 +30,8 @@ const KINDS = new Map(Object.entries(LETTERS).map(([kind, letter]) => [letter as
 /** Longer addresses cannot be named: a request line has to hold the name. */
 export const REFERENCE_URL_LENGTH_MAX = 8_192
 const TOKEN_LENGTH_MAX = 12_288
+/** Names that many players ask for are opened once: a playlist's worth of them, and some. */
+const OPENED_MAX = 128
 const IV_BYTES = 12
 const TAG_BYTES = 16
 const NAME = /^([a-z])\/([A-Za-z0-9_-]+)\.([a-z0-9]{2,4})$/
@@ -54,6 +56,8 @@ const PLAIN_EXTENSIONS = {
 export class References {
   readonly #cipherKey: Buffer
   readonly #ivKey: Buffer
+  /** The oldest first. */
+  readonly #opened = new Map<string, Reference>()
 
   /** `secret`: any text that outlives restarts and only the gateway knows. */
   constructor(secret: string, streamId: string) {
@@ -78,6 +82,17 @@ export class References {
 
   /** What a name stands for; undefined when it is none of ours, or not exactly as it was given. */
   open(name: string): Reference | undefined {
+    const known = this.#opened.get(name)
+    if (known !== undefined) return known
+    const reference = this.#read(name)
+    if (reference === undefined) return undefined
+    this.#opened.set(name, reference)
+    const [oldest] = this.#opened.size > OPENED_MAX ? this.#opened.keys() : []
+    if (oldest !== undefined) this.#opened.delete(oldest)
+    return reference
+  }
+
+  #read(name: string): Reference | undefined {
     const [, letter = '', token = '', extension] = NAME.exec(name) ?? []
     if (token === '' || token.length > TOKEN_LENGTH_MAX) return undefined
     const sealed = Buffer.from(token, 'base64url')
