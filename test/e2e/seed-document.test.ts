@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { GatewayProcess } from '../lab/gateway-process.ts'
+import { loadTsMedia } from '../lab/hls-media.ts'
+import { HlsOrigin } from '../lab/hls-origin.ts'
 import { JsonReceiver } from '../lab/json-receiver.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
@@ -45,13 +47,50 @@ test('a direct stream is created as the document shows', async () => {
   assert.deepEqual(created['metadata'], { channel: 'ESPN', category: 'sports' })
 })
 
-test('an HLS stream and a transcoded one are taken', async () => {
-  const codeOf = (path: string, body: string) =>
-    shell(`curl -sS -o /dev/null -w '%{http_code}' -X POST "http://localhost:8085${path}" \
-      -H "Content-Type: application/json" ${AUTHORIZED} -d '${body}'`)
-  const urls = '"url":"http://primary-source.com/playlist.m3u8","failover_urls":["http://backup1.com/playlist.m3u8"]'
-  assert.ok(['200', '501'].includes(await codeOf('/streams', `{${urls}}`)))
-  assert.equal(await codeOf('/transcode', `{${urls},"profile":"720p","output_format":"ts"}`), '200')
+async function created(path: string, body: string): Promise<Readonly<Record<string, unknown>>> {
+  const output = await shell(`curl -sS -X POST "http://localhost:8085${path}" \
+    -H "Content-Type: application/json" ${AUTHORIZED} -d '${body}'`)
+  return JSON.parse(output) as Readonly<Record<string, unknown>>
+}
+
+test('an HLS stream is created, played at the address of the document, and moved by hand', async () => {
+  const media = async (source: string) => await loadTsMedia({ source, programme: 'alpha' })
+  await using primary = await HlsOrigin.start({ renditions: [{ name: 'main', media: await media('primary') }] })
+  await using backup = await HlsOrigin.start({ renditions: [{ name: 'main', media: await media('backup') }] })
+  const stream = await created('/streams', `{"url":"${primary.url}","failover_urls":["${backup.url}"]}`)
+  assert.equal(stream['stream_type'], 'hls')
+  const streamId = String(stream['stream_id'])
+  assert.equal(stream['stream_endpoint'], `/hls/${streamId}/playlist.m3u8`)
+  const playlist = await shell(
+    `curl -sS "http://localhost:8085/hls/{stream_id}/playlist.m3u8?client_id=player1"`,
+    streamId,
+  )
+  assert.match(playlist, /^#EXTM3U\n/)
+  const [segment] = /^[^#].*client_id=player1$/m.exec(playlist) ?? []
+  const bytes = await shell(`curl -sS "http://localhost:8085/hls/{stream_id}/${segment}" | wc -c`, streamId)
+  assert.ok(Number(bytes) > 10_000 && Number(bytes) % 188 === 0, `${bytes} bytes are whole packets`)
+  const answer = JSON.parse(
+    await shell(`curl -sS -X POST "http://localhost:8085/streams/{stream_id}/failover" ${AUTHORIZED}`, streamId),
+  ) as Readonly<Record<string, unknown>>
+  assert.equal(answer['new_url'], backup.url)
+  assert.equal(answer['stream_type'], 'HLS')
+  assert.equal(answer['active_clients'], 1)
+})
+
+test('a transcoded stream is created with the body of the document, and plays', async () => {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
+  const [primary, backup] = scene.origins
+  const stream = await created(
+    '/transcode',
+    `{"url":"${primary?.url}","failover_urls":["${backup?.url}"],"profile":"720p","output_format":"ts"}`,
+  )
+  const streamId = String(stream['stream_id'])
+  const bytes = await shell(
+    `(curl -s "http://localhost:8085/stream/{stream_id}" || true) | head -c 188000 | wc -c`,
+    streamId,
+  )
+  assert.equal(Number(bytes), 188_000)
+  await shell(`curl -sS -X DELETE "http://localhost:8085/streams/{stream_id}" ${AUTHORIZED}`, streamId)
 })
 
 test('a manual failover with curl answers as in the document', async () => {
