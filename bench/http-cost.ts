@@ -18,7 +18,8 @@ const SMALL_BYTES = 1_024
 const LARGE_BYTES = 64 * 2 ** 20
 const CONNECTIONS = 64
 const LARGE_CONNECTIONS = 4
-const WARM_UP_SECONDS = 2
+/** Programs that compile what they run while they run need so long to reach their pace. */
+const WARM_UP_SECONDS = 6
 /** The proxy has a processor to itself and everything else the other. */
 const PROXY_PROCESSOR = '0'
 const OTHER_PROCESSOR = '1'
