@@ -37,32 +37,30 @@ interface Range {
 }
 
 export function integer(text: SettingText, defaultValue: number, unit: string, range: Range): Setting<number> {
-  return {
-    ...text,
-    unit,
-    defaultText: String(defaultValue),
-    defaultValue,
-    parse: (value) => {
-      const parsed = /^-?\d{1,15}$/.test(value) ? Number(value) : Number.NaN
-      if (!(parsed >= range.minimum && parsed <= range.maximum)) {
-        throw new Error(`must be a whole number from ${range.minimum} to ${range.maximum} (${unit})`)
-      }
-      return parsed
-    },
-  }
+  return numeric(text, defaultValue, unit, range, { form: /^-?\d{1,15}$/, words: 'a whole number' })
 }
 
 /** A number with a fraction if need be. */
 export function decimal(text: SettingText, defaultValue: number, unit: string, range: Range): Setting<number> {
+  return numeric(text, defaultValue, unit, range, { form: /^-?\d{1,9}(\.\d{1,6})?$/, words: 'a number' })
+}
+
+function numeric(
+  text: SettingText,
+  defaultValue: number,
+  unit: string,
+  range: Range,
+  { form, words }: { readonly form: RegExp; readonly words: string },
+): Setting<number> {
   return {
     ...text,
     unit,
     defaultText: String(defaultValue),
     defaultValue,
     parse: (value) => {
-      const parsed = /^-?\d{1,9}(\.\d{1,6})?$/.test(value) ? Number(value) : Number.NaN
+      const parsed = form.test(value) ? Number(value) : Number.NaN
       if (!(parsed >= range.minimum && parsed <= range.maximum)) {
-        throw new Error(`must be a number from ${range.minimum} to ${range.maximum} (${unit})`)
+        throw new Error(`must be ${words} from ${range.minimum} to ${range.maximum} (${unit})`)
       }
       return parsed
     },

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PACKET_BYTES, SYNC_BYTE } from './packet.ts'
 import { Packetiser } from './packetiser.ts'
-import { packet } from './testing.ts'
+import { cut, packet } from './testing.ts'
 
 function packets(count: number): Buffer {
   return Buffer.concat(
@@ -18,17 +18,6 @@ function collect(packetiser: Packetiser, chunks: readonly Buffer[]): Buffer {
   for (const chunk of chunks) packetiser.push(chunk, (run) => runs.push(Buffer.from(run)))
   for (const run of runs) assert.equal(run.length % PACKET_BYTES, 0)
   return Buffer.concat(runs)
-}
-
-/** Cuts at the given sizes, again and again, to the end. */
-function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
-  const chunks: Buffer[] = []
-  for (let at = 0, index = 0; at < bytes.length; index += 1) {
-    const size = Math.max(1, sizes[index % sizes.length] ?? 1)
-    chunks.push(bytes.subarray(at, at + size))
-    at += size
-  }
-  return chunks
 }
 
 function withStride(bytes: Buffer, prefix: number, suffix: number): Buffer {

@@ -1,4 +1,5 @@
 import { PACKET_BYTES, SYNC_BYTE } from './packet.ts'
+import { STRIDE_BYTES_MAX, strideAt, SYNCS_NEEDED } from './stride.ts'
 
 /**
  * Called with whole, aligned 188-byte packets, back to back; `length` is a multiple of 188. The memory is the caller's
@@ -6,11 +7,6 @@ import { PACKET_BYTES, SYNC_BYTE } from './packet.ts'
  */
 export type RunHandler = (run: Buffer) => void
 
-/** Packet sizes that are recognised: plain, with a 4-byte timestamp before it (M2TS), with 16 bytes of FEC behind it. */
-export const STRIDES_BYTES = [188, 192, 204] as const
-/** Sync bytes in a row, one stride apart, that make an alignment (TR 101 290 §5.2.1 asks for five to regain it). */
-const SYNCS_NEEDED = 5
-const STRIDE_BYTES_MAX = 204
 /** The most bytes that are ever held back: what is short of an alignment, or of a packet. */
 const HELD_BYTES_MAX = STRIDE_BYTES_MAX * (SYNCS_NEEDED - 1) + 1
 /** Packets of 192 or 204 bytes are copied together in runs of this many. */
@@ -128,7 +124,7 @@ export class Packetiser {
         break
       }
       at = found
-      const stride = strideAt(data, at)
+      const stride = strideAt(data, at, 'all')
       if (stride === undefined) {
         at += 1
         continue
@@ -150,16 +146,4 @@ export class Packetiser {
     if (position >= data.length) return
     this.#heldBytes = data.copy(this.#held, 0, position)
   }
-}
-
-/** The stride of which sync bytes agree from `at` on; 0 if more bytes are needed to tell, undefined if none can. */
-function strideAt(data: Buffer, at: number): number | undefined {
-  let isOpen = false
-  for (const stride of STRIDES_BYTES) {
-    let agreed = 1
-    while (agreed < SYNCS_NEEDED && data[at + agreed * stride] === SYNC_BYTE) agreed += 1
-    if (agreed === SYNCS_NEEDED) return stride
-    if (at + agreed * stride >= data.length) isOpen = true
-  }
-  return isOpen ? 0 : undefined
 }

@@ -137,3 +137,14 @@ export function createMux(programmes: readonly ProgrammeShape[] = [VIDEO_PROGRAM
     packet: (fields) => packet({ ...fields, counter: advance(fields.pid, fields.payload === undefined ? 0 : 1) }),
   }
 }
+
+/** Cuts at the given sizes, again and again, to the end. */
+export function cut(bytes: Buffer, sizes: readonly number[]): readonly Buffer[] {
+  const chunks: Buffer[] = []
+  for (let at = 0, index = 0; at < bytes.length; index += 1) {
+    const size = Math.max(1, sizes[index % sizes.length] ?? 1)
+    chunks.push(bytes.subarray(at, at + size))
+    at += size
+  }
+  return chunks
+}

@@ -236,11 +236,7 @@ export class StreamReporter {
   clientConnected(viewer: ReportedViewer, clientCount: number): void {
     const { streamId, events, metadata } = this.#options
     events.emit('client_connected', streamId, {
-      client_id: viewer.clientId,
-      user_agent: viewer.userAgent,
-      ip_address: viewer.ipAddress,
-      username: viewer.username ?? null,
-      stream_client_count: clientCount,
+      ...clientFields(viewer, clientCount),
       metadata: metadata(),
     })
   }
@@ -251,11 +247,7 @@ export class StreamReporter {
   ): void {
     const { streamId, events, log, metadata } = this.#options
     events.emit('client_disconnected', streamId, {
-      client_id: viewer.clientId,
-      user_agent: viewer.userAgent,
-      ip_address: viewer.ipAddress,
-      username: viewer.username ?? null,
-      stream_client_count: clientCount,
+      ...clientFields(viewer, clientCount),
       bytes_served: viewer.bytesServed,
       metadata: metadata(),
     })
@@ -271,5 +263,16 @@ export class StreamReporter {
       stream_id: this.#options.streamId,
       reason,
     })
+  }
+}
+
+/** What events tell of a viewer. */
+function clientFields(viewer: ReportedViewer, clientCount: number) {
+  return {
+    client_id: viewer.clientId,
+    user_agent: viewer.userAgent,
+    ip_address: viewer.ipAddress,
+    username: viewer.username ?? null,
+    stream_client_count: clientCount,
   }
 }

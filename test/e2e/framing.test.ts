@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test'
 import { PACKET_BYTES } from '../../src/mpegts/packet.ts'
 import type { Container } from '../../src/streams/framing/framing.ts'
 import { sniff } from '../../src/streams/framing/sniff.ts'
-import { cut, frameAll } from '../../src/streams/framing/testing.ts'
+import { cut } from '../../src/mpegts/testing.ts'
+import { frameAll } from '../../src/streams/framing/testing.ts'
 import type { Framed } from '../../src/streams/framing/testing.ts'
 
 /**

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { createAnalyser } from '../../src/mpegts/analyser/analyser.ts'
 import type { AnalyserReport } from '../../src/mpegts/analyser/report.ts'
-import { TsIndexer } from '../../src/mpegts/indexer.ts'
+import { indexWhole } from '../../src/mpegts/index-whole.ts'
 import { PACKET_BYTES } from '../../src/mpegts/packet.ts'
 
 /** What ffmpeg, ffprobe and the analyser say about a transport stream with seams; nothing of it is taken from the splice. */
@@ -134,15 +134,7 @@ export async function makeOracleSource(
   const { stdout } = await run('ffmpeg', ['-v', 'error', '-nostdin', ...args, '-f', 'mpegts', '-'], options)
   const bytes = change(stdout)
   await writeFile(path, bytes)
-  const indexer = new TsIndexer()
-  const joinOffsets: number[] = []
-  for (let from = 0; from < bytes.length;) {
-    const read = indexer.index(bytes.subarray(from))
-    joinOffsets.push(...indexer.joinPoints.map((offset) => from + offset))
-    if (read === 0) break
-    from += read
-  }
-  return { bytes, tables: indexer.preamble(), joinOffsets, packets: await probePackets(path) }
+  return { bytes, ...indexWhole(bytes), packets: await probePackets(path) }
 }
 
 /**

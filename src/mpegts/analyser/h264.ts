@@ -1,5 +1,6 @@
 import { BitReader } from './bit-reader.ts'
 import type { VideoFormat } from './signature.ts'
+import { readTickRate, skipVideoSignal } from './vui.ts'
 
 /** Sequence parameter sets and slice headers, H.264 §7.3.2.1.1 and §7.3.3. */
 export interface H264Sequence {
@@ -28,7 +29,6 @@ const PROFILES_WITH_CHROMA: ReadonlySet<number> = new Set([
   44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244,
 ])
 const CHROMA = ['4:0:0', '4:2:0', '4:2:2', '4:4:4'] as const
-const ASPECT_EXTENDED = 255
 const REFERENCE_CYCLE_MAX = 255
 const SIDE_MAX = 16_384
 
@@ -120,22 +120,11 @@ function skipPictureOrder(reader: BitReader): void {
   for (let index = 0; index < cycle && !reader.isExhausted; index += 1) reader.se()
 }
 
-/** VUI up to its timing information (§E.1.1): two ticks of its clock are a frame. */
+/** Two ticks of the clock of its VUI are a frame. */
 function readFrameRate(reader: BitReader): number | undefined {
-  if (reader.flag() && reader.bits(8) === ASPECT_EXTENDED) reader.skip(32)
-  if (reader.flag()) reader.skip(1)
-  if (reader.flag()) {
-    reader.skip(4)
-    if (reader.flag()) reader.skip(24)
-  }
-  if (reader.flag()) {
-    reader.ue()
-    reader.ue()
-  }
-  if (!reader.flag()) return undefined
-  const ticks = reader.bits(32)
-  const scale = reader.bits(32)
-  return reader.isExhausted || ticks === 0 || scale === 0 ? undefined : scale / (2 * ticks)
+  skipVideoSignal(reader)
+  const ticksPerSecond = readTickRate(reader)
+  return ticksPerSecond === undefined ? undefined : ticksPerSecond / 2
 }
 
 export interface H264Slice {

@@ -1,5 +1,6 @@
 import { BitReader } from './bit-reader.ts'
 import type { VideoFormat } from './signature.ts'
+import { readTickRate, skipVideoSignal } from './vui.ts'
 
 /** Sequence parameter sets, H.265 §7.3.2.2. */
 const PROFILES: Readonly<Record<number, string>> = {
@@ -14,7 +15,6 @@ const SIDE_MAX = 16_384
 const SETS_MAX = 64
 const PICTURES_MAX = 16
 const LONG_TERM_MAX = 32
-const ASPECT_EXTENDED = 255
 
 interface ProfileTierLevel {
   readonly profile: string
@@ -131,22 +131,10 @@ function skipShortTermSets(reader: BitReader): boolean {
   return !reader.isExhausted
 }
 
-/** VUI up to its timing information (§E.2.1). */
+/** VUI up to its timing information (§E.2.1): a tick of its clock is a frame. */
 function readTiming(reader: BitReader): number | undefined {
-  if (reader.flag() && reader.bits(8) === ASPECT_EXTENDED) reader.skip(32)
-  if (reader.flag()) reader.skip(1)
-  if (reader.flag()) {
-    reader.skip(4)
-    if (reader.flag()) reader.skip(24)
-  }
-  if (reader.flag()) {
-    reader.ue()
-    reader.ue()
-  }
+  skipVideoSignal(reader)
   reader.skip(3)
   if (reader.flag()) for (let side = 0; side < 4; side += 1) reader.ue()
-  if (!reader.flag()) return undefined
-  const ticks = reader.bits(32)
-  const scale = reader.bits(32)
-  return reader.isExhausted || ticks === 0 || scale === 0 ? undefined : scale / ticks
+  return readTickRate(reader)
 }

@@ -1,9 +1,7 @@
 import { PACKET_BYTES, SYNC_BYTE } from '../packet.ts'
-import { STRIDES_BYTES } from '../packetiser.ts'
+import { strideAt } from '../stride.ts'
 
-/** Sync bytes in a row that make an alignment (TR 101 290 §5.2.1). */
-const SYNCS_NEEDED = 5
-/** Wrong sync bytes in a row that end one (the same). */
+/** Wrong sync bytes in a row that end an alignment (TR 101 290 §5.2.1). */
 const WRONG_SYNCS_MAX = 2
 
 export interface PacketSyncEvents {
@@ -134,23 +132,4 @@ function isCutShort(data: Buffer, at: number): boolean {
 /** What lies behind the end is not known to be wrong. */
 function isSync(data: Buffer, at: number): boolean {
   return at >= data.length || data[at] === SYNC_BYTE
-}
-
-/** How many sync bytes must agree where the data ends before there are enough. */
-type Evidence = 'all' | 'some' | 'any'
-const SYNCS_SOME = 3
-
-/** The stride of which sync bytes agree from `at` on; 0 if more bytes are needed to tell, undefined if none can. */
-function strideAt(data: Buffer, at: number, evidence: Evidence): number | undefined {
-  let isOpen = false
-  for (const stride of STRIDES_BYTES) {
-    let agreed = 1
-    while (agreed < SYNCS_NEEDED && data[at + agreed * stride] === SYNC_BYTE) agreed += 1
-    if (agreed === SYNCS_NEEDED) return stride
-    if (at + agreed * stride < data.length) continue
-    isOpen = true
-    const isEnough = evidence === 'any' || (evidence === 'some' && agreed >= SYNCS_SOME)
-    if (isEnough && data.length - at >= PACKET_BYTES) return stride
-  }
-  return isOpen && evidence === 'all' ? 0 : undefined
 }

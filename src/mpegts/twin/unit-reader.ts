@@ -1,5 +1,6 @@
 import type { ElementaryStream } from '../elementary-stream.ts'
-import { hasDiscontinuityIndicator, PACKET_BYTES, payloadOffset, PID_COUNT, PID_PAT, SYNC_BYTE } from '../packet.ts'
+import { PACKET_BYTES, payloadOffset, PID_COUNT, PID_PAT, SYNC_BYTE } from '../packet.ts'
+import { PacketContinuity } from '../packet-continuity.ts'
 import { ProgrammeTables } from '../programme-tables.ts'
 import { makePesHeader, readPesHeader } from '../splice/pes-header.ts'
 import { NO_TIMESTAMP } from '../splice/timestamp.ts'
@@ -31,8 +32,7 @@ export class UnitReader {
   readonly #hash = new UnitHash()
   #leader: ElementaryStream | undefined
   #frames: FrameReader | undefined
-  #counter = -1
-  #tail = 0
+  readonly #continuity = new PacketContinuity()
   #dts = NO_TIMESTAMP
   /** Nothing is missing of the picture's hashed part, and of the PES packet. */
   #isHashWhole = false
@@ -66,7 +66,7 @@ export class UnitReader {
     if (leader?.pid === this.#leader?.pid && leader?.codec === this.#leader?.codec) return
     this.#leader = leader
     this.#frames = leader?.kind === 'audio' ? new FrameReader(leader.codec, this.#listener.unit) : undefined
-    this.#counter = -1
+    this.#continuity.restart()
     this.#dts = NO_TIMESTAMP
     this.#listener.restarted()
   }
@@ -74,8 +74,9 @@ export class UnitReader {
   #readPacket(packets: Buffer, at: number, isStart: boolean): void {
     const control = packets[at + 3] ?? 0
     if ((control & 0x10) === 0) return
-    const tail = packets.readInt32LE(at + PACKET_BYTES - 4)
-    if (!this.#isNext(packets, at, control & 0x0f, tail)) return
+    const continuity = this.#continuity.take(packets, at)
+    if (continuity === 'repeated') return
+    if (continuity === 'lost') this.#lose()
     // Scrambled data agrees with nothing.
     if ((control & 0xc0) !== 0) this.#lose()
     const payloadAt = payloadOffset(packets, at)
@@ -86,20 +87,11 @@ export class UnitReader {
       from = this.#beginUnit(packets, payloadAt, end)
     }
     if (this.#dts === NO_TIMESTAMP) return
+    const tail = packets.readInt32LE(end - 4)
     this.#packing = Math.imul(this.#packing ^ tail, 0x01000193) + end - payloadAt
     if (from >= end) return
     if (this.#frames !== undefined) this.#frames.push(packets, from, end)
     else if (!this.#hash.isDone) this.#hash.push(packets, from, end)
-  }
-
-  /** Follows the continuity counter; false for a packet that came twice (ISO/IEC 13818-1 §2.4.3.3). */
-  #isNext(packets: Buffer, at: number, counter: number, tail: number): boolean {
-    const step = this.#counter < 0 ? 1 : (counter - this.#counter) & 0x0f
-    if (step === 0 && tail === this.#tail) return false
-    this.#counter = counter
-    this.#tail = tail
-    if (step !== 1 && !hasDiscontinuityIndicator(packets, at)) this.#lose()
-    return true
   }
 
   #lose(): void {

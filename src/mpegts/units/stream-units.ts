@@ -1,5 +1,6 @@
 import type { ElementaryStream } from '../elementary-stream.ts'
-import { hasDiscontinuityIndicator, hasRandomAccessIndicator, PACKET_BYTES, payloadOffset } from '../packet.ts'
+import { hasRandomAccessIndicator, PACKET_BYTES, payloadOffset } from '../packet.ts'
+import { PacketContinuity } from '../packet-continuity.ts'
 import { hasReadableFrames } from '../splice/audio-frame.ts'
 import { makePesHeader, readPesHeader } from '../splice/pes-header.ts'
 import { timestampStep } from '../splice/timestamp.ts'
@@ -18,8 +19,7 @@ export class StreamUnits {
   readonly #header = makePesHeader()
   readonly #video: VideoUnits | undefined
   readonly #audio: AudioUnits | undefined
-  #counter = -1
-  #tail = 0
+  readonly #continuity = new PacketContinuity()
 
   constructor(stream: ElementaryStream, timeline: UnwrappedTimeline, listener: UnitListener) {
     this.stream = stream
@@ -33,7 +33,9 @@ export class StreamUnits {
   push(packets: Buffer, at: number): void {
     const control = packets[at + 3] ?? 0
     if ((control & 0x10) === 0) return
-    if (!this.#isNext(packets, at, control & 0x0f)) return
+    const continuity = this.#continuity.take(packets, at)
+    if (continuity === 'repeated') return
+    if (continuity === 'lost') this.#lose()
     // What is scrambled cannot be read.
     if ((control & 0xc0) !== 0) return this.#lose()
     const end = at + PACKET_BYTES
@@ -57,17 +59,6 @@ export class StreamUnits {
     this.#finishPacket()
     this.#video?.flush()
     this.#audio?.flush()
-  }
-
-  /** Follows the continuity counter; false for a packet that came twice (ISO/IEC 13818-1 §2.4.3.3). */
-  #isNext(packets: Buffer, at: number, counter: number): boolean {
-    const tail = packets.readInt32LE(at + PACKET_BYTES - 4)
-    const step = this.#counter < 0 ? 1 : (counter - this.#counter) & 0x0f
-    if (step === 0 && tail === this.#tail) return false
-    this.#counter = counter
-    this.#tail = tail
-    if (step !== 1 && !hasDiscontinuityIndicator(packets, at)) this.#lose()
-    return true
   }
 
   #lose(): void {

@@ -1,8 +1,6 @@
 import { PACKET_BYTES, SYNC_BYTE } from '../../mpegts/packet.ts'
-import { STRIDES_BYTES } from '../../mpegts/packetiser.ts'
+import { strideAt } from '../../mpegts/stride.ts'
 
-/** Sync bytes in a row that make an alignment. */
-const SYNCS_NEEDED = 5
 /** Bytes without an alignment that are held back at most. */
 const HELD_BYTES_MAX = 4_096
 
@@ -52,13 +50,8 @@ export class PacketRun {
   /** Where the first packet begins; all but what may still turn out to be one, when there is none. */
   #align(all: Buffer): number {
     for (let at = 0; at < all.length; at += 1) {
-      const stride = STRIDES_BYTES.find((bytes) => {
-        for (let packet = 0; packet < SYNCS_NEEDED; packet += 1) {
-          if (all[at + packet * bytes] !== SYNC_BYTE) return false
-        }
-        return true
-      })
-      if (stride === undefined) continue
+      const stride = all[at] === SYNC_BYTE ? (strideAt(all, at, 'all') ?? 0) : 0
+      if (stride === 0) continue
       this.#strideBytes = stride
       return at
     }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { readAudioFrame } from './audio-frames.ts'
-import { cut, frameAll } from './testing.ts'
+import { cut } from '../../mpegts/testing.ts'
+import { frameAll } from './testing.ts'
 
 /** MPEG-1 layer III, 128 kbit/s, 44.1 kHz: 417 bytes, 26.1 ms. */
 function mp3Frame(fill: number): Buffer {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { cut, frameAll } from './testing.ts'
+import { cut } from '../../mpegts/testing.ts'
+import { frameAll } from './testing.ts'
 
 const AUDIO = 8
 const VIDEO = 9

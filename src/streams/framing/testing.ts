@@ -10,17 +10,6 @@ export interface Framed {
   readonly heldBytesMax: number
 }
 
-/** Cuts at the given sizes, again and again, to the end. */
-export function cut(bytes: Buffer, sizes: readonly number[]): readonly Buffer[] {
-  const chunks: Buffer[] = []
-  for (let at = 0, index = 0; at < bytes.length; index += 1) {
-    const size = Math.max(1, sizes[index % sizes.length] ?? 1)
-    chunks.push(bytes.subarray(at, at + size))
-    at += size
-  }
-  return chunks
-}
-
 /** Frames chunks as a stream does: copies what it is handed, and nothing else may be relied on after the call. */
 export function frameAll(container: Container, chunks: readonly Buffer[]): Framed {
   const framer = createFramer(container)

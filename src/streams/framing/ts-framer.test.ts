@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { UNDECIDED_BYTES_MAX } from '../../mpegts/indexer.ts'
 import { PACKET_BYTES } from '../../mpegts/packet.ts'
-import { AUDIO_PID, createMux, h264, VIDEO_PID } from '../../mpegts/testing.ts'
-import { cut, frameAll } from './testing.ts'
+import { AUDIO_PID, createMux, cut, h264, VIDEO_PID } from '../../mpegts/testing.ts'
+import { frameAll } from './testing.ts'
 
 const { aud, sps, idr, predicted } = h264
 const KEYFRAME = Buffer.concat([aud, sps, Buffer.alloc(300), idr, Buffer.alloc(900, 0x5a)])

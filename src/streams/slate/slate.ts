@@ -1,4 +1,4 @@
-import { TsIndexer } from '../../mpegts/indexer.ts'
+import { indexWhole } from '../../mpegts/index-whole.ts'
 import {
   hasTransportError,
   isPayloadUnitStart,
@@ -61,15 +61,7 @@ export function readSlate(bytes: Buffer): Slate | undefined {
   for (let at = 0; at < bytes.length; at += PACKET_BYTES) {
     if (bytes[at] !== SYNC_BYTE || hasTransportError(bytes, at)) return undefined
   }
-  const indexer = new TsIndexer()
-  const joinOffsets: number[] = []
-  for (let from = 0; from < bytes.length;) {
-    const read = indexer.index(bytes.subarray(from))
-    joinOffsets.push(...indexer.joinPoints.map((offset) => from + offset))
-    if (read === 0) break
-    from += read
-  }
-  const tables = indexer.preamble()
+  const { tables, joinOffsets } = indexWhole(bytes)
   const pmt = readPmt(tables)
   if (pmt === undefined) return undefined
   const tracks = collectTracks(bytes, pmt, new Set(joinOffsets))
