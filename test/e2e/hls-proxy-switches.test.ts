@@ -198,3 +198,30 @@ test('a source that cannot be had at all is answered with an error within the ti
   assert.equal((await lab.get('playlist.m3u8')).status, 504)
   assert.ok(systemClock.nowMs() - startMs < 3_000)
 })
+
+test('whatever the playlist offers right after a switch can be had: what has not come of the old source is a gap', async () => {
+  await using first = await startAlpha()
+  await using second = await startBravo()
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  await lab.playlist()
+  await until(() => first.countOf('segment') > 2, { what: 'segments that are taken in ahead' })
+  first.segmentFault = { kind: 'stall', afterBytes: 20_000 }
+  let [old, offered]: [number, number] = [0, 0]
+  const playlist = await until(
+    async () => {
+      const now = await lab.playlist()
+      return now.segments.some(({ isDiscontinuity }) => isDiscontinuity) && now
+    },
+    { what: 'the switch', evidence: () => lab.failures },
+  )
+  const seam = playlist.segments.findIndex(({ isDiscontinuity }) => isDiscontinuity)
+  for (const { uri, isGap } of playlist.segments.slice(seam - 3)) {
+    if (isGap) old += 1
+    else {
+      assert.equal((await lab.get(uri)).status, 200)
+      offered += 1
+    }
+  }
+  assert.ok(old > 1 && offered > 0, `${old} gaps, ${offered} segments`)
+  assert.deepEqual(lab.violations, [])
+})

@@ -298,12 +298,24 @@ export class HlsProxy implements HlsOutput, Disposable {
     const isOffered = this.#isOffered(name, reference)
     if (failure.kind === 'segment_missing' && !isOffered) return { kind: 'missing' }
     const isOfSpan = this.#isComplete(name) || reference.span === publisher.stitch.span?.number
-    if (isOnAir && isOfSpan && this.#isTooMuch(current)) current.fail(failure)
+    const isItsEnd = isOnAir && isOfSpan && this.#isTooMuch(current)
+    if (isItsEnd) current.fail(failure)
     if (this.#isComplete(name)) return this.#completeElsewhere(name, reference)
     publisher.lost(name)
+    if (isItsEnd) this.#loseAfter(name)
     return isOffered || reference.kind === 'key' || reference.kind === 'map'
       ? { kind: 'unavailable' }
       : { kind: 'missing' }
+  }
+
+  /** What follows a segment that was its source's last chance, and is not here yet: players would wait for each in turn. */
+  #loseAfter(name: string): void {
+    for (const { timeline } of this.#publisher.slots.values()) {
+      const failed = timeline.segments.find(({ segment }) => segment.uri === name)
+      if (failed === undefined) continue
+      const after = timeline.segments.filter(({ span, sequence }) => span === failed.span && sequence > failed.sequence)
+      for (const { segment } of after) if (!this.#resources.isHere(segment.uri)) this.#publisher.lost(segment.uri)
+    }
   }
 
   /** With nobody to go on from, one segment less is better than a source that is left and tried again. */

@@ -91,6 +91,13 @@ export class ResourceServer {
     return held.kind === 'failed' ? this.#options.judge(name, reference, held.failure) : undefined
   }
 
+  /** Whether it could be sent without asking its source. */
+  isHere(name: string): boolean {
+    const reference = this.#options.references.open(name)
+    const target = reference === undefined ? undefined : this.#target(reference)
+    return target !== undefined && this.#options.cache.has(target)
+  }
+
   /** Undefined when the head has been written or nobody waits any more. */
   async #answer(request: HlsRequest, reference: Reference, gone: AbortSignal): Promise<Verdict | undefined> {
     const target = this.#target(reference)
