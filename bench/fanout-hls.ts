@@ -206,7 +206,7 @@ function cells({ name }: Contender, all: readonly Measured[], more: 'upstream' |
     `${Math.round(middle(({ rssMib }) => rssMib))} MiB`,
     more === 'upstream'
       ? [...new Set(all.map(({ upstream }) => upstream))].join('; ')
-      : `${middle(({ makerCpuSecondsPerGb }) => makerCpuSecondsPerGb).toFixed(2)}`,
+      : middle(({ makerCpuSecondsPerGb }) => makerCpuSecondsPerGb).toFixed(2),
   ]
 }
 
