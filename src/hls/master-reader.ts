@@ -15,6 +15,9 @@ import type {
 import { keyOf, startOf } from './tag-values.ts'
 import type { Variables } from './variables.ts'
 
+/** Tags of a master playlist; each of them may name another playlist. */
+const ENTRIES_MAX = 1_000
+
 /** Reads the lines of a master playlist (§4.3.4). */
 export class MasterReader {
   readonly #variables: Variables
@@ -28,6 +31,7 @@ export class MasterReader {
   #version = 1
   #isIndependentSegments = false
   #start: Start | undefined
+  #entries = 0
   /** Of the EXT-X-STREAM-INF whose URI is still to come. */
   #streamInf: AttributeList | undefined
 
@@ -37,6 +41,9 @@ export class MasterReader {
 
   /** @throws PlaylistError for a tag that must not be wrong. */
   tag(line: TagLine): void {
+    this.#entries += 1
+    if (this.#entries > ENTRIES_MAX)
+      throw new PlaylistError(line.number, `more than ${ENTRIES_MAX} tags in a master playlist`)
     const attributes = () => this.#variables.attributes(line.value, line.number)
     switch (line.name) {
       case 'EXT-X-VERSION':

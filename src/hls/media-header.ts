@@ -2,7 +2,7 @@ import { attributeNumber } from './attribute-list.ts'
 import type { AttributeList } from './attribute-list.ts'
 import type { TagLine } from './playlist-text.ts'
 import type { MediaPlaylist, MediaSegment, ServerControl, Start } from './playlist.ts'
-import { serverControlOf, startOf, wholeNumber } from './tag-values.ts'
+import { DURATION_S_MAX, serverControlOf, startOf, wholeNumber } from './tag-values.ts'
 
 type HeaderFields = Pick<
   MediaPlaylist,
@@ -104,9 +104,9 @@ export class MediaHeader {
   }
 }
 
-/** Whole seconds; some servers write a fraction. Undefined when it is no number above 0. */
+/** Whole seconds; some servers write a fraction. Undefined when it is no number above 0, or above DURATION_S_MAX. */
 function targetDuration(text: string): number | undefined {
   const match = /^\d{1,9}(?:\.\d*)?/.exec(text)
   const seconds = match === null ? 0 : Math.ceil(Number(match[0]))
-  return seconds > 0 ? seconds : undefined
+  return seconds > 0 && seconds <= DURATION_S_MAX ? seconds : undefined
 }

@@ -3,6 +3,7 @@ import { quoted, unquoted } from './attribute-list.ts'
 import type { AttributeList } from './attribute-list.ts'
 import { newMasterPlaylist, newMediaPlaylist, newPart, newProgramDateTime, newSegment } from './new-playlist.ts'
 import type { Key, MasterPlaylist, MediaMap, MediaPlaylist, MediaSegment, SegmentHead } from './playlist.ts'
+import { WHOLE_NUMBER_MAX } from './tag-values.ts'
 
 /** Any playlist that a text can say, for property tests. Every address in it holds `LEAK`. */
 export const LEAK = 'leak.example'
@@ -123,7 +124,7 @@ export const mediaPlaylists: fc.Arbitrary<MediaPlaylist> = fc
     start: fc.option(fc.record({ timeOffsetS: seconds.map((s) => -s), isPrecise: fc.boolean() }), { nil: undefined }),
     otherTags,
     targetDurationS: fc.integer({ min: 1, max: 100 }),
-    mediaSequence: fc.maxSafeNat(),
+    mediaSequence: fc.integer({ min: 0, max: WHOLE_NUMBER_MAX }),
     discontinuitySequence: fc.nat(),
     playlistType: fc.constantFrom(undefined, 'EVENT' as const, 'VOD' as const),
     hasEndList: fc.boolean(),

@@ -15,10 +15,15 @@ export interface ByteRangeText {
   readonly offset: number | undefined
 }
 
-/** A decimal-integer that may not be wrong. @throws PlaylistError when it is not one or is above 2^53. */
+/** No segment lasts longer than a day. */
+export const DURATION_S_MAX = 86_400
+/** Half of what can be counted: whatever goes on from there has as many numbers left. */
+export const WHOLE_NUMBER_MAX = 2 ** 52
+
+/** A decimal-integer that may not be wrong. @throws PlaylistError when it is not one or is above WHOLE_NUMBER_MAX. */
 export function wholeNumber({ name, value, number }: TagLine): number {
   const found = /^\d{1,16}$/.test(value) ? Number(value) : NaN
-  if (!Number.isSafeInteger(found)) throw new PlaylistError(number, `${name} is not a number from 0 to 2^53`)
+  if (!(found <= WHOLE_NUMBER_MAX)) throw new PlaylistError(number, `${name} is not a number from 0 to 2^52`)
   return found
 }
 
@@ -135,6 +140,7 @@ export function durationOf({ value, number }: TagLine): {
   const durationText = (comma === -1 ? value : value.slice(0, comma)).trim()
   const durationS = decimal(durationText)
   if (durationS === undefined || durationS < 0) throw new PlaylistError(number, 'EXTINF without a duration')
+  if (durationS > DURATION_S_MAX) throw new PlaylistError(number, 'EXTINF with a duration of more than a day')
   return { durationS, durationText, title: comma === -1 ? '' : value.slice(comma + 1).trim() }
 }
 

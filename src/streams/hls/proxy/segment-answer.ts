@@ -64,11 +64,20 @@ export async function hold(reader: SegmentReader, clock: Clock, isPatient: boole
   }
 }
 
+/** What a browser shows as a page, or runs, would do so as a page of this gateway: types of media and data only. */
+function mediaTypeOf(told: string | undefined): string | undefined {
+  return /^(?:(?:audio|video)\/|text\/vtt\b|application\/(?:octet-stream|mp4|ttml\+xml)\b)/i.test(told ?? '')
+    ? told
+    : undefined
+}
+
 /** The head for a whole segment. */
 export function headersOf({ head, bytes, rest }: Held, name: string): Record<string, string | number> {
   const headers: Record<string, string | number> = {
-    'content-type': head.contentType ?? TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
+    'content-type':
+      mediaTypeOf(head.contentType) ?? TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
     'accept-ranges': 'bytes',
+    'x-content-type-options': 'nosniff',
   }
   for (const passed of PASSED) {
     const value = head.headers[passed]
