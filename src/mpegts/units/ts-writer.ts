@@ -105,6 +105,11 @@ export class TsWriter {
     this.#clock = undefined
   }
 
+  /** The next unit begins something that is read by itself, a segment: tables come first. */
+  repeatTables(): void {
+    this.#tablesAt = -Infinity
+  }
+
   /** The packets of a unit of the `index`th stream with what is due before it. Units come in the order of their DTS. Empty for a stream that is not there. */
   write(index: number, unit: WrittenUnit): Buffer {
     const stream = this.#streams[index]
@@ -116,9 +121,11 @@ export class TsWriter {
     if (this.#clock === undefined) this.#startClock(target)
     const isJoin = unit.isRandomAccess && stream.pid === this.#pcrPid && stream.isVideo
     const clock = Math.max(this.#clock ?? target, target)
+    const isFirst = this.#tablesAt === -Infinity
+    if (isFirst) this.#addTables(parts, this.#clock ?? clock)
     this.#addClock(parts, clock, stream)
     this.#clock = clock
-    if (isJoin || clock - this.#tablesAt >= TABLE_STEP_TICKS) this.#addTables(parts, clock)
+    if ((isJoin && !isFirst) || clock - this.#tablesAt >= TABLE_STEP_TICKS) this.#addTables(parts, clock)
     const isClockStream = stream.pid === this.#pcrPid
     const pcr = isClockStream && clock > this.#pcrAt ? wrapPcr(clock * PCR_PER_TICK) : undefined
     const isDiscontinuity = pcr !== undefined && this.#isDiscontinuity

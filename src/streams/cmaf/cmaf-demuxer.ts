@@ -99,9 +99,10 @@ export class CmafDemuxer {
     this.#writer.startTimeline()
   }
 
-  /** Nothing more comes: what waits goes out. */
+  /** Nothing more comes, or not before what came is needed: what waits goes out. What may come after it begins with tables. */
   end(): void {
     this.#merger.flush()
+    this.#writer.repeatTables()
   }
 
   #tracksCame(group: number): void {

@@ -42,6 +42,7 @@ function isCutAlike(ours: MediaPlaylist, theirs: MediaPlaylist): boolean {
     ours.segments.every((segment, index) => {
       const other = theirs.segments[index]
       if (other === undefined || segment.keys.length > 0 || other.keys.length > 0) return false
+      if ((segment.map === undefined) !== (other.map === undefined)) return false
       return Math.abs(segment.durationS - other.durationS) <= DURATION_TOLERANCE_S
     })
   )

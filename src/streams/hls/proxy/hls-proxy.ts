@@ -15,6 +15,7 @@ import type { Reference } from './reference.ts'
 import { References } from './reference.ts'
 import { ResourceServer } from './resource-server.ts'
 import type { Verdict } from './resource-server.ts'
+import { segmentDeadlineMs } from './segment-deadline.ts'
 import type { ReloadTarget, SlotOutput } from './slot-output.ts'
 import { SourceSessions } from './source-sessions.ts'
 import type { SourceRun } from './source-run.ts'
@@ -62,7 +63,8 @@ export class HlsProxy implements HlsOutput, Disposable {
     this.#references = new References(secret, streamId)
     this.#changes = new ChangeSignal(clock)
     this.#cache = new SegmentCache({ clock, bytesMax: limits.cacheBytesMax, ageMsMax: CACHE_AGE_MS })
-    this.#sessions = new SourceSessions({ network, timeouts: limits.timeouts, source })
+    const segmentDeadlineMsOf = (candidateId: string) => this.#segmentDeadlineMs(candidateId)
+    this.#sessions = new SourceSessions({ network, timeouts: limits.timeouts, source, segmentDeadlineMsOf })
     this.#publisher = new Publisher(
       {
         ...options,
@@ -76,7 +78,7 @@ export class HlsProxy implements HlsOutput, Disposable {
     this.#resources = new ResourceServer({
       ...{ references: this.#references, cache: this.#cache, clock },
       sessionOf: (candidateId) => this.#sessions.find(candidateId),
-      onGood: (reference) => this.#good(reference),
+      onGood: (...[name, reference, head]) => this.#good(name, reference, head),
       elsewhere: (name, reference) => this.#elsewhere(name, reference),
       judge: (name, reference, failure) => this.#judge(name, reference, failure),
       document: (request, reference) => this.#document(request, reference),
@@ -148,6 +150,7 @@ export class HlsProxy implements HlsOutput, Disposable {
   [Symbol.dispose](): void {
     this.#abort.abort()
     this.#publisher[Symbol.dispose]()
+    this.#resources[Symbol.dispose]()
     this.#cache[Symbol.dispose]()
     this.#sessions[Symbol.dispose]()
   }
@@ -268,8 +271,9 @@ export class HlsProxy implements HlsOutput, Disposable {
     }
   }
 
-  #good({ candidateId }: Reference): void {
+  #good(name: string, { candidateId, kind, recipe }: Reference, head: Buffer): void {
     const { current } = this.#publisher
+    if (kind === 'segment' && recipe === undefined) this.#publisher.seen(name, head)
     if (current?.source.candidateId !== candidateId) return
     current.lastGoodMs = this.#options.clock.nowMs()
     current.resourceFailures = 0
@@ -280,6 +284,17 @@ export class HlsProxy implements HlsOutput, Disposable {
     if (run.hasDelivered || !run.isAlive) return
     run.hasDelivered = true
     this.#options.listener.delivered(run.source.candidateId, run.epoch)
+  }
+
+  #segmentDeadlineMs(candidateId: string): number | undefined {
+    const { current, slots } = this.#publisher
+    if (current?.source.candidateId !== candidateId) return undefined
+    return segmentDeadlineMs({
+      targetDurationS: Math.max(0, ...Array.from(slots.values(), ({ timeline }) => timeline.targetDurationS)),
+      underWay: this.#cache.connections,
+      hasAlternative: this.#options.hasAlternative(),
+      hasDelivered: current.hasDelivered,
+    })
   }
 
   #elsewhere(name: string, reference: Reference): Reference | undefined {

@@ -2,6 +2,8 @@ import { attributeText, quoted, unquoted, withQuoted } from '../../../hls/attrib
 import { formatDateTime, parseDateTime } from '../../../hls/date-time.ts'
 import { newProgramDateTime } from '../../../hls/new-playlist.ts'
 import type { DateRange, MediaPlaylist, MediaSegment, RenditionReport, ServerControl } from '../../../hls/playlist.ts'
+import { formatOfPlaylist } from '../transmux/slot-format.ts'
+import type { SlotFormat } from '../transmux/slot-format.ts'
 import type { PublishedSegment, SlotTimeline } from './slot-timeline.ts'
 import type { Span } from './span.ts'
 import type { SwitchMark } from './stitch.ts'
@@ -35,6 +37,8 @@ export interface PlaylistFeatures {
   readonly holdBackS: number | undefined
   readonly partHoldBackS: number | undefined
   readonly partTargetS: number | undefined
+  /** What its segments are; undefined in memories of before it was kept. */
+  readonly format?: SlotFormat
 }
 
 /** RFC 8216bis §4.4.3.8: at least so many target durations. */
@@ -46,7 +50,9 @@ const VERSION_MIN = 8
 export function featuresOf(playlist: MediaPlaylist): PlaylistFeatures {
   const { serverControl, partTargetS } = playlist
   const canBlockReload = serverControl?.canBlockReload === true
+  const format = formatOfPlaylist(playlist)
   return {
+    ...(format === undefined ? {} : { format }),
     version: Math.max(playlist.version, VERSION_MIN),
     playlistType: playlist.playlistType === 'EVENT' ? 'EVENT' : undefined,
     isIndependentSegments: playlist.isIndependentSegments,

@@ -1,6 +1,9 @@
 import type { MediaPlaylist } from '../../../hls/playlist.ts'
 import { failureReason } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
+import { readProgrammeLayout } from '../../../mpegts/programme-layout.ts'
+import { cannotBecome, isOtherFormat, recipeOf } from '../transmux/slot-format.ts'
+import type { SlotTarget } from '../transmux/slot-format.ts'
 import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
 import { outputMaster } from './output-master.ts'
 import type { OutputMaster } from './output-master.ts'
@@ -13,7 +16,7 @@ import { SourceRun } from './source-run.ts'
 import type { SourceSessions } from './source-sessions.ts'
 import { Stitch } from './stitch.ts'
 import type { Taken } from './stitch.ts'
-import { matchSlot } from './variant-match.ts'
+import { matchSlot, streamsOf } from './variant-match.ts'
 
 export interface PublisherOptions extends HlsProxyOptions {
   readonly references: References
@@ -145,6 +148,19 @@ export class Publisher implements Disposable {
     return found.length > 0
   }
 
+  /** The first bytes of a segment that passed as it is: on which PIDs players have it is kept for other sources. */
+  seen(name: string, head: Buffer): void {
+    for (const slot of this.#slots.values()) {
+      const { format } = slot.features ?? {}
+      if (format?.container !== 'plain' || format.layout !== undefined) continue
+      if (!slot.timeline.segments.some(({ segment }) => segment.uri === name && segment.keys.length === 0)) continue
+      const layout = readProgrammeLayout(head)
+      if (layout === undefined) continue
+      slot.laidOut(layout)
+      this.#options.onMemoryChanged()
+    }
+  }
+
   [Symbol.dispose](): void {
     this.stop()
   }
@@ -198,7 +214,9 @@ export class Publisher implements Disposable {
     run.unfollow(number)
   }
 
-  #publish(run: SourceRun, number: number, slot: SlotOutput, followed: FollowedPlaylist): void {
+  #publish(run: SourceRun, number: number, slot: SlotOutput, given: FollowedPlaylist): void {
+    const target = this.#targetOf(number, slot, given.playlist)
+    const followed = target === undefined ? given : asMade(given, target)
     const { playlist, finalUrl } = followed
     if (slot.complete !== undefined && playlist.hasEndList) {
       slot.epoch = run.epoch
@@ -210,7 +228,12 @@ export class Publisher implements Disposable {
       else run.fail({ kind: 'playlist_ended', message: 'has a finished programme where a live one is wanted' })
       return
     }
-    const taken = this.#take(run, number, followed)
+    const why = target === undefined ? undefined : cannotBecome(target.format, playlist, finalUrl)
+    if (why !== undefined) {
+      run.fail({ kind: 'segment_invalid', message: why })
+      return
+    }
+    const taken = this.#take(run, number, followed, target)
     if (taken === 'reset') {
       run.fail({ kind: 'playlist_reset', message: 'began its media sequence anew' })
       return
@@ -231,12 +254,29 @@ export class Publisher implements Disposable {
     this.#options.onSegments(slot, run)
   }
 
-  #take(run: SourceRun, slot: number, { playlist, finalUrl, atMs }: FollowedPlaylist): Taken {
+  /** What its segments are to be; undefined where they pass as they are. */
+  #targetOf(number: number, slot: SlotOutput, { partTargetS }: MediaPlaylist): SlotTarget | undefined {
+    const { format, partTargetS: promisedS } = slot.features ?? {}
+    const streams = streamsOf(this.#master ?? undefined, number)
+    if (format === undefined || streams === undefined || slot.complete !== undefined) return undefined
+    return { slot: number, format, streams, hasParts: promisedS !== undefined && partTargetS !== undefined }
+  }
+
+  #take(
+    run: SourceRun,
+    slot: number,
+    { playlist, finalUrl, atMs }: FollowedPlaylist,
+    target: SlotTarget | undefined,
+  ): Taken {
     const { clock, limits, hasAlternative } = this.#options
     const take = {
       ...{ slot, playlist, nowMs: atMs, wallMs: clock.wallMs(), targetFloorS: limits.targetDurationFloorS },
-      seal: (...[segment, offset, span]: Parameters<Parameters<Stitch['take']>[0]['seal']>) =>
-        this.#sealerOf(span.number, span.candidateId).segment(segment, finalUrl, offset),
+      seal: (...[segment, offset, span]: Parameters<Parameters<Stitch['take']>[0]['seal']>) => {
+        const found = target === undefined ? undefined : recipeOf({ ...segment, base: finalUrl }, target)
+        // What players have first is what all others are laid out like.
+        const recipe = found?.to === 'pids' && span.number === 1 ? undefined : found
+        return this.#sealerOf(span.number, span.candidateId).segment(segment, finalUrl, offset, recipe)
+      },
     }
     const taken = this.#stitch.take(take)
     if (taken !== 'reset' || hasAlternative()) return taken
@@ -282,5 +322,16 @@ export class Publisher implements Disposable {
     if (known !== undefined && known.span === span && known.candidateId === candidateId) return known
     this.#sealer = new Sealer({ references: this.#options.references, span, candidateId })
     return this.#sealer
+  }
+}
+
+/** Parts of what is made are not: they would have to be cut anew. */
+function asMade(followed: FollowedPlaylist, { format }: SlotTarget): FollowedPlaylist {
+  const { playlist } = followed
+  if (!isOtherFormat(format, playlist)) return followed
+  const segments = playlist.segments.map((segment) => ({ ...segment, parts: [] }))
+  return {
+    ...followed,
+    playlist: { ...playlist, segments, partTargetS: undefined, trailing: undefined, preloadHints: [] },
   }
 }

@@ -1,5 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { ByteRange } from '../../../hls/playlist.ts'
+import { EXTENSION_OF, parseRecipe, recipeText } from '../transmux/recipe.ts'
+import type { Recipe } from '../transmux/recipe.ts'
 
 /** What a reference leads to: media passes as it is, `playlist` and `assets` are rewritten again. */
 export type ReferenceKind = 'segment' | 'part' | 'map' | 'key' | 'data' | 'playlist' | 'assets'
@@ -13,6 +15,8 @@ export interface Reference {
   /** Absolute, http or https. */
   readonly url: string
   readonly byteRange: ByteRange | undefined
+  /** What it is made into; undefined: it is passed on as it is. */
+  readonly recipe?: Recipe | undefined
 }
 
 const LETTERS = {
@@ -30,6 +34,8 @@ const KINDS = new Map(Object.entries(LETTERS).map(([kind, letter]) => [letter as
 /** Longer addresses cannot be named: a request line has to hold the name. */
 export const REFERENCE_URL_LENGTH_MAX = 8_192
 const TOKEN_LENGTH_MAX = 12_288
+/** An address with all that its recipe names. */
+const PLAIN_BYTES_MAX = 9_000
 /** Names that many players ask for are opened once: a playlist's worth of them, and some. */
 const OPENED_MAX = 128
 const IV_BYTES = 12
@@ -74,6 +80,7 @@ export class References {
   seal(reference: Reference): string | undefined {
     if (reference.url.length > REFERENCE_URL_LENGTH_MAX) return undefined
     const plain = Buffer.from(plainText(reference))
+    if (plain.length > PLAIN_BYTES_MAX) return undefined
     const iv = this.#ivOf(plain)
     const cipher = createCipheriv('aes-256-gcm', this.#cipherKey, iv)
     const sealed = Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
@@ -121,23 +128,33 @@ export class References {
   }
 }
 
-function plainText({ kind, span, candidateId, url, byteRange }: Reference): string {
+/** Stands behind the letter where a line with a recipe comes before the address. */
+const MADE = '*'
+
+function plainText({ kind, span, candidateId, url, byteRange, recipe }: Reference): string {
   const range = byteRange === undefined ? '' : `${byteRange.offset}+${byteRange.length}`
-  return [LETTERS[kind], span, candidateId, range, url].join('\n')
+  const letter = LETTERS[kind]
+  const lines = recipe === undefined ? [letter] : [`${letter}${MADE}`]
+  lines.push(String(span), candidateId, range)
+  if (recipe !== undefined) lines.push(recipeText(recipe))
+  return [...lines, url].join('\n')
 }
 
 function parseReference(text: string): Reference | undefined {
   const [letter = '', span = '', candidateId = '', range = '', ...rest] = text.split('\n')
-  const kind = KINDS.get(letter)
+  const kind = KINDS.get(letter.slice(0, 1))
+  const recipe = letter.endsWith(MADE) ? parseRecipe(rest.shift() ?? '') : undefined
   const [, offset, length] = /^(\d+)\+(\d+)$/.exec(range) ?? []
   const url = rest.join('\n')
   if (kind === undefined || !/^https?:/.test(url)) return undefined
   const byteRange = offset === undefined ? undefined : { offset: Number(offset), length: Number(length) }
-  return { kind, span: Number(span), candidateId, url, byteRange }
+  const reference = { kind, span: Number(span), candidateId, url, byteRange }
+  return recipe === undefined ? reference : { ...reference, recipe }
 }
 
 /** Players look at it: some refuse what is not called like media. */
-function extensionOf({ kind, url }: Reference): string {
+function extensionOf({ kind, url, recipe }: Reference): string {
+  if (recipe !== undefined && recipe.to !== 'pids') return EXTENSION_OF[recipe.to]
   if (kind !== 'segment' && kind !== 'part' && kind !== 'map') return PLAIN_EXTENSIONS[kind]
   const path = url.replace(/[?#].*$/s, '')
   const given = /\.([A-Za-z0-9]{2,6})$/.exec(path)?.[1]?.toLowerCase() ?? ''

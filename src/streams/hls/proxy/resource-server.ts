@@ -5,6 +5,7 @@ import type { HlsRequest } from '../hls-output.ts'
 import type { HlsSession } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { SegmentRequest } from '../upstream/segment.ts'
+import { SegmentMaker, spanned } from '../transmux/segment-maker.ts'
 import type { Reference, References } from './reference.ts'
 import { NO_MAP } from './seal-playlist.ts'
 import { headersOf, hold, rangeOf, send, slice } from './segment-answer.ts'
@@ -25,8 +26,8 @@ export interface ResourceServerOptions {
   readonly clock: Clock
   /** How requests to a source are made; undefined when it is none of the stream's. */
   readonly sessionOf: (candidateId: string) => HlsSession | undefined
-  /** A resource came whole from its source. */
-  readonly onGood: (reference: Reference) => void
+  /** A resource came as it should from its source; `head` are its first bytes. */
+  readonly onGood: (name: string, reference: Reference, head: Buffer) => void
   /** Another place to take it from before its own source is asked. */
   readonly elsewhere: (name: string, reference: Reference) => Reference | undefined
   readonly judge: (name: string, reference: Reference, failure: SourceFailure) => Promise<Verdict>
@@ -43,11 +44,17 @@ const NOTHING = Buffer.alloc(0)
 const RETRY_AFTER_S = '1'
 
 /** Answers for segments, parts, initialisation sections and keys: whatever has a name of ours. */
-export class ResourceServer {
+export class ResourceServer implements Disposable {
   readonly #options: ResourceServerOptions
+  readonly #maker: SegmentMaker
 
   constructor(options: ResourceServerOptions) {
     this.#options = options
+    this.#maker = new SegmentMaker(options.cache)
+  }
+
+  [Symbol.dispose](): void {
+    this.#maker[Symbol.dispose]()
   }
 
   /** Throws hls_not_found for what no playlist of ours named. Resolves when the head of the answer is written. */
@@ -83,7 +90,7 @@ export class ResourceServer {
     const reference = references.open(name)
     const target = reference === undefined ? undefined : this.#target(reference)
     if (reference === undefined || target === undefined || cache.has(target)) return undefined
-    const held = await this.#fetch(reference, target, async (reader) => {
+    const held = await this.#fetch(name, reference, target, async (reader) => {
       const result = await hold(reader, clock, true)
       reader.close()
       return result
@@ -103,7 +110,7 @@ export class ResourceServer {
     const target = this.#target(reference)
     if (target === undefined) return { kind: 'missing' }
     const isRange = request.request.headers.range !== undefined
-    const answered = await this.#fetch(reference, target, async (reader) => {
+    const answered = await this.#fetch(request.path, reference, target, async (reader) => {
       const leave = (): void => reader.close()
       gone.addEventListener('abort', leave, { once: true })
       const held = await hold(reader, this.#options.clock, isRange)
@@ -118,6 +125,7 @@ export class ResourceServer {
 
   /** Reads with one repetition. */
   async #fetch(
+    name: string,
     reference: Reference,
     target: SegmentRequest,
     read: (reader: ReturnType<SegmentCache['open']>) => Promise<HoldResult>,
@@ -126,21 +134,21 @@ export class ResourceServer {
     let result = await read(cache.open(target))
     if (result.kind === 'failed' && mayRepeat(result.failure)) {
       await clock.sleep(RETRY_MS)
-      result = await read(cache.open({ ...target, isRetry: true }))
+      result = await read(cache.open(this.#target(reference, true) ?? target))
     }
-    if (result.kind === 'held') onGood(reference)
+    if (result.kind === 'held') onGood(name, reference, result.pieces[0] ?? NOTHING)
     return result
   }
 
-  /** The fragment is not sent: it keeps what one run of a source called by a name apart from what another did. */
-  #target({ candidateId, span, url, byteRange }: Reference): SegmentRequest | undefined {
+  #target({ candidateId, span, url, byteRange, recipe }: Reference, isRetry = false): SegmentRequest | undefined {
     const session = this.#options.sessionOf(candidateId)
     if (session === undefined) return undefined
-    return {
-      session,
-      url: `${url}${url.includes('#') ? '.' : '#'}${span}`,
+    const raw = {
+      ...{ session, span, url: spanned(url, span) },
       ...(byteRange === undefined ? {} : { byteRange }),
+      ...(isRetry ? ({ isRetry: true } as const) : {}),
     }
+    return recipe === undefined ? raw : this.#maker.request(raw, recipe)
   }
 }
 

@@ -11,6 +11,7 @@ import type {
 import { rewriteUris, withoutAddress } from '../../../hls/rewrite.ts'
 import type { RewriteUri, UriKind } from '../../../hls/rewrite.ts'
 import { resolveUri } from '../../../hls/uri.ts'
+import type { Recipe, WholeRecipe } from '../transmux/recipe.ts'
 import type { ReferenceKind, References } from './reference.ts'
 import type { UpstreamSegment } from './upstream-segments.ts'
 
@@ -29,6 +30,8 @@ export const UNNAMEABLE = 's/unnameable.ts'
 export const NO_MAP = 'm/none.ts'
 /** Addresses whose segment is remembered, to notice one that is used again for another. */
 const ADDRESSES_MAX = 20_000
+/** Runs whose initialisation section has a name. */
+const MAPS_MAX = 128
 
 const KIND_OF: Readonly<Partial<Record<UriKind, ReferenceKind>>> = {
   segment: 'segment',
@@ -49,6 +52,8 @@ const KIND_OF: Readonly<Partial<Record<UriKind, ReferenceKind>>> = {
 export class Sealer {
   readonly #options: SealerOptions
   readonly #sequences = new Map<string, number>()
+  /** Names of the initialisation sections that are made, by run. */
+  readonly #maps = new Map<string, string>()
 
   constructor(options: SealerOptions) {
     this.#options = options
@@ -62,10 +67,12 @@ export class Sealer {
     return this.#options.candidateId
   }
 
-  /** `offset`: our media sequence number minus the source's. */
-  segment({ segment, sequence }: UpstreamSegment, base: string, offset: number): MediaSegment {
+  /** `offset`: our media sequence number minus the source's. `recipe`: what the segment is made into. */
+  segment(upstream: UpstreamSegment, base: string, offset: number, recipe?: Recipe): MediaSegment {
+    if (recipe !== undefined && recipe.to !== 'pids') return this.#made(upstream, base, recipe)
+    const { segment, sequence } = upstream
     const single = newMediaPlaylist({ targetDurationS: 1, segments: [segment], mediaSequence: sequence })
-    const [sealed] = this.#rewritten(single, base).segments
+    const [sealed] = this.#rewritten(single, base, recipe).segments
     if (sealed === undefined) return segment
     const named = sealed.uri === UNNAMEABLE ? { ...sealed, isGap: true } : sealed
     return offset === 0 ? named : withExplicitIvs(named, sequence)
@@ -81,26 +88,44 @@ export class Sealer {
   whole(playlist: MasterPlaylist | MediaPlaylist, base: string): MasterPlaylist | MediaPlaylist {
     if (playlist.kind === 'media') return this.#rewritten(playlist, base)
     const rewrite: RewriteUri = (uri, kind, { isFetchable }) =>
-      isFetchable ? this.name(KIND_OF[kind] ?? 'data', uri, base) : uri
+      isFetchable ? this.name(KIND_OF[kind] ?? 'data', uri, base) : forPlayer(uri, kind)
     return rewriteUris({ ...playlist, contentSteering: undefined }, rewrite, { otherTag: withoutAddress })
   }
 
   /** The name of one address. */
-  name(kind: ReferenceKind, uri: string, base: string, byteRange?: ByteRange): string {
+  name(kind: ReferenceKind, uri: string, base: string, byteRange?: ByteRange, recipe?: Recipe): string {
     const url = resolveUri(uri, base)
     if (url === undefined) return UNNAMEABLE
     const { references, span, candidateId } = this.#options
-    return references.seal({ kind, span, candidateId, url, byteRange }) ?? UNNAMEABLE
+    return references.seal({ kind, span, candidateId, url, byteRange, recipe }) ?? UNNAMEABLE
   }
 
-  #rewritten(playlist: MediaPlaylist, base: string): MediaPlaylist {
+  /** What is made is not encrypted, and all in one file; its section is that of the first of its run. */
+  #made({ segment, sequence }: UpstreamSegment, base: string, recipe: WholeRecipe): MediaSegment {
+    const bare = { ...segment, keys: [], map: undefined, parts: [] }
+    const single = newMediaPlaylist({ targetDurationS: 1, segments: [bare], mediaSequence: sequence })
+    const [made = bare] = this.#rewritten(single, base, recipe).segments
+    const named = made.uri === UNNAMEABLE ? { ...made, isGap: true } : made
+    if (recipe.to === 'mpegts') return named
+    const known = this.#maps.get(recipe.run)
+    const uri = known ?? this.name('map', segment.uri, base, segment.byteRange, { ...recipe, to: 'fmp4_map' })
+    if (known === undefined) {
+      const [oldest] = this.#maps.size >= MAPS_MAX ? this.#maps.keys() : []
+      if (oldest !== undefined) this.#maps.delete(oldest)
+      this.#maps.set(recipe.run, uri)
+    }
+    return { ...named, map: { uri, byteRange: undefined, keys: [], otherAttributes: [] } }
+  }
+
+  #rewritten(playlist: MediaPlaylist, base: string, recipe?: Recipe): MediaPlaylist {
     const rewrite: RewriteUri = (uri, kind, { isFetchable, mediaSequence, byteRange }) => {
-      if (!isFetchable) return uri
+      if (!isFetchable) return forPlayer(uri, kind)
       const url = resolveUri(uri, base)
       if (url === undefined) return UNNAMEABLE
       const isMedia = kind === 'segment' || kind === 'part'
       const told = isMedia ? this.#unmistakable(url, byteRange, kind, mediaSequence) : url
-      return this.name(KIND_OF[kind] ?? 'data', told, base, isMedia || kind === 'map' ? byteRange : undefined)
+      const range = isMedia || kind === 'map' ? byteRange : undefined
+      return this.name(KIND_OF[kind] ?? 'data', told, base, range, kind === 'segment' ? recipe : undefined)
     }
     return asWholeResources(rewriteUris(playlist, rewrite, { otherTag: withoutAddress }))
   }
@@ -117,6 +142,16 @@ export class Sealer {
     }
     return known === undefined || known === sequence ? url : `${url.replace(/#.*$/s, '')}#${sequence}`
   }
+}
+
+/**
+ * An address that is no http: keys of DRM (`skd:`, `urn:`) and what an address holds in itself are the player's business.
+ * Anything else would have a player open a file or run a script that a source chose.
+ */
+function forPlayer(uri: string, kind: UriKind): string {
+  if (/^data:/i.test(uri)) return uri
+  const isKey = kind === 'key' || kind === 'session-key'
+  return isKey && !/^(?:file|javascript):/i.test(uri) ? uri : UNNAMEABLE
 }
 
 /** Each name leads to exactly the bytes that are meant, so players need no ranges. Hints of ranges cannot be told so. */

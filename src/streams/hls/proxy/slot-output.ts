@@ -1,4 +1,5 @@
 import type { MediaPlaylist, RenditionReport } from '../../../hls/playlist.ts'
+import type { ProgrammeLayout } from '../../../mpegts/programme-layout.ts'
 import { playlistText } from './playlist-text.ts'
 import { featuresOf, passesParts, publishedPlaylist } from './published-playlist.ts'
 import type { PlaylistFeatures, SwitchWords } from './published-playlist.ts'
@@ -53,9 +54,19 @@ export class SlotOutput {
 
   /** The source's playlist has come anew; what it lets players rely on is decided by the first. */
   frameChanged(frame: MediaPlaylist, playlist: MediaPlaylist): void {
-    this.features ??= featuresOf(playlist)
+    const own = featuresOf(playlist)
+    this.features ??= own
+    if (this.features.format === undefined && own.format !== undefined) {
+      this.features = { ...this.features, format: own.format }
+    }
     this.frame = frame
     this.#frames += 1
+  }
+
+  /** On which PIDs its segments come. */
+  laidOut(layout: ProgrammeLayout): void {
+    const { features } = this
+    if (features?.format !== undefined) this.features = { ...features, format: { ...features.format, layout } }
   }
 
   completed(playlist: MediaPlaylist): void {

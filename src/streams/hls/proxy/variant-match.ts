@@ -1,6 +1,7 @@
 import { attributeNumber, attributeText, isYes } from '../../../hls/attribute-list.ts'
 import type { AttributeList } from '../../../hls/attribute-list.ts'
 import type { MasterPlaylist, Rendition, Variant } from '../../../hls/playlist.ts'
+import type { WantedStreams } from '../transmux/recipe.ts'
 import type { OutputMaster, Slot } from './output-master.ts'
 
 /** How much worse a variant of another codec is than one of half or double the picture. */
@@ -36,26 +37,26 @@ export function matchSlot(
 
 /** The variant with the highest bandwidth, of those whose sound is not in another playlist if there are any. */
 function bestVariant(master: MasterPlaylist): Variant | undefined {
-  const muxed = master.variants.filter((variant) => !hasSeparateSound(master, variant.attributes))
+  const groups = separateSounds(master)
+  const muxed = master.variants.filter(({ attributes }) => !isIn(groups, attributes))
   const among = muxed.length > 0 ? muxed : master.variants
   return among.toSorted((left, right) => bandwidthOf(right.attributes) - bandwidthOf(left.attributes))[0]
 }
 
 function nearest(output: OutputMaster, slot: Slot, master: MasterPlaylist): Variant | undefined {
-  const wantsSeparate = hasSeparateSound(output.playlist, slot.attributes)
-  const ownRank = rankOf(
-    slot.attributes,
-    output.slots.filter(({ kind }) => kind === 'variant'),
-  )
+  const wantsSeparate = isIn(separateSounds(output.playlist), slot.attributes)
+  const groups = separateSounds(master)
+  const ownRank = rankOf(slot.attributes, bandwidthsOf(output.slots.filter(({ kind }) => kind === 'variant')))
+  const bandwidths = bandwidthsOf(master.variants)
   let best: { readonly variant: Variant; readonly cost: number } | undefined
   for (const variant of master.variants) {
     const { attributes } = variant
     // Pictures alone where sound is expected with them leave players in silence; the other way round they manage.
-    const isSilent = hasSeparateSound(master, attributes) && !wantsSeparate
+    const isSilent = isIn(groups, attributes) && !wantsSeparate
     const cost =
       pictureCost(slot.attributes, attributes) +
       (familiesOf(slot.attributes) === familiesOf(attributes) ? 0 : CODEC_COST) +
-      RANK_COST * Math.abs(ownRank - rankOf(attributes, master.variants)) +
+      RANK_COST * Math.abs(ownRank - rankOf(attributes, bandwidths)) +
       (isSilent ? SOUND_COST : 0)
     if (best === undefined || cost < best.cost) best = { variant, cost }
   }
@@ -98,13 +99,30 @@ function isSameLanguage({ attributes }: Rendition, slot: Slot): boolean {
   return attributeText(attributes, 'LANGUAGE') === attributeText(slot.attributes, 'LANGUAGE')
 }
 
-/** Whether the sound of a variant is in a playlist of its own (RFC 8216 §4.3.4.2.1). */
-function hasSeparateSound({ renditions }: Pick<MasterPlaylist, 'renditions'>, attributes: AttributeList): boolean {
-  const group = attributeText(attributes, 'AUDIO')
-  if (group === undefined) return false
-  const inGroup = renditions.filter((each) => attributeText(each.attributes, 'GROUP-ID') === group)
-  const sounds = inGroup.filter((each) => attributeText(each.attributes, 'TYPE') === 'AUDIO')
-  return sounds.length > 0 && sounds.every(({ uri }) => uri !== undefined)
+/** What of a programme players expect in the segments of a slot; undefined where those are no media of pictures or sound. */
+export function streamsOf(output: OutputMaster | undefined, slotNumber: number): WantedStreams | undefined {
+  const slot = output?.slots[slotNumber]
+  if (output === undefined || slot === undefined) return 'all'
+  if (slot.kind === 'variant') return isIn(separateSounds(output.playlist), slot.attributes) ? 'video' : 'all'
+  return slot.kind === 'rendition' && attributeText(slot.attributes, 'TYPE') === 'AUDIO' ? 'audio' : undefined
+}
+
+/** Groups of sound that is in playlists of its own: none of a group comes with the pictures (RFC 8216 §4.3.4.2.1). */
+function separateSounds({ renditions }: Pick<MasterPlaylist, 'renditions'>): ReadonlySet<string> {
+  const groups = new Set<string>()
+  const withPictures = new Set<string>()
+  for (const { uri, attributes } of renditions) {
+    const group = attributeText(attributes, 'GROUP-ID')
+    if (group === undefined || attributeText(attributes, 'TYPE') !== 'AUDIO') continue
+    groups.add(group)
+    if (uri === undefined) withPictures.add(group)
+  }
+  for (const group of withPictures) groups.delete(group)
+  return groups
+}
+
+function isIn(groups: ReadonlySet<string>, attributes: AttributeList): boolean {
+  return groups.has(attributeText(attributes, 'AUDIO') ?? '')
 }
 
 /** How far two pictures are apart: 1 for half or double, in pixels or, where those are not told, in bits. */
@@ -129,10 +147,14 @@ function pixelsOf(attributes: AttributeList): number | undefined {
   return pixels > 0 ? pixels : undefined
 }
 
+function bandwidthsOf(all: readonly { readonly attributes: AttributeList }[]): readonly number[] {
+  return all.map(({ attributes }) => bandwidthOf(attributes))
+}
+
 /** Where its bandwidth stands among the others: 0 the lowest, 1 the highest. */
-function rankOf(attributes: AttributeList, all: readonly { readonly attributes: AttributeList }[]): number {
+function rankOf(attributes: AttributeList, all: readonly number[]): number {
   const own = bandwidthOf(attributes)
-  const lower = all.filter((each) => bandwidthOf(each.attributes) < own).length
+  const lower = all.filter((each) => each < own).length
   return all.length < 2 ? 0 : lower / (all.length - 1)
 }
 

@@ -21,6 +21,7 @@ const SWEEP_MS = 1_000
 
 interface Entry {
   readonly fetch: SegmentFetch
+  readonly isMade: boolean
   readonly isPrefetch: boolean
   usedAtMs: number
 }
@@ -61,7 +62,7 @@ export class SegmentCache implements Disposable {
 
   /** Requests that are under way. */
   get connections(): number {
-    return this.#fetching().length
+    return this.#fetching().filter(({ isMade }) => !isMade).length
   }
 
   /** Whether it is here whole, so that no request would be made. */
@@ -121,12 +122,13 @@ export class SegmentCache implements Disposable {
     const key = keyOf(request)
     const entry: Entry = {
       isPrefetch,
+      isMade: request.isMade === true,
       usedAtMs: clock.nowMs(),
       fetch: new SegmentFetch({
         request,
         clock,
         onBytes: (bytes) => {
-          this.#bytesReceived += bytes
+          if (request.isMade !== true) this.#bytesReceived += bytes
           if (this.#entries.get(key) !== entry) return
           this.#bytes += bytes
           this.#makeRoom()
@@ -142,7 +144,7 @@ export class SegmentCache implements Disposable {
       }),
     }
     this.#entries.set(key, entry)
-    this.#fetches += 1
+    if (request.isMade !== true) this.#fetches += 1
     entry.fetch.begin()
     this.#armSweep()
     return entry

@@ -126,7 +126,12 @@ function startIndex({ segments, start, hasEndList, targetDurationS }: MediaPlayl
   return Math.min(index, Math.max(0, segments.length - 1))
 }
 
-function planned(segment: MediaSegment, sequence: number, base: string): Omit<PlannedSegment, 'isDiscontinuity'> {
+/** Where a segment is, and how it is decrypted. Throws UnreadableSegment as `SegmentPlan.add` does. */
+export function planned(
+  segment: MediaSegment,
+  sequence: number,
+  base: string,
+): Omit<PlannedSegment, 'isDiscontinuity'> {
   const { uri, byteRange, durationS, keys, map } = segment
   return {
     sequence,

@@ -12,6 +12,8 @@ export interface SegmentRequest {
   readonly byteRange?: ByteRange
   /** A failure of a moment ago is not the answer. */
   readonly isRetry?: true
+  /** It is made here, out of what other requests bring: no request to a source. */
+  readonly isMade?: true
 }
 
 /** The head of an answer, as the origin gave it. */

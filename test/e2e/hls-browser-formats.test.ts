@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { HlsBrowser } from '../lab/hls-browser.ts'
+import type { HlsPlayer, PlayerFacts } from '../lab/hls-browser.ts'
+import { loadFmp4Media, loadTsMedia } from '../lab/hls-media.ts'
+import type { HlsMedia } from '../lab/hls-media.ts'
+import { HlsOrigin } from '../lab/hls-origin.ts'
+import type { HlsOriginOptions } from '../lab/hls-origin.ts'
+import { HlsProxyLab } from '../lab/hls-proxy-lab.ts'
+import { PlaylistWatch } from '../lab/playlist-watch.ts'
+import { until } from '../lab/poll.ts'
+
+/** hls.js in Chromium over sources whose segments are of different formats. Segments last 1.6 s. */
+
+const later = { offsetTicks: 8_000_000 }
+const ts = {
+  alpha: await loadTsMedia({ programme: 'alpha', source: 'alpha' }),
+  charlie: await loadTsMedia({ programme: 'charlie', source: 'charlie', ...later }),
+}
+const fmp4 = {
+  alpha: await loadFmp4Media({ programme: 'alpha', source: 'alpha' }),
+  charlie: await loadFmp4Media({ programme: 'charlie', source: 'charlie', ...later }),
+}
+/** The moving test picture is grey on the average; the three colours of the other are dark. */
+const DARK_MAX = 100
+const TARGET_MS = 2_000
+
+let browser: HlsBrowser
+before(async () => {
+  browser = await HlsBrowser.start()
+})
+after(async () => {
+  await browser[Symbol.asyncDispose]()
+})
+
+type Wishes = Partial<HlsOriginOptions>
+
+async function scene([first, second]: readonly [HlsMedia, HlsMedia], wishes: Wishes = {}) {
+  const origins = [
+    await HlsOrigin.start({ renditions: [{ name: 'v0', media: first }] }),
+    await HlsOrigin.start({ renditions: [{ name: 'v0', media: second }], firstSequence: 900, ...wishes }),
+  ] as const
+  const lab = await HlsProxyLab.start({ urls: origins.map(({ url }) => url) })
+  const watch = PlaylistWatch.start(lab.entry)
+  const player = await browser.play(lab.entry)
+  await player.hasPlayed(2)
+  return {
+    origins,
+    lab,
+    player,
+    watch,
+    [Symbol.asyncDispose]: async () => {
+      await player[Symbol.asyncDispose]()
+      await watch.stop()
+      await lab[Symbol.asyncDispose]()
+      for (const origin of origins) await origin[Symbol.asyncDispose]().catch(() => undefined)
+    },
+  }
+}
+
+async function shows(player: HlsPlayer, source: 'alpha' | 'charlie'): Promise<PlayerFacts> {
+  let colour: readonly number[] = []
+  await until(
+    async () => {
+      colour = await player.averageColour()
+      return (colour[0] ?? 0) > DARK_MAX === (source === 'alpha')
+    },
+    { what: `the picture of ${source}`, deadlineMs: 25_000, evidence: async () => [colour, await player.facts()] },
+  )
+  return player.playsOn(3)
+}
+
+function isUntroubled(facts: PlayerFacts): void {
+  assert.deepEqual(facts.fatalErrors, [])
+  assert.ok(facts.longestStallMs < TARGET_MS, `the picture stood still for ${facts.longestStallMs} ms`)
+}
+
+const pairs: Readonly<Record<string, readonly [HlsMedia, HlsMedia]>> = {
+  'from MPEG-TS to fragmented MP4': [ts.alpha, fmp4.charlie],
+  'from fragmented MP4 to MPEG-TS': [fmp4.alpha, ts.charlie],
+}
+
+for (const [name, pair] of Object.entries(pairs)) {
+  test(`${name}: switches by hand, and back`, async () => {
+    await using channel = await scene(pair)
+    const { player, lab, watch } = channel
+    lab.putOnAir(1)
+    await shows(player, 'charlie')
+    lab.putOnAir(0)
+    const facts = await shows(player, 'alpha')
+    isUntroubled(facts)
+    assert.equal(facts.stalls, 0)
+    assert.deepEqual(facts.otherErrors, [])
+    assert.deepEqual(watch.problems, [])
+    assert.deepEqual(lab.failures, [])
+  })
+
+  test(`${name}: goes on when its source dies`, async () => {
+    await using channel = await scene(pair)
+    const { player, origins, watch } = channel
+    await origins[0][Symbol.asyncDispose]()
+    isUntroubled(await shows(player, 'charlie'))
+    assert.deepEqual(watch.problems, [])
+  })
+}
+
+test('from fragmented MP4 to encrypted MPEG-TS', async () => {
+  await using channel = await scene(pairs['from fragmented MP4 to MPEG-TS'] ?? assert.fail(), {
+    encryption: { explicitIv: false },
+  })
+  const { player, lab, watch } = channel
+  lab.putOnAir(1)
+  isUntroubled(await shows(player, 'charlie'))
+  assert.deepEqual(watch.problems, [])
+  assert.ok(
+    (await lab.playlist()).segments.slice(-2).every(({ keys }) => keys.every(({ method }) => method === 'NONE')),
+  )
+})
