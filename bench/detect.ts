@@ -16,22 +16,9 @@ import { markdownTable, median, note, numberOption, publish } from './report.ts'
  * the decision to leave it; and whether sources that are in order are left alone.
  */
 
-type Fields = Readonly<Record<string, unknown>>
-interface LoggedEvent {
-  readonly timestamp: string
-  readonly data: Fields
-}
-
 const ROWS_AT_ONCE = 6
 const DECISION_MS_MAX = 90_000
 const MINUTE_MS = 60_000
-
-async function eventsOf(gateway: GatewayProcess, streamId: string, type: string): Promise<readonly LoggedEvent[]> {
-  const { events } = await gateway.api.get<{ events: readonly LoggedEvent[] }>(
-    `/events?stream_id=${streamId}&type=${type}`,
-  )
-  return events
-}
 
 let scenes = 0
 
@@ -53,7 +40,7 @@ async function runOnce(gateway: GatewayProcess, row: DetectRow): Promise<number>
   if (row.fault !== undefined) primary.inject(row.fault)
   const [decision] = await until(
     async () => {
-      const events = await eventsOf(gateway, streamId, 'failover_triggered')
+      const events = await gateway.api.events(streamId, 'failover_triggered')
       return events.length > 0 && events
     },
     { what: row.condition, deadlineMs: DECISION_MS_MAX },
@@ -152,7 +139,7 @@ async function measureQuiet(minutes: number, each: number): Promise<readonly (re
   const alarms = new Map<QuietKind, number>()
   for (const { kind, streamId } of watched) {
     for (const type of ['failover_triggered', 'source_warning']) {
-      for (const { data } of await eventsOf(gateway, streamId, type)) {
+      for (const { data } of await gateway.api.events(streamId, type)) {
         note(`${kind.name}: false alarm ${JSON.stringify(data)}`)
         alarms.set(kind, (alarms.get(kind) ?? 0) + 1)
       }

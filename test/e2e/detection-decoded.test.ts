@@ -15,13 +15,6 @@ before(async () => {
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
-async function eventsOf(scene: Scene, type: string): Promise<readonly Fields[]> {
-  const { events } = await gateway.api.get<{ events: readonly Fields[] }>(
-    `/events?stream_id=${scene.streamId}&type=${type}`,
-  )
-  return events.map((event) => event['data'] as Fields)
-}
-
 interface Case {
   readonly name: string
   readonly primary: Programme
@@ -69,15 +62,9 @@ describe('what only decoding tells', { concurrency: 2 }, () => {
       })
       const viewer = await scene.watching()
       await viewer.sees(scene.origin(1).name, { deadlineMs: 30_000 })
-      const [receipt] = await until(
-        async () => {
-          const receipts = await eventsOf(scene, 'switch_completed')
-          return receipts.length > 0 && receipts
-        },
-        { what: 'the receipt' },
-      )
-      assert.equal(receipt?.['reason'], reason)
-      assert.ok(Object.keys(receipt?.['evidence'] ?? {}).length > 1, JSON.stringify(receipt))
+      const receipt = await scene.firstFacts('switch_completed')
+      assert.equal(receipt['reason'], reason)
+      assert.ok(Object.keys(receipt['evidence'] ?? {}).length > 1, JSON.stringify(receipt))
       // Longer in media than any of the conditions takes.
       await viewer.sees(scene.origin(1).name, { marks: 1_500, deadlineMs: 30_000 })
       assert.deepEqual(viewer.sources, [scene.origin(0).name, scene.origin(1).name])
@@ -98,7 +85,7 @@ describe('what only decoding tells', { concurrency: 2 }, () => {
     const viewer = await scene.watching()
     await viewer.sees(scene.origin(0).name, { marks: 300 })
     assert.equal(viewer.source, scene.origin(0).name)
-    assert.deepEqual(await eventsOf(scene, 'failover_triggered'), [])
+    assert.deepEqual(await scene.facts('failover_triggered'), [])
   })
 })
 

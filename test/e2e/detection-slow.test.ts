@@ -4,16 +4,14 @@ import type { FaultOriginOptions } from '../lab/fault-origin.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import type { PacketFault } from '../lab/packet-faults.ts'
 import { alphaPids } from '../lab/packet-faults.ts'
-import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+
+const { video, audio, pmt } = alphaPids
 
 /**
  * Conditions that take many seconds of media. They are counted on the media's own clock, so sources that send eight
  * times as fast as real time show them in an eighth of it.
  */
-type Fields = Readonly<Record<string, unknown>>
-
-const { video, audio, pmt } = alphaPids
 const pace = { kind: 'slow', factor: 8 } as const
 const sources: readonly FaultOriginOptions[] = [
   { name: 'primary', pace, videoKbps: 1_200 },
@@ -29,24 +27,12 @@ before(async () => {
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
-async function firstEvent(of: GatewayProcess, scene: Scene, type: string, condition?: string): Promise<Fields> {
-  return await until(
-    async () => {
-      const path = `/events?stream_id=${scene.streamId}&type=${type}`
-      const { events } = await of.api.get<{ events: readonly Fields[] }>(path)
-      const data = events.map((event) => event['data'] as Fields)
-      return data.find((fields) => condition === undefined || fields['condition'] === condition)
-    },
-    { what: type },
-  )
-}
-
 interface Case {
   readonly condition: string
   readonly fault: PacketFault
   /** So much is seen before it: seconds of media that the condition learns from, and some to spare. */
   readonly learntSeconds: number
-  readonly stream?: Fields
+  readonly stream?: Readonly<Record<string, unknown>>
 }
 
 const cases: readonly Case[] = [
@@ -76,7 +62,7 @@ describe('what takes long to tell', { concurrency: 2 }, () => {
       scene.origin(0).inject({ kind: 'packets', fault })
       await viewer.sees(scene.origin(1).name, { deadlineMs: 20_000 })
       assert.deepEqual(viewer.sources, [scene.origin(0).name, scene.origin(1).name])
-      const receipt = await firstEvent(gateway, scene, 'switch_completed')
+      const receipt = await scene.firstFacts('switch_completed')
       assert.equal(receipt['reason'], condition)
       assert.ok(Object.keys(receipt['evidence'] ?? {}).length > 0, JSON.stringify(receipt))
     })
@@ -86,7 +72,7 @@ describe('what takes long to tell', { concurrency: 2 }, () => {
     await using scene = await Scene.open({ gateway, origins: sources })
     const viewer = await scene.watching()
     scene.origin(0).inject({ kind: 'packets', fault: { kind: 'retyped', pmtPid: pmt, pid: audio, streamType: 0x11 } })
-    const warning = await firstEvent(gateway, scene, 'source_warning', 'signature_changed')
+    const warning = await scene.firstFacts('source_warning', (data) => data['condition'] === 'signature_changed')
     assert.deepEqual(warning['evidence'], { before: 'aac+h264', now: 'aac-latm+h264' })
     assert.equal(viewer.source, scene.origin(0).name)
   })
@@ -111,7 +97,7 @@ test('the least bit rate of the compatible environment fails a source, and leave
   })
   const viewer = await scene.watching()
   await viewer.sees(scene.origin(1).name)
-  const receipt = await firstEvent(strict, scene, 'switch_completed')
+  const receipt = await scene.firstFacts('switch_completed')
   assert.equal(receipt['reason'], 'low_bitrate')
   const evidence = receipt['evidence'] as { bytes_per_second: number }
   assert.ok(evidence.bytes_per_second > 20_000 && evidence.bytes_per_second < 62_500, JSON.stringify(evidence))

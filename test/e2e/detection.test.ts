@@ -3,7 +3,6 @@ import { after, before, describe, test } from 'node:test'
 import type { Fault } from '../lab/fault.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { alphaPids } from '../lab/packet-faults.ts'
-import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -14,20 +13,10 @@ before(async () => {
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
-async function eventsOf(scene: Scene, type: string): Promise<readonly Fields[]> {
-  const { events } = await gateway.api.get<{ events: readonly Fields[] }>(
-    `/events?stream_id=${scene.streamId}&type=${type}`,
-  )
-  return events.map((event) => event['data'] as Fields)
-}
-
 /** Waits for a warning about a condition, and checks that it came to nothing else. */
 async function warned(scene: Scene, condition: string, deadlineMs = 20_000): Promise<Fields> {
-  const warning = await until(
-    async () => (await eventsOf(scene, 'source_warning')).find((data) => data['condition'] === condition),
-    { what: `the warning ${condition}`, deadlineMs },
-  )
-  assert.deepEqual(await eventsOf(scene, 'failover_triggered'), [])
+  const warning = await scene.firstFacts('source_warning', (data) => data['condition'] === condition, deadlineMs)
+  assert.deepEqual(await scene.facts('failover_triggered'), [])
   return warning
 }
 
@@ -88,16 +77,10 @@ describe('what a socket does not tell', { concurrency: 2 }, () => {
         await viewer.sees(scene.origin(1).name)
         assert.deepEqual(viewer.sources, [scene.origin(0).name, scene.origin(1).name])
         assert.equal(viewer.state, 'reading')
-        const [receipt] = await until(
-          async () => {
-            const receipts = await eventsOf(scene, 'switch_completed')
-            return receipts.length > 0 && receipts
-          },
-          { what: 'the receipt' },
-        )
-        assert.equal(receipt?.['reason'], condition)
-        assert.ok(Number(receipt?.['detection_ms']) <= detectionMsMax, JSON.stringify(receipt))
-        assert.ok(Object.keys(receipt?.['evidence'] ?? {}).length > 0, JSON.stringify(receipt))
+        const receipt = await scene.firstFacts('switch_completed')
+        assert.equal(receipt['reason'], condition)
+        assert.ok(Number(receipt['detection_ms']) <= detectionMsMax, JSON.stringify(receipt))
+        assert.ok(Object.keys(receipt['evidence'] ?? {}).length > 0, JSON.stringify(receipt))
       })
     }
 
@@ -108,8 +91,8 @@ describe('what a socket does not tell', { concurrency: 2 }, () => {
       })
       const viewer = await scene.watching()
       await viewer.sees(scene.origin(1).name, { deadlineMs: 45_000 })
-      const [receipt] = await eventsOf(scene, 'switch_completed')
-      assert.equal(receipt?.['reason'], 'slower_than_real_time')
+      const receipt = await scene.firstFacts('switch_completed')
+      assert.equal(receipt['reason'], 'slower_than_real_time')
     })
   })
 
@@ -141,7 +124,7 @@ describe('what a socket does not tell', { concurrency: 2 }, () => {
       await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
       await scene.watching()
       await warned(scene, 'looping', 45_000)
-      assert.equal((await eventsOf(scene, 'source_warning')).length, 1)
+      assert.equal((await scene.facts('source_warning')).length, 1)
     })
   })
 })

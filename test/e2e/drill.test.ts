@@ -158,14 +158,12 @@ describe('a drill leads out and back and leaves no trace:', { concurrency: 3 }, 
         assert.equal(report.media.table_changes, 0)
       }
       assert.deepEqual((await gateway.api.call('GET', path)).body, report)
-      const events = await gateway.api.get<{ events: readonly { event_type: string; data: { drill?: boolean } }[] }>(
-        `/events?stream_id=${scene.streamId}`,
-      )
-      const types = events.events.map(({ event_type: type }) => type)
+      const events = await gateway.api.events(scene.streamId)
+      const types = events.map(({ event_type: type }) => type)
       assert.ok(types.includes('drill_completed'), types.join())
       assert.ok(!types.includes('source_health_changed') || before.sources[1]?.health !== 'healthy')
-      for (const { event_type: type, data } of events.events) {
-        if (type === 'failover_triggered' || type === 'switch_completed') assert.equal(data.drill, true)
+      for (const { event_type: type, data } of events) {
+        if (type === 'failover_triggered' || type === 'switch_completed') assert.equal(data['drill'], true)
       }
     })
   }

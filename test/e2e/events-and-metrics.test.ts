@@ -5,8 +5,6 @@ import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 import { Viewer } from '../lab/viewer.ts'
 
-type Fields = Readonly<Record<string, unknown>>
-
 let gateway: GatewayProcess
 let scene: Scene
 before(async () => {
@@ -17,8 +15,6 @@ after(async () => {
   await scene[Symbol.asyncDispose]()
   await gateway[Symbol.asyncDispose]()
 })
-
-const typeOf = (event: Fields) => String(event['event_type'] ?? event['type'])
 
 test('a failover is pushed to listeners, kept in the journal with its receipt, and counted', async () => {
   using listener = new Viewer({ url: `${gateway.url}/events/live` })
@@ -31,19 +27,17 @@ test('a failover is pushed to listeners, kept in the journal with its receipt, a
     what: 'the pushed events',
     evidence: () => listener.text,
   })
-  const { events } = await gateway.api.get<{ events: readonly Fields[] }>(
-    `/events?stream_id=${scene.streamId}&type=switch_completed`,
+  const events = await gateway.api.events(scene.streamId, 'switch_completed')
+  assert.deepEqual(
+    events.map(({ event_type: type }) => type),
+    ['switch_completed'],
   )
-  assert.equal(events.length, 1)
-  const [receipt] = events
-  assert.equal(typeOf(receipt ?? {}), 'switch_completed')
-  const data = receipt?.['data'] as Fields
+  const data = events[0]?.data ?? {}
   assert.equal(data['reason'], 'stalled')
   assert.equal(data['new_url'], scene.origin(1).url)
   assert.ok(Number(data['detection_ms']) > 500, JSON.stringify(data))
   assert.ok(Number(data['gap_ms']) >= Number(data['detection_ms']) * 0.9, JSON.stringify(data))
-  const none = await gateway.api.get<{ events: readonly Fields[] }>('/events?stream_id=no-such-stream')
-  assert.deepEqual(none.events, [])
+  assert.deepEqual(await gateway.api.events('no-such-stream'), [])
 
   const metrics = (await gateway.api.call('GET', '/metrics')).text
   for (const subject of [/switch/i, /viewer|client/i, /bytes/i, /upstream/i, /event_?loop/i]) {
@@ -55,8 +49,7 @@ test('a failover is pushed to listeners, kept in the journal with its receipt, a
 
 test('the journal survives kill -9', async () => {
   await gateway.restart()
-  const { events } = await gateway.api.get<{ events: readonly Fields[] }>(`/events?stream_id=${scene.streamId}`)
-  const types = new Set(events.map(typeOf))
+  const types = new Set((await gateway.api.events(scene.streamId)).map(({ event_type: type }) => type))
   for (const type of ['stream_created', 'stream_started', 'failover_triggered', 'switch_completed']) {
     assert.ok(types.has(type), `${type} is not among ${[...types].join(', ')}`)
   }

@@ -48,6 +48,13 @@ export interface FailoverAnswer {
   readonly stream_type: string
 }
 
+/** One entry of the journal. */
+export interface JournalEvent {
+  readonly event_type: string
+  readonly timestamp: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
 const REQUEST_TIMEOUT_MS = 20_000
 
 /** The gateway's API as a client uses it. `call` hides nothing; the others throw unless the status is 200. */
@@ -103,6 +110,12 @@ export class Api {
 
   async failover(streamId: string, body?: unknown): Promise<FailoverAnswer> {
     return await this.#expectOk('POST', `/streams/${streamId}/failover`, body)
+  }
+
+  /** What the journal has of a stream, of one type or of all. */
+  async events(streamId: string, type?: string): Promise<readonly JournalEvent[]> {
+    const query = new URLSearchParams({ stream_id: streamId, ...(type === undefined ? {} : { type }) })
+    return (await this.get<{ events: readonly JournalEvent[] }>(`/events?${query.toString()}`)).events
   }
 
   async #expectOk<Body>(method: string, path: string, body?: unknown): Promise<Body> {

@@ -1,8 +1,5 @@
-import { fork } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+import { AnsweringChild } from './answering-child.ts'
 import type { Programme } from './media.ts'
-import { until } from './poll.ts'
 
 /** What the origin's process is told. */
 export type HlsOriginCommand =
@@ -34,61 +31,42 @@ export type HlsOriginReport =
   | { readonly kind: 'counts'; readonly counts: HlsOriginCounts }
   | { readonly kind: 'done' }
 
+type HlsOriginChild = AnsweringChild<HlsOriginCommand, HlsOriginReport>
+
 const CHILD = new URL('./hls-origin-child.ts', import.meta.url)
 
 /** An HLS origin in a process of its own, which can be killed as a machine dies: without a word. */
 export class HlsOriginProcess implements AsyncDisposable {
   readonly url: string
-  readonly #child: ChildProcess
+  readonly #child: HlsOriginChild
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(child: HlsOriginChild, url: string) {
     this.#child = child
     this.url = url
   }
 
   static async start(options: HlsOriginProcessOptions): Promise<HlsOriginProcess> {
-    const child = fork(CHILD, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-    const report = await ask(child, { kind: 'start', options })
+    const child: HlsOriginChild = new AnsweringChild(CHILD, 'the HLS origin')
+    const report = await child.ask({ kind: 'start', options })
     if (report.kind !== 'started') throw new Error(`the origin's process said ${report.kind}`)
     return new HlsOriginProcess(child, report.url)
   }
 
   async counts(): Promise<HlsOriginCounts> {
-    const report = await ask(this.#child, { kind: 'counts' })
+    const report = await this.#child.ask({ kind: 'counts' })
     if (report.kind !== 'counts') throw new Error(`the origin's process said ${report.kind}`)
     return report.counts
   }
 
   async forget(): Promise<void> {
-    await ask(this.#child, { kind: 'forget' })
+    await this.#child.ask({ kind: 'forget' })
   }
 
-  /** SIGKILL: the system closes its sockets, nobody says goodbye. */
   async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    this.#child.kill('SIGKILL')
-    await until(() => this.#child.signalCode !== null || this.#child.exitCode !== null, {
-      what: 'the end of the origin',
-    })
+    await this.#child.kill()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
-  }
-}
-
-async function ask(child: ChildProcess, command: HlsOriginCommand): Promise<HlsOriginReport> {
-  const answered = new AbortController()
-  const { signal } = answered
-  try {
-    child.send(command)
-    return await Promise.race([
-      once(child, 'message', { signal }).then(([message]) => message as HlsOriginReport),
-      once(child, 'exit', { signal }).then(([code]) => {
-        throw new Error(`the origin's process ended with ${String(code)}`)
-      }),
-    ])
-  } finally {
-    answered.abort()
   }
 }

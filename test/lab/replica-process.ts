@@ -1,7 +1,4 @@
-import { fork } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { until } from './poll.ts'
+import { AnsweringChild } from './answering-child.ts'
 
 /** What the replica's process is told, and what it tells. */
 export type ReplicaCommand =
@@ -28,7 +25,7 @@ const CHILD = new URL('./replica-child.ts', import.meta.url)
 /** A replica in a process of its own, which can be killed as a machine dies and brought back on the same port. */
 export class ReplicaProcess implements AsyncDisposable {
   readonly name: string
-  #child: ChildProcess | undefined
+  #child: AnsweringChild<ReplicaCommand, ReplicaReport> | undefined
   #port = 0
 
   private constructor(name: string) {
@@ -46,27 +43,23 @@ export class ReplicaProcess implements AsyncDisposable {
   }
 
   async up(): Promise<void> {
-    const child = fork(CHILD, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-    this.#child = child
+    this.#child = new AnsweringChild(CHILD, `replica ${this.name}`)
     this.#port = (await this.#ask({ kind: 'start', name: this.name, port: this.#port })).port
   }
 
-  /** SIGKILL: the system closes its sockets, nobody says goodbye. */
   async kill(): Promise<void> {
     const child = this.#child
     this.#child = undefined
-    if (child === undefined) return
-    child.kill('SIGKILL')
-    await until(() => hasEnded(child), { what: `the end of replica ${this.name}` })
+    await child?.kill()
   }
 
   /** It answers nothing any more and says nothing: connections stand and are even accepted. */
   freeze(): void {
-    this.#child?.kill('SIGSTOP')
+    this.#child?.freeze()
   }
 
   thaw(): void {
-    this.#child?.kill('SIGCONT')
+    this.#child?.thaw()
   }
 
   /** Since it was brought up last. */
@@ -83,14 +76,7 @@ export class ReplicaProcess implements AsyncDisposable {
   }
 
   async #ask(command: ReplicaCommand): Promise<ReplicaReport> {
-    const child = this.#child
-    if (child === undefined) throw new Error(`replica ${this.name} is down`)
-    const answered = once(child, 'message')
-    child.send(command)
-    return (await answered)[0] as ReplicaReport
+    if (this.#child === undefined) throw new Error(`replica ${this.name} is down`)
+    return await this.#child.ask(command)
   }
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null
 }

@@ -1,3 +1,4 @@
+import type { JournalEvent } from './api.ts'
 import { FaultOrigin } from './fault-origin.ts'
 import type { FaultOriginOptions } from './fault-origin.ts'
 import type { GatewayProcess } from './gateway-process.ts'
@@ -62,6 +63,23 @@ export class Scene implements AsyncDisposable {
     const viewer = this.watch(options)
     await viewer.sees(this.origin(0).name)
     return viewer
+  }
+
+  /** The facts of every event of a type that the journal has of this stream. */
+  async facts(type: string): Promise<readonly JournalEvent['data'][]> {
+    return (await this.gateway.api.events(this.streamId, type)).map(({ data }) => data)
+  }
+
+  /** Those of the first event for which `isWanted` holds, once there is one. */
+  async firstFacts(
+    type: string,
+    isWanted: (facts: JournalEvent['data']) => boolean = () => true,
+    deadlineMs?: number,
+  ): Promise<JournalEvent['data']> {
+    return await until(async () => (await this.facts(type)).find(isWanted), {
+      what: `the event ${type}`,
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    })
   }
 
   /** Until no origin has a connection of this stream any more. */
