@@ -6,6 +6,8 @@ import type { HlsProxySource } from './proxy-options.ts'
 export interface SourceSessionsOptions {
   readonly network: SourceNetwork
   readonly timeouts: FetchTimeouts
+  /** In which a segment of this source has to be complete; undefined: as long as any answer may take. */
+  readonly segmentDeadlineMsOf: (candidateId: string) => number | undefined
   readonly source: (candidateId: string) => HlsProxySource | undefined
 }
 
@@ -30,11 +32,11 @@ export class SourceSessions implements Disposable {
     if (known !== undefined && isSame(known.source, source)) return known.session
     known?.session[Symbol.dispose]()
     this.#sessions.delete(source.candidateId)
-    const { network, timeouts } = this.#options
+    const { network, timeouts, segmentDeadlineMsOf } = this.#options
     const { candidateId, url, headers, userAgent, operatorHosts, useStickySession } = source
     const session = new HlsSession({
       ...{ key: candidateId, url, headers, userAgent, operatorHosts, useStickySession },
-      ...{ timeouts, network },
+      ...{ timeouts, network, segmentDeadlineMs: () => segmentDeadlineMsOf(candidateId) },
     })
     this.#sessions.set(candidateId, { source, session })
     for (const [id, { session: oldest }] of this.#sessions) {

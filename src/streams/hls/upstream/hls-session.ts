@@ -21,6 +21,8 @@ export interface HlsSessionOptions {
   /** Whether requests go on to where the first answer came from after redirects (`use_sticky_session`). */
   readonly useStickySession: boolean
   readonly timeouts: FetchTimeouts
+  /** A segment that is begun now has to be complete within so many milliseconds, where that is less than other answers have. */
+  readonly segmentDeadlineMs?: () => number | undefined
   readonly network: SourceNetwork
 }
 
@@ -38,7 +40,8 @@ export interface SessionFetch {
 export type PlaylistSession = Pick<HlsSession, 'fetch' | 'entryUrl' | 'entryAnswered' | 'entryFailed' | 'timeouts'>
 
 /** What reading segments takes of a session. */
-export type SegmentSession = Pick<HlsSession, 'key' | 'open' | 'timeouts'>
+export type SegmentSession = Pick<HlsSession, 'key' | 'open' | 'timeouts'> &
+  Partial<Pick<HlsSession, 'segmentTimeouts'>>
 
 const NEVER_ABORTED = new AbortController().signal
 
@@ -67,6 +70,13 @@ export class HlsSession implements Disposable {
 
   get timeouts(): FetchTimeouts {
     return this.#options.timeouts
+  }
+
+  /** Of a segment that is begun now. */
+  get segmentTimeouts(): FetchTimeouts {
+    const { timeouts } = this
+    const deadlineMs = this.#options.segmentDeadlineMs?.() ?? timeouts.totalMs
+    return { ...timeouts, totalMs: Math.min(deadlineMs, timeouts.totalMs) }
   }
 
   /** Where the source's playlist is asked for now. */

@@ -46,7 +46,9 @@ export class SegmentFetch {
   constructor(options: SegmentFetchOptions) {
     this.#options = options
     const { session } = options.request
-    this.#deadlines = new BodyDeadlines(options.clock, session.timeouts, (failure) => this.#fail(failure))
+    this.#deadlines = new BodyDeadlines(options.clock, session.segmentTimeouts ?? session.timeouts, (failure) =>
+      this.#fail(failure),
+    )
   }
 
   get state(): FetchState['kind'] {
