@@ -28,6 +28,8 @@ export interface HlsFaultRow<Origin> {
   readonly stream?: Readonly<Record<string, unknown>>
   /** What it does may be so little that no other source is needed. */
   readonly mayStay?: boolean
+  /** Another source is waited for for so long; 30 s by default. */
+  readonly deadlineMs?: number
 }
 
 const origin = (name: string, strike: (primary: HlsOrigin) => void): HlsFaultRow<HlsOrigin> => ({
@@ -37,8 +39,9 @@ const origin = (name: string, strike: (primary: HlsOrigin) => void): HlsFaultRow
 const playlist = (name: string, fault: HlsFault) => origin(`playlist: ${name}`, (it) => (it.playlistFault = fault))
 const segment = (name: string, fault: HlsFault) => origin(`segments: ${name}`, (it) => (it.segmentFault = fault))
 
-/** Half of the rate of the lab's programme, which is about 90 kB/s. */
-const SLOW_BYTES_PER_SECOND = 40_000
+/** For each connection; the lab's programme takes about 90 kB/s. */
+const SLOW_BYTES_PER_SECOND = 20_000
+const SLOW_DEADLINE_MS = 60_000
 const FAILBACK = { failback: { mode: 'auto', probation_seconds: 1, hold_down_seconds: 1 } } as const
 
 const byCommand = [
@@ -63,9 +66,15 @@ export const hlsSourceRows: readonly HlsFaultRow<HlsOrigin>[] = [
   segment('404', { kind: 'status', status: 404 }),
   segment('stop in the middle', { kind: 'stall', afterBytes: 20_000 }),
   segment('broken off', { kind: 'truncated', share: 0.5 }),
-  segment('shorter than they should be, unnoticed by HTTP', { kind: 'truncated', share: 0.5, isTold: true }),
+  {
+    ...segment('half missing, unnoticed by HTTP', { kind: 'truncated', share: 0.5, isTold: true }),
+    mayStay: true,
+  },
   segment('a web page', { kind: 'html' }),
-  segment('at half the rate of the programme', { kind: 'slow', bytesPerSecond: SLOW_BYTES_PER_SECOND }),
+  {
+    ...segment('at a quarter of the rate of the programme', { kind: 'slow', bytesPerSecond: SLOW_BYTES_PER_SECOND }),
+    deadlineMs: SLOW_DEADLINE_MS,
+  },
   ...byCommand,
 ]
 

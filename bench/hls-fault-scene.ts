@@ -132,7 +132,8 @@ export async function playScene<Origin>({ gateway, way, row, sources }: SceneOpt
       else if (act.kind === 'manual') await gateway.api.failover(streamId)
       else if (act.kind === 'failback') open.heal()
       else await act.strike(open.primary)
-      await watchAfter(player, before, struckMs, row.mayStay === true)
+      const { mayStay = false, deadlineMs = mayStay ? STAYED_MS : NEXT_DEADLINE_MS } = row
+      await watchAfter(player, before, struckMs, deadlineMs)
       return await outcomeOf(player, before, struckMs)
     } finally {
       await player[Symbol.asyncDispose]()
@@ -166,13 +167,13 @@ async function failFirst<Origin>(open: Sources<Origin>, player: ScoredPlayer): P
   })
 }
 
-async function watchAfter(player: ScoredPlayer, before: number, struckMs: number, mayStay: boolean): Promise<void> {
-  const endMs = struckMs + (mayStay ? STAYED_MS : NEXT_DEADLINE_MS)
+async function watchAfter(player: ScoredPlayer, before: number, struckMs: number, deadlineMs: number): Promise<void> {
+  const endMs = struckMs + deadlineMs
   const isOver = () => {
     const hasChanged = player.changes.length > before && player.settledMs >= SETTLED_MS
     return hasChanged || player.fatal !== undefined || systemClock.nowMs() > endMs
   }
-  await until(isOver, { what: 'the end of a scene', deadlineMs: NEXT_DEADLINE_MS * 2 })
+  await until(isOver, { what: 'the end of a scene', deadlineMs: 2 * deadlineMs })
 }
 
 async function outcomeOf(player: ScoredPlayer, before: number, struckMs: number): Promise<Outcome> {

@@ -225,3 +225,16 @@ test('whatever the playlist offers right after a switch can be had: what has not
   assert.ok(old > 1 && offered > 0, `${old} gaps, ${offered} segments`)
   assert.deepEqual(lab.violations, [])
 })
+
+test('a source whose segments come slower than they play is left before players run dry', async () => {
+  await using first = await startAlpha()
+  await using second = await startBravo()
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  await using player = new HlsSegmentPlayer(lab)
+  await until(() => lastOf(player, 'alpha', 4), { what: 'the first source playing' })
+  first.segmentFault = { kind: 'slow', bytesPerSecond: 10_000 }
+  await until(() => lastOf(player, 'bravo', 3), { what: 'the second source playing', evidence: () => lab.failures })
+  assert.equal(lab.failures[0]?.reason, 'answer_timeout')
+  assert.match(lab.failures[0]?.message ?? '', /not complete within/)
+  assert.deepEqual(lab.violations, [])
+})
