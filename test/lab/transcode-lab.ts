@@ -27,6 +27,7 @@ export interface TranscodedObject {
     readonly frames: number | null
     readonly dropped_frames: number | null
     readonly input_skips: number
+    readonly renditions: readonly { readonly height: number | null; readonly viewers: number }[] | null
   }
 }
 

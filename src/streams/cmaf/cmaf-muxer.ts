@@ -105,12 +105,13 @@ export class CmafMuxer implements FragmentSource {
     return this.isLastOfInit ? epoch.leader.completeEndDts : undefined
   }
 
-  take({ untilDts }: TakeOptions = {}): CmafFragment | undefined {
+  take({ untilDts, endDts = Infinity }: TakeOptions = {}): CmafFragment | undefined {
     const epoch = this.#front()
     if (epoch === undefined) return undefined
     const { queue } = epoch.leader
     const ready = this.#readySamples(epoch)
-    const count = untilDts === undefined ? ready : Math.min(ready, queue.countBefore(untilDts - EPSILON))
+    const begun = untilDts === undefined ? ready : Math.min(ready, queue.countBefore(untilDts - EPSILON))
+    const count = queue.countEnding(begun, endDts + EPSILON)
     if (count === 0) return undefined
     const init = epoch.freeze()
     const isLast = epoch.isClosed && count === queue.samples.length

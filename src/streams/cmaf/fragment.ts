@@ -44,6 +44,8 @@ export interface CmafFragment {
 export interface TakeOptions {
   /** 90 kHz: leave what the leading track decodes at or behind this time. Without it all that is complete is taken. */
   readonly untilDts?: number
+  /** 90 kHz: leave also samples of the leading track that last beyond this time, but take one. */
+  readonly endDts?: number
 }
 
 /**

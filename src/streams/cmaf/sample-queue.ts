@@ -66,6 +66,17 @@ export class SampleQueue {
     return low
   }
 
+  /** How many of the first `count` samples end by `dts`, 90 kHz, but one of them at least. */
+  countEnding(count: number, dts: number): number {
+    const time = (dts * this.timescale) / TICKS_PER_SECOND
+    let left = count
+    for (; left > 1; left -= 1) {
+      const last = this.#samples[left - 1]
+      if (last === undefined || last.time + last.duration <= time) break
+    }
+    return left
+  }
+
   /** Takes the first `count` samples. */
   take(count: number): readonly QueuedSample[] {
     const taken = this.#samples.splice(0, count)

@@ -169,7 +169,10 @@ export class CmafRendition {
   }
 
   #take(untilDts: number): boolean {
-    const fragment = this.#options.muxer.take({ untilDts })
+    const { muxer, partS } = this.#options
+    // Where something is missing a sample lasts longer than others.
+    const endDts = (muxer.nextDts ?? 0) + partS * TICKS_PER_SECOND + TOLERANCE_TICKS
+    const fragment = muxer.take({ untilDts, endDts })
     if (fragment === undefined) return false
     this.#keep(fragment)
     return true
