@@ -52,7 +52,7 @@ export function proxyStatsOf(streams: StreamService, uptimeMs: number): z.output
     total_clients: streams.totals.clientsEver,
     active_clients: sum(all, ({ clientCount }) => clientCount),
     total_bytes_served: streams.totals.bytesServed,
-    total_segments_served: 0,
+    total_segments_served: sum(all, ({ totalSegmentsServed }) => totalSegmentsServed),
     uptime_seconds: Math.floor(uptimeMs / 1000),
   }
 }
