@@ -32,7 +32,8 @@ function layoutIn(packets: Buffer): { readonly layout: ProgrammeLayout; readonly
   let pmtPid: number | undefined
   let found: Pmt | undefined
   const end = packets.length - (packets.length % PACKET_BYTES)
-  for (let at = 0; at < end && found === undefined; at += PACKET_BYTES) {
+  for (let at = 0; at < end; at += PACKET_BYTES) {
+    if (found !== undefined) break
     const pid = pidOf(packets, at)
     if (pid !== PID_PAT && pid !== pmtPid) continue
     patchSections(packets, at, (section) => {

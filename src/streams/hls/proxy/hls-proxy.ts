@@ -273,7 +273,7 @@ export class HlsProxy implements HlsOutput, Disposable {
 
   #good(name: string, { candidateId, kind, recipe }: Reference, head: Buffer): void {
     const { current } = this.#publisher
-    if (kind === 'segment' && recipe === undefined) this.#publisher.seen(name, head)
+    if ((kind === 'segment' || kind === 'map') && recipe === undefined) this.#publisher.seen(name, head)
     if (current?.source.candidateId !== candidateId) return
     current.lastGoodMs = this.#options.clock.nowMs()
     current.resourceFailures = 0

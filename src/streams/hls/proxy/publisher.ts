@@ -1,9 +1,10 @@
-import type { MediaPlaylist } from '../../../hls/playlist.ts'
+import type { MediaPlaylist, MediaSegment } from '../../../hls/playlist.ts'
 import { failureReason } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import { readProgrammeLayout } from '../../../mpegts/programme-layout.ts'
 import { cannotBecome, isOtherFormat, recipeOf } from '../transmux/slot-format.ts'
 import type { SlotTarget } from '../transmux/slot-format.ts'
+import { readTrackLayout } from '../transmux/track-layout.ts'
 import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
 import { outputMaster } from './output-master.ts'
 import type { OutputMaster } from './output-master.ts'
@@ -148,15 +149,15 @@ export class Publisher implements Disposable {
     return found.length > 0
   }
 
-  /** The first bytes of a segment that passed as it is: on which PIDs players have it is kept for other sources. */
+  /** The first bytes of something that passed as it is: on which PIDs, or as which tracks, players have it is kept for other sources. */
   seen(name: string, head: Buffer): void {
     for (const slot of this.#slots.values()) {
-      const { format } = slot.features ?? {}
-      if (format?.container !== 'plain' || format.layout !== undefined) continue
-      if (!slot.timeline.segments.some(({ segment }) => segment.uri === name && segment.keys.length === 0)) continue
-      const layout = readProgrammeLayout(head)
-      if (layout === undefined) continue
-      slot.laidOut(layout)
+      const { container, layout, tracks } = slot.features?.format ?? {}
+      if (container === undefined || layout !== undefined || tracks !== undefined) continue
+      if (!slot.timeline.segments.some((each) => isClear(each.segment, name))) continue
+      const known = container === 'plain' ? readProgrammeLayout(head) : readTrackLayout(head)
+      if (known === undefined) continue
+      slot.laidOut('streams' in known ? { layout: known } : { tracks: known })
       this.#options.onMemoryChanged()
     }
   }
@@ -334,4 +335,9 @@ function asMade(followed: FollowedPlaylist, { format }: SlotTarget): FollowedPla
     ...followed,
     playlist: { ...playlist, segments, partTargetS: undefined, trailing: undefined, preloadHints: [] },
   }
+}
+
+/** Whether a name is of a segment that is not encrypted, or of its section. */
+function isClear({ uri, keys, map }: MediaSegment, name: string): boolean {
+  return map === undefined ? uri === name && keys.length === 0 : map.uri === name && map.keys.length === 0
 }

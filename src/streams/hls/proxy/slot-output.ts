@@ -1,5 +1,5 @@
 import type { MediaPlaylist, RenditionReport } from '../../../hls/playlist.ts'
-import type { ProgrammeLayout } from '../../../mpegts/programme-layout.ts'
+import type { SlotFormat } from '../transmux/slot-format.ts'
 import { playlistText } from './playlist-text.ts'
 import { featuresOf, passesParts, publishedPlaylist } from './published-playlist.ts'
 import type { PlaylistFeatures, SwitchWords } from './published-playlist.ts'
@@ -63,10 +63,10 @@ export class SlotOutput {
     this.#frames += 1
   }
 
-  /** On which PIDs its segments come. */
-  laidOut(layout: ProgrammeLayout): void {
+  /** More is known of how its segments come. */
+  laidOut(known: Pick<SlotFormat, 'layout' | 'tracks'>): void {
     const { features } = this
-    if (features?.format !== undefined) this.features = { ...features, format: { ...features.format, layout } }
+    if (features?.format !== undefined) this.features = { ...features, format: { ...features.format, ...known } }
   }
 
   completed(playlist: MediaPlaylist): void {

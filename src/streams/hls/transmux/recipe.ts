@@ -1,6 +1,7 @@
 import type { ByteRange } from '../../../hls/playlist.ts'
 import type { ProgrammeLayout } from '../../../mpegts/programme-layout.ts'
 import type { SegmentSource } from '../upstream/segment-plan.ts'
+import type { TrackLayout } from './track-layout.ts'
 
 /** What of a segment goes into a file: all of it, or one kind where the other has a playlist of its own. */
 export type WantedStreams = 'all' | 'video' | 'audio'
@@ -37,7 +38,11 @@ export type Recipe =
       readonly layout: ProgrammeLayout | undefined
     })
   /** MPEG-TS or packed audio to fragmented MP4: the segment, or the media initialisation section that the run has. */
-  | (MadeOfOneRun & { readonly to: 'fmp4' | 'fmp4_map'; readonly streams: WantedStreams })
+  | (MadeOfOneRun & {
+      readonly to: 'fmp4' | 'fmp4_map'
+      readonly streams: WantedStreams
+      readonly tracks: TrackLayout | undefined
+    })
   /** MPEG-TS on other PIDs. */
   | { readonly to: 'pids'; readonly layout: ProgrammeLayout }
 

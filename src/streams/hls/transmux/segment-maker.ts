@@ -185,8 +185,12 @@ export class SegmentMaker implements Disposable {
 
   #runOf({ session, span }: RawSegment, recipe: WholeRecipe): Run {
     const key = `${session.key} ${span} ${recipe.run}`
-    const streams = recipe.to === 'mpegts' ? 'all' : recipe.streams
-    const run = this.#runs.get(key) ?? { toFmp4: new ToFmp4(streams), toMpegts: new ToMpegts(), pending: new Map() }
+    const { streams, tracks } = recipe.to === 'mpegts' ? { streams: 'all' as const, tracks: undefined } : recipe
+    const run = this.#runs.get(key) ?? {
+      toFmp4: new ToFmp4(streams, tracks),
+      toMpegts: new ToMpegts(),
+      pending: new Map(),
+    }
     this.#runs.delete(key)
     this.#runs.set(key, run)
     const [oldest] = this.#runs.size > RUNS_MAX ? this.#runs.keys() : []

@@ -4,6 +4,7 @@ import { planned } from '../upstream/segment-plan.ts'
 import { UnreadableSegment } from '../upstream/unreadable-segment.ts'
 import { keySource } from './recipe.ts'
 import type { MapSource, Recipe, WantedStreams } from './recipe.ts'
+import type { TrackLayout } from './track-layout.ts'
 
 /** What segments are, as their playlist shows it: with an EXT-X-MAP, or everything else (MPEG-TS, packed audio, WebVTT). */
 export type Container = 'fmp4' | 'plain'
@@ -13,6 +14,8 @@ export interface SlotFormat {
   readonly container: Container
   /** Undefined where it is not known, and where segments are no MPEG-TS. */
   readonly layout?: ProgrammeLayout
+  /** Undefined where it is not known, and where segments are no fragmented MP4. */
+  readonly tracks?: TrackLayout
 }
 
 /** The format of a playlist's segments; undefined while it has none. */
@@ -78,7 +81,7 @@ export function recipeOf(
   }
   const source = planned(segment, sequence, base)
   const common = { run: `${target.slot}.${discontinuity}`, sequence, key: keySource(source) }
-  if (source.map === undefined) return { ...common, to: 'fmp4', streams: target.streams }
+  if (source.map === undefined) return { ...common, to: 'fmp4', streams: target.streams, tracks: target.format.tracks }
   const { url, byteRange } = source.map
   const map: MapSource = { url, byteRange, key: keySource(source.map) }
   return { ...common, to: 'mpegts', map, layout }

@@ -1,14 +1,13 @@
 import type { TrackRun } from '../../../isobmff/fragment-writer.ts'
 import { writeFragment } from '../../../isobmff/fragment-writer.ts'
+import { writeInit } from '../../../isobmff/init-writer.ts'
 import type { ElementaryStream } from '../../../mpegts/elementary-stream.ts'
 import { describeStream } from '../../../mpegts/elementary-stream.ts'
 import type { AccessUnit } from '../../../mpegts/units/access-unit.ts'
 import { UnitReader } from '../../../mpegts/units/unit-reader.ts'
 import { readAudioFormat } from '../../cmaf/audio-format.ts'
-import { Epoch } from '../../cmaf/epoch.ts'
 import { LengthPrefixed } from '../../cmaf/length-prefixed.ts'
 import type { SampleFormat } from '../../cmaf/sample-format.ts'
-import { runOf } from '../../cmaf/sample-queue.ts'
 import { audioOnly, firstOfEach, videoOnly } from '../../cmaf/stream-selection.ts'
 import { TrackFeed } from '../../cmaf/track-feed.ts'
 import { readVideoFormat } from '../../cmaf/video-format.ts'
@@ -16,11 +15,13 @@ import { PackedAudioReader } from '../upstream/packed-audio-reader.ts'
 import { formatOf } from '../upstream/segment-format.ts'
 import { UnreadableSegment } from '../upstream/unreadable-segment.ts'
 import type { WantedStreams } from './recipe.ts'
+import type { LaidOutTrack, TrackLayout } from './track-layout.ts'
 
 /** Timestamps of MPEG-TS count modulo this. */
 const WRAP_TICKS = 2 ** 33
 const SELECTIONS = { all: firstOfEach, video: videoOnly, audio: audioOnly(0) } as const
 const TRACK_IDS = { video: 1, audio: 2 } as const
+const DURATION_MAX = 0x7fff_ffff
 const STREAM_TYPES = { aac: 0x0f, mp2: 0x03, ac3: 0x81, eac3: 0x87 } as const
 
 type Kind = keyof typeof TRACK_IDS
@@ -31,13 +32,16 @@ type Kind = keyof typeof TRACK_IDS
  */
 export class ToFmp4 {
   readonly #streams: WantedStreams
+  readonly #tracks: TrackLayout
   readonly #formats = new Map<Kind, SampleFormat>()
   #map: Buffer | undefined
   /** Decoding time of the newest segment, 90 kHz without the wrap. */
   #newestDts: number | undefined
 
-  constructor(streams: WantedStreams) {
+  /** `tracks`: the numbers and ticks that tracks get; other ones where there are none. */
+  constructor(streams: WantedStreams, tracks: TrackLayout | undefined) {
     this.#streams = streams
+    this.#tracks = tracks ?? {}
   }
 
   /** The media initialisation section of the run; undefined before its first segment was made. */
@@ -61,9 +65,16 @@ export class ToFmp4 {
       throw new UnreadableSegment('it sent a segment without pictures or sound that fragmented MP4 has a place for')
     }
     this.#newestDts = leader.queue.dtsOf(first)
-    this.#map ??= mapOf(leader, present)
-    const runs = present.map(({ trackId, queue }): TrackRun => runOf(trackId, queue.samples))
+    this.#map ??= writeInit(
+      present.map((feed) => ({ ...feed.format.track, ...this.#trackOf(feed), language: feed.language })),
+    )
+    const runs = present.map((feed) => runOf(feed, this.#trackOf(feed)))
     return writeFragment(sequence + 1, runs)
+  }
+
+  #trackOf({ isVideo, format }: TrackFeed): LaidOutTrack {
+    const kind = isVideo ? 'video' : 'audio'
+    return this.#tracks[kind] ?? { id: TRACK_IDS[kind], timescale: format.track.timescale }
   }
 
   /** Segments of one run are hours apart at most: the wrap that is nearest to the newest is meant. */
@@ -146,8 +157,15 @@ function withSets(format: SampleFormat, codec: ElementaryStream['codec']): Sampl
   return { ...format, track: { ...track, codec: entry }, toSample: (unit) => prefixed.convert(unit) }
 }
 
-function mapOf(leader: TrackFeed, feeds: readonly TrackFeed[]): Buffer {
-  const epoch = new Epoch(1, leader.trackId, leader, { pts: 0, dts: 0 }, [])
-  for (const feed of feeds) if (feed !== leader) epoch.others.set(feed.trackId, feed)
-  return epoch.freeze().bytes
+/** The samples in ticks of the track that they go to; what is rounded does not add up. */
+function runOf({ queue }: TrackFeed, { id, timescale }: LaidOutTrack): TrackRun {
+  const scaled = (ticks: number): number => Math.round((ticks * timescale) / queue.timescale)
+  const samples = queue.samples.map(({ data, time, duration, compositionOffset, isSync }) => {
+    const from = scaled(time)
+    return {
+      ...{ data, isSync, duration: Math.min(DURATION_MAX, scaled(time + duration) - from) },
+      compositionOffset: scaled(time + compositionOffset) - from,
+    }
+  })
+  return { trackId: id, decodeTime: scaled(queue.samples[0]?.time ?? 0), samples }
 }
