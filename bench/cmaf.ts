@@ -1,35 +1,25 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { PACKET_BYTES } from '../src/mpegts/packet.ts'
 import { CmafDemuxer } from '../src/streams/cmaf/cmaf-demuxer.ts'
 import { CmafMuxer } from '../src/streams/cmaf/cmaf-muxer.ts'
+import { encodeChannel, ffmpegCpuS, ownCpuS } from './processor-time.ts'
 import { markdownTable, publish } from './report.ts'
 
 /**
  * What it costs to package a transport stream as CMAF in parts of 0.5 s, and to make one out of CMAF again: processor seconds per GB of input,
  * beside what `ffmpeg -c copy` takes for the same in the same run. The input is H.264 with AAC of about 8 Mbit/s.
  */
-const run = promisify(execFile)
 const SECONDS = 60
 const ROUNDS = 4
 const PUSH_BYTES = 64 * 1_024 - ((64 * 1_024) % PACKET_BYTES)
 const PART_TICKS = 45_000
 const GIGABYTE = 1e9
-const TOOL_TIMEOUT_MS = 300_000
 
 interface Measured {
   readonly cpuS: number
   readonly inputBytes: number
-}
-
-function cpuOf(work: () => void): number {
-  const before = process.cpuUsage()
-  work()
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / 1e6
 }
 
 function pack(ts: Buffer, take: (bytes: Buffer) => void): void {
@@ -65,30 +55,17 @@ function unpack(mp4: Buffer): number {
 
 /** The best of several rounds, so that other work on the machine counts least. */
 function best(inputBytes: number, work: () => void): Measured {
-  return { inputBytes, cpuS: Math.min(...Array.from({ length: ROUNDS }, () => cpuOf(work))) }
+  return { inputBytes, cpuS: Math.min(...Array.from({ length: ROUNDS }, () => ownCpuS(work))) }
 }
 
-/** User and system time of a process with its children, by the shell's own clock. */
-async function ffmpegCpu(inputBytes: number, args: readonly string[]): Promise<Measured> {
-  let cpuS = Infinity
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const { stderr } = await run('ffmpeg', ['-v', 'info', '-benchmark', '-nostdin', '-y', ...args], {
-      timeout: TOOL_TIMEOUT_MS,
-    })
-    const [, user = '', system = ''] = /utime=([\d.]+)s stime=([\d.]+)s/.exec(stderr) ?? []
-    cpuS = Math.min(cpuS, Number(user) + Number(system))
-  }
-  return { inputBytes, cpuS }
+async function ofFfmpeg(inputBytes: number, args: readonly string[]): Promise<Measured> {
+  return { inputBytes, cpuS: await ffmpegCpuS(ROUNDS, args) }
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
 try {
   const [source, packed] = [join(directory, 'source.ts'), join(directory, 'packed.mp4')]
-  const picture = `testsrc2=size=1280x720:rate=25:duration=${SECONDS},noise=alls=12:allf=t`
-  const input = ['-f', 'lavfi', '-i', picture, '-f', 'lavfi', '-i', `sine=sample_rate=48000:duration=${SECONDS}`]
-  const video = ['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '2', '-g', '50', '-b:v', '8M', '-maxrate', '8M']
-  const encoded = [...video, '-bufsize', '8M', '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-f', 'mpegts', source]
-  await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...input, ...encoded], { timeout: TOOL_TIMEOUT_MS })
+  await encodeChannel(source, SECONDS)
   const ts = await readFile(source)
   const parts: Buffer[] = []
   pack(ts, (bytes) => void parts.push(bytes))
@@ -100,8 +77,8 @@ try {
   const there = ['-i', source, '-c', 'copy', '-bsf:a', 'aac_adtstoasc', ...fragmented, join(directory, 'ffmpeg.mp4')]
   const back = ['-i', packed, '-c', 'copy', '-f', 'mpegts', join(directory, 'ffmpeg.ts')]
   const measured: readonly (readonly [what: string, ours: Measured, ffmpeg: Measured])[] = [
-    ['MPEG-TS to CMAF', best(ts.length, () => pack(ts, () => undefined)), await ffmpegCpu(ts.length, there)],
-    ['CMAF to MPEG-TS', best(mp4.length, () => void unpack(mp4)), await ffmpegCpu((await stat(packed)).size, back)],
+    ['MPEG-TS to CMAF', best(ts.length, () => pack(ts, () => undefined)), await ofFfmpeg(ts.length, there)],
+    ['CMAF to MPEG-TS', best(mp4.length, () => void unpack(mp4)), await ofFfmpeg((await stat(packed)).size, back)],
   ]
   const perGigabyte = ({ cpuS, inputBytes }: Measured) => (cpuS * GIGABYTE) / inputBytes
   const rows = measured.map(([what, ours, ffmpeg]) => [

@@ -1,12 +1,12 @@
-import { AUDIO_PID, createMux, h264, VIDEO_PID } from '../src/mpegts/testing.ts'
+import { PACKET_BYTES } from '../src/mpegts/packet.ts'
 import { conditionFacts } from '../src/streams/detect/conditions.ts'
 import { SourceMonitor } from '../src/streams/detect/monitor.ts'
 import { createFramer } from '../src/streams/framing/framing.ts'
+import { chunksOf, generateStream } from './generated-stream.ts'
+import { bestThroughput } from './throughput.ts'
 
 const CHUNK_BYTES = 65_536
 const SECONDS = 20
-const FRAMES_PER_SECOND = 25
-const FRAME_BYTES = 40_000
 const ROUNDS = 15
 
 /** Megabytes a second that one core looks through. */
@@ -22,23 +22,21 @@ export interface Throughput {
  * several rounds, so that other work on the machine counts least.
  */
 export function measureThroughput(): Throughput {
-  const stream = generateStream()
-  const chunks: Buffer[] = []
-  const runBytes = CHUNK_BYTES - (CHUNK_BYTES % 188)
-  for (let at = 0; at < stream.length; at += runBytes) chunks.push(stream.subarray(at, at + runBytes))
+  const stream = generateStream(SECONDS)
+  const chunks = chunksOf(stream, CHUNK_BYTES - (CHUNK_BYTES % PACKET_BYTES))
   const chunkMs = (SECONDS * 1_000) / chunks.length
   let alive = 0
-  const monitor = best(stream.length, () => {
+  const monitor = bestThroughput(ROUNDS, stream.length, () => {
     const fresh = makeMonitor()
     chunks.forEach((chunk, index) => {
       if (fresh.observe(chunk, index * chunkMs)) alive += 1
     })
   })
-  const framer = best(stream.length, () => {
+  const framer = bestThroughput(ROUNDS, stream.length, () => {
     const fresh = createFramer('mpegts')
     for (const chunk of chunks) fresh.push(chunk, { packets: () => {} })
   })
-  const together = best(stream.length, () => {
+  const together = bestThroughput(ROUNDS, stream.length, () => {
     const [freshFramer, freshMonitor] = [createFramer('mpegts'), makeMonitor()]
     let index = 0
     const sink = {
@@ -54,23 +52,6 @@ export function measureThroughput(): Throughput {
   return { monitor, framer, together }
 }
 
-function generateStream(): Buffer {
-  const mux = createMux()
-  const picture = Buffer.alloc(FRAME_BYTES, 0x5a)
-  const keyframe = Buffer.concat([h264.aud, h264.sps, h264.idr, picture])
-  const frame = Buffer.concat([h264.aud, h264.predicted, picture])
-  const sound = Buffer.alloc(1_200, 0x33)
-  const parts: Buffer[] = []
-  for (let index = 0; index < SECONDS * FRAMES_PER_SECOND; index += 1) {
-    if (index % 3 === 0) parts.push(mux.tables())
-    const isKeyframe = index % (2 * FRAMES_PER_SECOND) === 0
-    const options = { pcr: index * 40 * 27_000, isRandomAccess: isKeyframe }
-    parts.push(mux.pes(VIDEO_PID, isKeyframe ? keyframe : frame, options))
-    parts.push(mux.pes(AUDIO_PID, sound, { streamId: 0xc0 }))
-  }
-  return Buffer.concat(parts)
-}
-
 function makeMonitor(): SourceMonitor {
   return new SourceMonitor({
     actionOf: (condition) => conditionFacts[condition].defaultAction,
@@ -79,14 +60,4 @@ function makeMonitor(): SourceMonitor {
     silence: { thresholdDb: -50, holdMs: 10_000, checks: undefined },
     decoders: undefined,
   })
-}
-
-function best(bytes: number, round: () => void): number {
-  let bestMs = Infinity
-  for (let index = 0; index < ROUNDS; index += 1) {
-    const startedMs = performance.now()
-    round()
-    bestMs = Math.min(bestMs, performance.now() - startedMs)
-  }
-  return bytes / bestMs / 1_000
 }

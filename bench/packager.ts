@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { writePlaylist } from '../src/hls/write-playlist.ts'
 import { PACKET_BYTES } from '../src/mpegts/packet.ts'
 import { CmafMuxer } from '../src/streams/cmaf/cmaf-muxer.ts'
@@ -12,6 +10,7 @@ import { Timeline } from '../src/streams/packager/timeline.ts'
 import { StreamRing } from '../src/streams/ring.ts'
 import type { Slice } from '../src/streams/ring.ts'
 import { createUnitAlignedSplice } from '../src/streams/splice.ts'
+import { encodeChannel, ffmpegCpuS, ownCpuS } from './processor-time.ts'
 import { markdownTable, publish } from './report.ts'
 
 /**
@@ -19,12 +18,10 @@ import { markdownTable, publish } from './report.ts'
  * to segments in memory and a playlist written at every change, beside `ffmpeg -c copy -f hls` from a file to memory-backed
  * files where there are such, in the same run. H.264 and AAC of about 8 Mbit/s, keyframes every two seconds.
  */
-const run = promisify(execFile)
 const SECONDS = 60
 const ROUNDS = 5
 const CHUNK_BYTES = 64 * 1_024 - ((64 * 1_024) % PACKET_BYTES)
 const GIGABYTE = 1e9
-const TOOL_TIMEOUT_MS = 300_000
 const START_WALL_MS = 1_767_225_600_000
 
 /** The slices as a ring publishes them, a hundred milliseconds each. */
@@ -53,7 +50,6 @@ interface Packaged {
 }
 
 function packageAs(rendition: 'ts' | 'cmaf', slices: readonly Slice[]): Packaged {
-  const before = process.cpuUsage()
   let nowMs = START_WALL_MS
   let playlists = 0
   let segments = 0
@@ -79,13 +75,14 @@ function packageAs(rendition: 'ts' | 'cmaf', slices: readonly Slice[]): Packaged
       segments = nextSequence
     },
   })
-  for (const slice of slices) {
-    nowMs = slice.publishedAtMs
-    timeline.push(slice)
-    if (rendition === 'cmaf') timeline.startCmaf()
-  }
-  const { user, system } = process.cpuUsage(before)
-  return { cpuS: (user + system) / 1e6, segments, playlists }
+  const cpuS = ownCpuS(() => {
+    for (const slice of slices) {
+      nowMs = slice.publishedAtMs
+      timeline.push(slice)
+      if (rendition === 'cmaf') timeline.startCmaf()
+    }
+  })
+  return { cpuS, segments, playlists }
 }
 
 /** The best of several rounds, so that other work on the machine counts least. */
@@ -96,71 +93,20 @@ function best(rendition: 'ts' | 'cmaf', slices: readonly Slice[]): Packaged {
   return found
 }
 
-/** User and system time as ffmpeg tells it. */
-async function ffmpegCpuS(args: readonly string[]): Promise<number> {
-  let cpuS = Infinity
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const { stderr } = await run('ffmpeg', ['-v', 'info', '-benchmark', '-nostdin', '-y', ...args], {
-      timeout: TOOL_TIMEOUT_MS,
-      maxBuffer: 64 * 1_024 * 1_024,
-    })
-    const [, user = '', system = ''] = /utime=([\d.]+)s stime=([\d.]+)s/.exec(stderr) ?? []
-    cpuS = Math.min(cpuS, Number(user) + Number(system))
-  }
-  return cpuS
-}
-
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-bench-packager-'))
 try {
   const source = join(directory, 'source.ts')
-  await run(
-    'ffmpeg',
-    [
-      ...[
-        '-v',
-        'error',
-        '-nostdin',
-        '-y',
-        '-f',
-        'lavfi',
-        '-i',
-        `testsrc2=size=1280x720:rate=25:duration=${SECONDS},noise=alls=12:allf=t`,
-      ],
-      ...['-f', 'lavfi', '-i', `sine=frequency=500:sample_rate=48000:duration=${SECONDS}`],
-      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '50', '-bf', '2', '-b:v', '8M'],
-      ...['-maxrate', '8M', '-bufsize', '8M', '-pix_fmt', 'yuv420p'],
-      ...['-c:a', 'aac', '-b:a', '128k', '-f', 'mpegts', source],
-    ],
-    { timeout: TOOL_TIMEOUT_MS },
-  )
+  await encodeChannel(source, SECONDS)
   const ts = await readFile(source)
   const slices = slicesOf(ts)
   const gigabytes = ts.length / GIGABYTE
-  const hls = [
-    '-i',
-    source,
-    '-c',
-    'copy',
-    '-f',
-    'hls',
-    '-hls_time',
-    '4',
-    '-hls_list_size',
-    '8',
-    '-hls_flags',
-    'delete_segments',
-  ]
+  const hls = ['-i', source, '-c', 'copy', '-f', 'hls', '-hls_time', '4', '-hls_list_size', '8']
+  const deleting = [...hls, '-hls_flags', 'delete_segments']
+  const fragmented = [...deleting, '-hls_segment_type', 'fmp4', '-bsf:a', 'aac_adtstoasc']
   const ownTs = best('ts', slices)
-  const ffmpegTs = await ffmpegCpuS([...hls, join(directory, 'ts.m3u8')])
+  const ffmpegTs = await ffmpegCpuS(ROUNDS, [...deleting, join(directory, 'ts.m3u8')])
   const ownCmaf = best('cmaf', slices)
-  const ffmpegCmaf = await ffmpegCpuS([
-    ...hls,
-    '-hls_segment_type',
-    'fmp4',
-    '-bsf:a',
-    'aac_adtstoasc',
-    join(directory, 'fmp4.m3u8'),
-  ])
+  const ffmpegCmaf = await ffmpegCpuS(ROUNDS, [...fragmented, join(directory, 'fmp4.m3u8')])
   const row = (what: string, cpuS: number, reference: number, playlists: number | undefined) => [
     what,
     `${(cpuS / gigabytes).toFixed(2)} s`,

@@ -5,6 +5,7 @@ import { Packetiser } from '../src/mpegts/packetiser.ts'
 import { makeSource } from '../src/mpegts/splice/source.fixture.ts'
 import { Splicer } from '../src/mpegts/splice/splicer.ts'
 import { markdownTable, publish } from './report.ts'
+import { bestThroughput } from './throughput.ts'
 
 /**
  * What reading and splicing cost, on one core and without I/O: MB/s of one stream, with a change of source every half
@@ -30,15 +31,8 @@ const sources = FIRST_DTS.map((firstDts, index) =>
 )
 const bytesOfAll = sources.reduce((sum, { packets }) => sum + packets.length, 0)
 
-/** The best of several rounds in MB/s, so that other work on the machine counts least. */
 function measure(round: () => void): number {
-  let bestMs = Infinity
-  for (let index = 0; index < ROUNDS; index += 1) {
-    const startedMs = performance.now()
-    round()
-    bestMs = Math.min(bestMs, performance.now() - startedMs)
-  }
-  return bytesOfAll / bestMs / (MEGABYTE / 1_000)
+  return bestThroughput(ROUNDS, bytesOfAll, round)
 }
 
 function forEachChunk(packets: Buffer, take: (chunk: Buffer, at: number) => void): void {
