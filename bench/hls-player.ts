@@ -2,7 +2,8 @@ import { parsePlaylist } from '../src/hls/parse-playlist.ts'
 import type { MediaPlaylist, MediaSegment } from '../src/hls/playlist.ts'
 import { PlaylistRules } from '../src/hls/rules.ts'
 import { systemClock } from '../src/lib/clock.ts'
-import { readMark, TS_PACKET_BYTES } from '../test/lab/marker.ts'
+import { markedSource } from '../test/lab/marker.ts'
+import { startSequence } from '../test/lab/start-sequence.ts'
 import { Playhead } from './scored-player.ts'
 import type { Arrival, ScoredPlayer } from './scored-player.ts'
 
@@ -25,8 +26,6 @@ const POLICY = {
     retryMsMax: 8_000,
   },
 } as const
-/** Players begin so many target durations before the end (RFC 8216 §6.3.3). */
-const BEHIND_TARGETS = 3
 const BUFFER_MS_MAX = 30_000
 /** Before it looks again whether there is something to load and room for it. */
 const PAUSE_MS = 20
@@ -152,7 +151,7 @@ export class HlsPlayer implements ScoredPlayer {
   #nextSegment(): MediaSegment | undefined {
     const playlist = this.#playlist
     if (playlist === undefined || playlist.segments.length === 0) return undefined
-    this.#next ??= startOf(playlist)
+    this.#next ??= startSequence(playlist)
     if (this.#next < playlist.mediaSequence) {
       this.skipped += playlist.mediaSequence - this.#next
       this.#next = playlist.mediaSequence
@@ -163,7 +162,7 @@ export class HlsPlayer implements ScoredPlayer {
   #play({ durationS }: MediaSegment, body: Buffer): void {
     const nowMs = systemClock.nowMs()
     this.#playhead.came(durationS * 1_000, nowMs)
-    const source = sourceOf(body) ?? 'nobody'
+    const source = markedSource(body) ?? 'nobody'
     if (source !== this.source) {
       this.changes.push({ source, atMs: nowMs })
       this.settledMs = 0
@@ -217,22 +216,4 @@ export class HlsPlayer implements ScoredPlayer {
 
 function endOf(playlist: MediaPlaylist | undefined): number {
   return playlist === undefined ? -1 : playlist.mediaSequence + playlist.segments.length
-}
-
-function startOf({ mediaSequence, segments, targetDurationS }: MediaPlaylist): number {
-  let behindS = 0
-  for (let index = segments.length - 1; index >= 0; index -= 1) {
-    behindS += segments[index]?.durationS ?? 0
-    if (behindS >= BEHIND_TARGETS * targetDurationS) return mediaSequence + index
-  }
-  return mediaSequence
-}
-
-/** Whose a segment is, by the first mark in it. */
-function sourceOf(body: Buffer): string | undefined {
-  for (let at = 0; at + TS_PACKET_BYTES <= body.length; at += TS_PACKET_BYTES) {
-    const mark = readMark(body, at)
-    if (mark !== undefined) return mark.source
-  }
-  return undefined
 }

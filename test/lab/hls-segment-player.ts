@@ -1,7 +1,8 @@
 import type { MediaPlaylist, MediaSegment } from '../../src/hls/playlist.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { HlsProxyLab } from './hls-proxy-lab.ts'
-import { readMark, TS_PACKET_BYTES } from './marker.ts'
+import { markedSource } from './marker.ts'
+import { startSequence } from './start-sequence.ts'
 
 /** One segment as a player got it. */
 export interface PlayedSegment {
@@ -16,8 +17,6 @@ export interface PlayedSegment {
 
 const POLL_MS = 250
 const RETRY_MS = 200
-/** Players begin so many target durations before the end (RFC 8216 §6.3.3). */
-const BEHIND_TARGETS = 3
 
 /**
  * A player without a picture: follows a playlist, loads its segments in order, and counts for how long it would have
@@ -69,7 +68,7 @@ export class HlsSegmentPlayer {
   }
 
   async #loadFrom(playlist: MediaPlaylist): Promise<void> {
-    this.#next ??= startOf(playlist)
+    this.#next ??= startSequence(playlist)
     if (this.#next < playlist.mediaSequence) this.#next = playlist.mediaSequence
     for (;;) {
       const segment = playlist.segments[this.#next - playlist.mediaSequence]
@@ -103,24 +102,7 @@ export class HlsSegmentPlayer {
     this.#playedUntilMs = Math.max(until ?? nowMs, nowMs) + durationS * 1_000
     this.segments.push({
       ...{ sequence, durationS, body, startsDiscontinuity: isDiscontinuity, atMs: nowMs },
-      source: sourceOf(body),
+      source: markedSource(body),
     })
   }
-}
-
-function startOf({ mediaSequence, segments, targetDurationS }: MediaPlaylist): number {
-  let behindS = 0
-  for (let index = segments.length - 1; index >= 0; index -= 1) {
-    behindS += segments[index]?.durationS ?? 0
-    if (behindS >= BEHIND_TARGETS * targetDurationS) return mediaSequence + index
-  }
-  return mediaSequence
-}
-
-function sourceOf(body: Buffer): string | undefined {
-  for (let at = 0; at + TS_PACKET_BYTES <= body.length; at += TS_PACKET_BYTES) {
-    const mark = readMark(body, at)
-    if (mark !== undefined) return mark.source
-  }
-  return undefined
 }

@@ -64,3 +64,12 @@ export function readMark(buffer: Buffer, at: number): Mark | undefined {
     dueMs: buffer.readDoubleBE(at + STAMP_AT),
   }
 }
+
+/** Whose a piece of whole packets is, by the first mark in it. */
+export function markedSource(packets: Buffer): string | undefined {
+  for (let at = 0; at + TS_PACKET_BYTES <= packets.length; at += TS_PACKET_BYTES) {
+    const mark = readMark(packets, at)
+    if (mark !== undefined) return mark.source
+  }
+  return undefined
+}
