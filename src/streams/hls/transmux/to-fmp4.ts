@@ -77,9 +77,13 @@ export class ToFmp4 {
     return this.#tracks[kind] ?? { id: TRACK_IDS[kind], timescale: format.track.timescale }
   }
 
-  /** Segments of one run are hours apart at most: the wrap that is nearest to the newest is meant. */
+  /**
+   * Segments of one run are hours apart at most: the wrap that is nearest to the newest is meant. The first is put one wrap
+   * up, so that there is room for those before it.
+   */
   #shiftFor(dts: number): number {
-    return this.#newestDts === undefined ? 0 : Math.round((this.#newestDts - dts) / WRAP_TICKS) * WRAP_TICKS
+    if (this.#newestDts === undefined) return WRAP_TICKS
+    return Math.round((this.#newestDts - dts) / WRAP_TICKS) * WRAP_TICKS
   }
 
   #take(feeds: Map<Kind, TrackFeed>, unit: AccessUnit): void {
