@@ -19,7 +19,7 @@ import type { StreamMemory } from '../streams/stream-counters.ts'
 import type { StreamOptions } from '../streams/stream-context.ts'
 import type { Stream } from '../streams/stream.ts'
 import { isHlsUrl } from '../streams/stream-kind.ts'
-import { EncoderHealth } from './encoder-health.ts'
+import { ENCODER_PROVEN_MS, EncoderHealth } from './encoder-health.ts'
 import { EncoderPlan } from './encoder-plan.ts'
 import type { EncoderRun } from './encoder-run.ts'
 import type { Hardware } from './hardware.ts'
@@ -55,7 +55,7 @@ export interface TranscodingContext {
 }
 
 /** For so long an encoder may be given media and put out none. */
-const SILENCE_LIMIT_MS = 10_000
+const SILENCE_LIMIT_MS = 6_000
 /** Why a source is left that encoders cannot read. */
 const REJECTED = 'transcode_failed'
 
@@ -281,7 +281,7 @@ export class TranscodedStream implements Stream {
     const deliveredMs = run.firstOutputAtMs === undefined ? 0 : clock.nowMs() - run.firstOutputAtMs
     this.#restarts += 1
     this.#lastFailure = message
-    if (deliveredMs < SILENCE_LIMIT_MS) this.#plan.hardwareFailed()
+    if (deliveredMs < ENCODER_PROVEN_MS) this.#plan.hardwareFailed()
     const verdict = this.#health.failed(deliveredMs, this.#request.sources.length)
     const words = verdict === 'next_source' ? 'attempting failover' : 'starting it again'
     log.warn('transcoder_failed', `Transcoding process exited, ${words}`, {
