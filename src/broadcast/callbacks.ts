@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { request } from 'undici'
+import { postJson } from '../http/post-json.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
-import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { redactUrl, redactUrlsIn } from '../lib/redact.ts'
+import { redactUrl } from '../lib/redact.ts'
 import type { Json } from '../store/store.ts'
 
 export type CallbackEvent = 'programme_ended' | 'broadcast_failed'
@@ -29,7 +28,6 @@ const ATTEMPTS_MAX = 8
 const PENDING_MAX = 50
 const WAIT_MS_MIN = 1_000
 const WAIT_MS_MAX = 60_000
-const ANSWER_BYTES_MAX = 65_536
 
 /**
  * Tells the owner of a network what has become of its programmes: one after another in their order, each tried up to eight
@@ -100,28 +98,16 @@ export class Callbacks implements Disposable {
   /** Undefined when it was taken, else what was wrong. */
   async #attempt({ url, body, id, attempts }: PendingCallback): Promise<string | undefined> {
     const { clock, timeoutMs } = this.#options
-    const deadline = new AbortController()
-    const timer = clock.schedule(timeoutMs, () => deadline.abort(new Error(`no answer within ${timeoutMs} ms`)))
-    const signal = AbortSignal.any([this.#abort.signal, deadline.signal])
-    try {
-      const answer = await request(url, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'user-agent': 'Holdfast-Broadcast/1.0',
-          'x-holdfast-event-id': id,
-          'x-holdfast-delivery-attempt': String(attempts + 1),
-        },
-        body: JSON.stringify(body),
-        signal,
-      })
-      await answer.body.dump({ limit: ANSWER_BYTES_MAX, signal }).catch(() => undefined)
-      return answer.statusCode < 400 ? undefined : `answered ${answer.statusCode}`
-    } catch (error) {
-      return redactUrlsIn(errorMessage(signal.aborted ? signal.reason : error))
-    } finally {
-      timer.cancel()
-    }
+    const result = await postJson({
+      ...{ url, body: JSON.stringify(body), timeoutMs, clock, signal: this.#abort.signal },
+      headers: {
+        'user-agent': 'Holdfast-Broadcast/1.0',
+        'x-holdfast-event-id': id,
+        'x-holdfast-delivery-attempt': String(attempts + 1),
+      },
+    })
+    if (result.kind === 'failed') return result.error
+    return result.status < 400 ? undefined : `answered ${result.status}`
   }
 
   #warn({ url, attempts }: PendingCallback, problem: string, isOver: boolean): void {

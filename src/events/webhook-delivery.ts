@@ -1,8 +1,6 @@
-import { request } from 'undici'
 import type { Dispatcher } from 'undici'
+import { postJson } from '../http/post-json.ts'
 import type { Clock } from '../lib/clock.ts'
-import { errorMessage } from '../lib/errors.ts'
-import { redactUrlsIn } from '../lib/redact.ts'
 import type { EventMessage } from './event-message.ts'
 import type { Webhook } from './webhook.ts'
 import { webhookSignature } from './webhook-signature.ts'
@@ -27,70 +25,28 @@ export interface DeliveryOptions {
 }
 
 const USER_AGENT = 'Holdfast-Webhook/1.0'
-/** Of the answer's body, which nobody needs, this much is read so that the connection can be used again. */
-const ANSWER_BYTES_MAX = 65_536
-const ERROR_CHARACTERS_MAX = 500
 
 /** Posts a message to a webhook once. Does not throw: not even an abort, which is an attempt that failed. */
 export async function attemptDelivery(options: DeliveryOptions): Promise<Attempt> {
-  const { webhook, clock, dispatcher } = options
+  const { webhook, clock, dispatcher, signal } = options
   const startedMs = clock.nowMs()
-  const elapsedMs = () => Math.round(clock.nowMs() - startedMs)
-  const deadline = new AbortController()
-  const timer = clock.schedule(webhook.timeoutSeconds * 1_000, () =>
-    deadline.abort(new Error(`no answer within ${webhook.timeoutSeconds} s`)),
-  )
-  const signal = AbortSignal.any([options.signal, deadline.signal])
-  try {
-    const body = JSON.stringify(options.message)
-    const answer = await request(targetOf(webhook.url), {
-      dispatcher,
-      method: 'POST',
-      headers: headersOf(options, body),
-      body,
-      signal,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    })
-    // The status is the answer; what becomes of the body changes nothing.
-    await answer.body.dump({ limit: ANSWER_BYTES_MAX, signal }).catch(() => undefined)
-    const kind = answer.statusCode < 400 ? 'succeeded' : 'refused'
-    return { kind, status: answer.statusCode, ms: elapsedMs() }
-  } catch (error) {
-    return { kind: 'failed', error: describe(signal.aborted ? signal.reason : error), ms: elapsedMs() }
-  } finally {
-    timer.cancel()
-  }
-}
-
-/** The URL without its credentials, which go into a header. */
-function targetOf(text: string): URL {
-  const url = new URL(text)
-  url.username = ''
-  url.password = ''
-  url.hash = ''
-  return url
+  const body = JSON.stringify(options.message)
+  const result = await postJson({
+    ...{ url: webhook.url, headers: headersOf(options, body), body, timeoutMs: webhook.timeoutSeconds * 1_000 },
+    ...{ clock, signal, dispatcher },
+  })
+  const ms = Math.round(clock.nowMs() - startedMs)
+  if (result.kind === 'failed') return { ...result, ms }
+  return { kind: result.status < 400 ? 'succeeded' : 'refused', status: result.status, ms }
 }
 
 function headersOf({ webhook, message, attempt, clock }: DeliveryOptions, body: string): Record<string, string> {
-  const headers: Record<string, string> = { 'user-agent': USER_AGENT }
-  const { username, password } = new URL(webhook.url)
-  if (username !== '' || password !== '') {
-    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    headers['authorization'] = `Basic ${Buffer.from(credentials).toString('base64')}`
+  const own = Object.entries(webhook.headers).map(([name, value]) => [name.toLowerCase(), value] as const)
+  return {
+    'user-agent': USER_AGENT,
+    ...Object.fromEntries(own),
+    'x-holdfast-event-id': message.event_id,
+    'x-holdfast-delivery-attempt': String(attempt),
+    'x-holdfast-signature': webhookSignature(webhook.secret, Math.floor(clock.wallMs() / 1_000), body),
   }
-  for (const [name, value] of Object.entries(webhook.headers)) headers[name.toLowerCase()] = value
-  headers['content-type'] = 'application/json'
-  headers['x-holdfast-event-id'] = message.event_id
-  headers['x-holdfast-delivery-attempt'] = String(attempt)
-  headers['x-holdfast-signature'] = webhookSignature(webhook.secret, Math.floor(clock.wallMs() / 1_000), body)
-  return headers
-}
-
-function describe(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  // Several addresses of one name that all failed arrive as an AggregateError without a message.
-  const message = errorMessage(error) || (error instanceof AggregateError ? errorMessage(error.errors[0]) : '')
-  const text = code === undefined || message.includes(code) ? message : `${code}: ${message}`
-  return redactUrlsIn(text || 'unknown error').slice(0, ERROR_CHARACTERS_MAX)
 }
