@@ -1,7 +1,7 @@
 import { PCR_MODULUS } from '../packet.ts'
 
 /** PTS and DTS count 90 kHz modulo 2^33, 26.5 hours (ISO/IEC 13818-1 §2.4.3.7); PCR counts 300 times as fast. */
-const TIMESTAMP_MODULUS = 2 ** 33
+export const TIMESTAMP_MODULUS = 2 ** 33
 export const TICKS_PER_MS = 90
 export const PCR_PER_TICK = 300
 export const PCR_PER_MS = TICKS_PER_MS * PCR_PER_TICK

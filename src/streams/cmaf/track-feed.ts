@@ -7,6 +7,9 @@ const TICKS_PER_SECOND = 90_000
 /** Of a last sample of video, while nothing better is known. */
 const FRAME_TICKS_DEFAULT = 3_600
 
+/** A picture that claims to be shown further than a minute from its decoding has a damaged timestamp. */
+const COMPOSITION_TICKS_MAX = 5_400_000
+
 /**
  * One track of one initialisation segment: units go in, samples with times and durations come out. Audio runs on its own count of samples and
  * follows the timestamps only where they leave it by more than half a unit.
@@ -79,7 +82,8 @@ export class TrackFeed {
       this.queue.extendLast(time)
       this.#latestDuration = last.duration
     }
-    const compositionOffset = Math.round(pts) - time
+    const shownAfter = Math.round(pts) - time
+    const compositionOffset = Math.abs(shownAfter) <= COMPOSITION_TICKS_MAX ? shownAfter : 0
     this.queue.push({ data, time, duration: this.#latestDuration, compositionOffset, isSync: isRandomAccess })
   }
 
