@@ -46,6 +46,14 @@ test('one that takes nothing is found though nothing more can be given', () => {
   assert.equal(watch.verdict(10_200), undefined)
 })
 
+test('one that stops while more waits for it than it takes is found by its output', () => {
+  const watch = newWatch()
+  watch.fed(0, true)
+  watch.putOut(5_000)
+  assert.equal(watch.verdict(14_900), undefined)
+  assert.match(watch.verdict(15_000) ?? '', /nothing for 10000 ms/)
+})
+
 test('sound alone is not enough where pictures are wanted', () => {
   for (const hasVideo of [true, false]) {
     const watch = newWatch(hasVideo)

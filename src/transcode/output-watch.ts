@@ -15,8 +15,8 @@ export class OutputWatch {
   /** Since its latest output: when it was first and last given something. */
   #fedFromMs: number | undefined
   #fedUntilMs = 0
-  /** Since when it does not take what it is given. */
-  #refusingFromMs: number | undefined
+  /** It does not take what it is given. */
+  #isRefusing = false
   #hasPutOut = false
   #frames = -1
   /** Of the latest new picture, by the media that it was given since. */
@@ -31,18 +31,18 @@ export class OutputWatch {
     this.#fedFromMs ??= nowMs
     this.#picturelessFromMs ??= nowMs
     this.#fedUntilMs = nowMs
-    if (isFull) this.#refusingFromMs ??= nowMs
+    if (isFull) this.#isRefusing = true
   }
 
   /** It has taken what it was given. */
   taken(): void {
-    this.#refusingFromMs = undefined
+    this.#isRefusing = false
   }
 
-  putOut(_nowMs: number): void {
+  putOut(nowMs: number): void {
     this.#hasPutOut = true
-    this.#fedFromMs = undefined
-    this.#refusingFromMs = undefined
+    // What waits for it goes on waiting.
+    this.#fedFromMs = this.#isRefusing ? nowMs : undefined
   }
 
   /** What it tells of itself: pictures so far. */
@@ -55,7 +55,6 @@ export class OutputWatch {
   /** It was held up by us: the time until now is not its silence. */
   resumed(nowMs: number): void {
     if (this.#fedFromMs !== undefined) this.#fedFromMs = nowMs
-    if (this.#refusingFromMs !== undefined) this.#refusingFromMs = nowMs
     if (this.#picturelessFromMs !== undefined) this.#picturelessFromMs = nowMs
   }
 
@@ -63,9 +62,9 @@ export class OutputWatch {
   verdict(nowMs: number): string | undefined {
     const { startLimitMs, silenceLimitMs, hasVideo } = this.#options
     const limitMs = this.#hasPutOut ? silenceLimitMs : startLimitMs
-    const fedMs = this.#fedFromMs === undefined ? 0 : this.#fedUntilMs - this.#fedFromMs
-    const refusingMs = this.#refusingFromMs === undefined ? 0 : nowMs - this.#refusingFromMs
-    const silentMs = Math.max(fedMs, refusingMs)
+    // What it does not take waits for it: it is given media all the time.
+    const untilMs = this.#isRefusing ? nowMs : this.#fedUntilMs
+    const silentMs = this.#fedFromMs === undefined ? 0 : untilMs - this.#fedFromMs
     if (silentMs >= limitMs) {
       return `ffmpeg has put out nothing for ${Math.round(silentMs)} ms although it was given media`
     }
