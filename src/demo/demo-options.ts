@@ -12,7 +12,7 @@ const BREAK_EVERY_SECONDS = 20
 const SECONDS_MIN = 2
 const SECONDS_MAX = 86_400
 
-export const DEMO_USAGE = `usage: npm run demo -- [--seconds N] [--every N] [--log]
+const DEMO_USAGE = `usage: npm run demo -- [--seconds N] [--every N] [--log]
   --seconds N   end after N seconds instead of at Ctrl-C
   --every N     break a source every N seconds (${BREAK_EVERY_SECONDS})
   --log         show the gateway's log as well`

@@ -30,7 +30,7 @@ const TIMEOUT_SECONDS_MAX = 300
 const RETRY_ATTEMPTS_MAX = 100
 
 /** Registered for when a request names no events: those of the m3u-proxy API. */
-export const DEFAULT_EVENTS: readonly EventType[] = [
+const DEFAULT_EVENTS: readonly EventType[] = [
   'stream_started',
   'stream_stopped',
   'stream_failed',

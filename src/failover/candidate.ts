@@ -5,9 +5,9 @@ import { hashText } from './selection/hash.ts'
 /** Names a candidate inside its group. Any non-empty text of at most `CANDIDATE_ID_CHARS_MAX` characters. */
 export type CandidateId = string & { readonly __brand: 'CandidateId' }
 
-export const CANDIDATE_ID_CHARS_MAX = 512
+const CANDIDATE_ID_CHARS_MAX = 512
 /** More than this many candidates in one group are refused: every decision walks the whole list. */
-export const CANDIDATES_MAX = 1_024
+const CANDIDATES_MAX = 1_024
 
 /** What the engine ranks: a source or an endpoint, as the configuration describes it. */
 export interface CandidateSpec {

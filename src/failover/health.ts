@@ -34,7 +34,7 @@ export interface HealthPolicy {
 }
 
 /** Outcomes are kept as bits of one integer. */
-export const OUTCOMES_MAX = 30
+const OUTCOMES_MAX = 30
 
 export interface HealthState {
   readonly verdict: Verdict

@@ -18,7 +18,7 @@ import { preloadHintOf, renditionReportOf } from './tag-values.ts'
 import type { Variables } from './variables.ts'
 
 /** Segments of one playlist, parts not counted: a day of one-second segments. */
-export const SEGMENTS_MAX = 100_000
+const SEGMENTS_MAX = 100_000
 /** Of all parts and date ranges of one playlist. */
 const PARTS_MAX = 100_000
 

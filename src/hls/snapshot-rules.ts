@@ -44,7 +44,7 @@ function targetDurationRules(playlist: MediaPlaylist): Violation[] {
 }
 
 /** The lowest version for the tags used (RFC 8216 §7, bis §8), and the tag that asks for it. */
-export function requiredVersion(playlist: MediaPlaylist): { readonly version: number; readonly because: string } {
+function requiredVersion(playlist: MediaPlaylist): { readonly version: number; readonly because: string } {
   const { segments, trailing, iFramesOnly, skip } = playlist
   const heads = trailing === undefined ? segments : [...segments, trailing]
   const keys = [...new Set(heads.flatMap((head) => [...head.keys, ...(head.map?.keys ?? [])]))]

@@ -11,7 +11,7 @@ const DAYS_MAX = 3_650
 const DAY_MS = 86_400_000
 
 /** Names an owner: a user id of whatever system the keys are handed out by. */
-export const ownerName = z
+const ownerName = z
   .string()
   .min(1)
   .max(128)
@@ -120,7 +120,7 @@ function addRevokeRoute(app: HttpRoutes, { keys, clock }: KeyRouteOptions): void
 }
 
 /** The caller of a route that only callers reach. */
-export function callerIn(caller: Caller | undefined): Caller {
+function callerIn(caller: Caller | undefined): Caller {
   if (caller === undefined)
     throw new HoldfastError('unauthorized', 'An API key that is valid has to come with the request')
   return caller

@@ -64,7 +64,7 @@ export interface HttpLimits {
   readonly closeGraceMs: number
 }
 
-export const defaultHttpLimits: HttpLimits = {
+const defaultHttpLimits: HttpLimits = {
   bodyBytesMax: 1_048_576,
   headerBytesMax: 32_768,
   headersTimeoutMs: 10_000,

@@ -1,7 +1,7 @@
 import { PACKET_BYTES, SYNC_BYTE } from './packet.ts'
 
 /** Packet sizes that are recognised: plain, with a 4-byte timestamp before it (M2TS), with 16 bytes of FEC behind it. */
-export const STRIDES_BYTES = [188, 192, 204] as const
+const STRIDES_BYTES = [188, 192, 204] as const
 export const STRIDE_BYTES_MAX = 204
 /** Sync bytes in a row, one stride apart, that make an alignment (TR 101 290 §5.2.1 asks for five to regain it). */
 export const SYNCS_NEEDED = 5

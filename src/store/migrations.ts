@@ -35,7 +35,7 @@ const MIGRATIONS: readonly string[] = [
 ]
 
 /** The schema that this program reads and writes. */
-export const SCHEMA_VERSION = MIGRATIONS.length
+const SCHEMA_VERSION = MIGRATIONS.length
 
 /**
  * Brings a database to SCHEMA_VERSION, each step in a transaction of its own, so that a crash leaves a whole version

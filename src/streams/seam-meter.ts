@@ -6,7 +6,7 @@ import type { SpliceFacts } from '../mpegts/splice/splice-facts.ts'
  * so; `packet_aligned`: whole units of one source follow those of the other as they are; `reconnect`: viewers were cut
  * off.
  */
-export const SEAM_CLASSES = ['hitless', 'seamless', 'discontinuity', 'packet_aligned', 'reconnect'] as const
+const SEAM_CLASSES = ['hitless', 'seamless', 'discontinuity', 'packet_aligned', 'reconnect'] as const
 export type SeamClass = (typeof SEAM_CLASSES)[number]
 
 /** What was measured where one source took over from another. Durations in milliseconds. */

@@ -263,7 +263,7 @@ function headOf(status: number, headers: Readonly<Record<string, string>>): stri
   return `HTTP/1.1 ${status} ${status < 400 ? 'OK' : 'Error'}\r\n${lines.join('')}\r\n`
 }
 
-export function parseRequest(head: string): OriginRequest {
+function parseRequest(head: string): OriginRequest {
   const [first = '', ...lines] = head.split('\r\n')
   const [method = '', path = ''] = first.split(' ')
   const headers = Object.fromEntries(

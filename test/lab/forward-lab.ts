@@ -35,7 +35,7 @@ export interface ForwardLabOptions {
 }
 
 /** Deadlines that are short enough for a test and long enough for a busy machine. */
-export const quickPolicy: ForwardPolicy = { ...defaultForwardPolicy, connectMs: 1_000, firstByteMs: 400, idleMs: 500 }
+const quickPolicy: ForwardPolicy = { ...defaultForwardPolicy, connectMs: 1_000, firstByteMs: 400, idleMs: 500 }
 
 /** A proxy with its upstreams in this process, without a gateway around it. */
 export class ForwardLab implements AsyncDisposable {

@@ -9,7 +9,7 @@ const halls = ['mpegts', 'hls', 'isobmff', 'failover', 'store', 'http', 'process
  * Which folder of src/ may import which, besides itself. It is the drawing in docs/ARCHITECTURE.md as a table: no arrow
  * runs back up and there is no circle.
  */
-export const allowedImports: Readonly<Record<string, readonly string[]>> = {
+const allowedImports: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   mpegts: [],
   hls: [],

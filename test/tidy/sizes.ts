@@ -29,7 +29,7 @@ const NOT_FUNCTIONS = new Set(['if', 'for', 'while', 'switch', 'catch', 'with', 
 const GROUPS = new Set(['describe', 'suite'])
 
 /** Every function with a block body: where its parameters begin and where its body ends. */
-export function functionsOf(code: string): readonly Extent[] {
+function functionsOf(code: string): readonly Extent[] {
   const pairs = bracketPairs(code)
   const found: Extent[] = []
   for (const [open, close] of pairs) {

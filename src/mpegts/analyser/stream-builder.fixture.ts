@@ -115,7 +115,7 @@ export function adtsFrame(payloadBytes: number): Buffer {
 }
 
 /** Picture number `picture` of a group: an IDR with its parameter set at 0, else one that refers to those before it. */
-export function h264Picture(picture: number, width: number | undefined): Buffer {
+function h264Picture(picture: number, width: number | undefined): Buffer {
   const fill = Buffer.alloc(300, 0xab)
   const slice = new BitWriter()
   slice.ue(0)

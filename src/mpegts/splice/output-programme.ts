@@ -8,11 +8,11 @@ import { matchStreams } from './stream-match.ts'
 import type { OutputStream } from './stream-match.ts'
 
 /** PIDs of the output: they stay as they are through all switches, since players do not follow a change of PIDs. */
-export const PID_OUTPUT_PMT = 0x1000
-export const PID_OUTPUT_VIDEO = 0x100
+const PID_OUTPUT_PMT = 0x1000
+const PID_OUTPUT_VIDEO = 0x100
 const PID_OUTPUT_AUDIO = 0x101
 const PID_OUTPUT_OTHER = 0x110
-export const OUTPUT_STREAMS_MAX = 32
+const OUTPUT_STREAMS_MAX = 32
 const AUDIO_STREAMS_MAX = PID_OUTPUT_OTHER - PID_OUTPUT_AUDIO
 const PROGRAMME_NUMBER = 1
 const TRANSPORT_STREAM_ID = 1

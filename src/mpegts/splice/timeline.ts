@@ -50,7 +50,7 @@ export function isDoubtful({ sending }: Track, sourceDts: number, unitTicks: num
 }
 
 /** Where the track goes on, in the output's time; undefined when it has sent nothing. */
-export function nextDtsOf(track: Track): number | undefined {
+function nextDtsOf(track: Track): number | undefined {
   const { lastDts, end, untimedUnits } = track.sending
   if (lastDts === NO_TIMESTAMP) return undefined
   if (isAudio(track)) return end

@@ -4,7 +4,7 @@ import type { Codec } from '../elementary-stream.ts'
  * Bytes of a picture that are hashed. Entropy-coded pictures that agree in so many are the same; the rest is not looked at,
  * so that the cost does not grow with the bit rate.
  */
-export const HASHED_BYTES_MAX = 1_024
+const HASHED_BYTES_MAX = 1_024
 /** Before the first slice, headers and messages may be this long. */
 const SEARCHED_BYTES_MAX = 64 * 1_024
 

@@ -10,7 +10,7 @@ export interface SeamRecorderOptions {
 }
 
 /** What a capture shows of either side of the seam. */
-export const CAPTURE_MS = 10_000
+const CAPTURE_MS = 10_000
 /** Before that it begins at a join point, which may lie a group of pictures earlier; and an outage lies between. */
 const KEPT_MS = 20_000
 /** Seams that are captured at the same time; the captures share their slices. */

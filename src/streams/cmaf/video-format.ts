@@ -9,7 +9,7 @@ import type { AccessUnit } from '../../mpegts/units/access-unit.ts'
 import { LengthPrefixed } from './length-prefixed.ts'
 import type { SampleFormat } from './sample-format.ts'
 
-export const VIDEO_TIMESCALE = 90_000
+const VIDEO_TIMESCALE = 90_000
 const LENGTH_BYTES = 4
 const CHROMA_IDC: Readonly<Record<string, number>> = { '4:0:0': 0, '4:2:0': 1, '4:2:2': 2, '4:4:4': 3 }
 const OBJECT_TYPE_MPEG2_MAIN = 0x61

@@ -12,7 +12,7 @@ import { SourceMonitor } from './monitor.ts'
 export const VIDEO_PID = 0x100
 export const AUDIO_PID = 0x101
 const PMT_PID = 0x1000
-export const PICTURE_MS = 40
+const PICTURE_MS = 40
 const AUDIO_BYTES = 160
 
 export interface Picture {

@@ -16,7 +16,7 @@ export interface DrillOutcome {
 }
 
 /** A pause that is longer than this is not covered by what players commonly have in their buffers. */
-export const GAP_MS_COVERED = 2_000
+const GAP_MS_COVERED = 2_000
 
 /** Whether viewers will have noticed, and why. */
 export function judgeDrill(outcome: DrillOutcome): Pick<DrillReport, 'verdict' | 'findings'> {

@@ -12,9 +12,9 @@ import { VodUpstream } from './vod-upstream.ts'
 import type { HeadVerdict, VodFailure } from './vod-upstream.ts'
 
 /** Attempts to go on after a source failed in the middle, before the viewer is cut. */
-export const RESUME_ATTEMPTS_MAX = 5
+const RESUME_ATTEMPTS_MAX = 5
 /** So many bytes after a failure the next one counts as another incident, with attempts of its own. */
-export const INCIDENT_PROGRESS_BYTES = 262_144
+const INCIDENT_PROGRESS_BYTES = 262_144
 
 export interface VodTransferOptions extends ServeVodOptions {
   /** The source that `upstream` is connected to, and the piece that it delivers. */
