@@ -74,6 +74,8 @@ export class HlsOrigin implements AsyncDisposable {
   #brokenAt = Number.POSITIVE_INFINITY
   #open = 0
   maxConcurrency = 0
+  /** TCP connections, by the lab's clock. */
+  readonly connections: { readonly openedAtMs: number; closedAtMs: number | undefined }[] = []
 
   private constructor(options: HlsOriginOptions) {
     this.#options = options
@@ -85,6 +87,13 @@ export class HlsOrigin implements AsyncDisposable {
 
   static async start(options: HlsOriginOptions): Promise<HlsOrigin> {
     const origin = new HlsOrigin(options)
+    origin.#server.on('connection', (socket) => {
+      const connection: HlsOrigin['connections'][number] = { openedAtMs: systemClock.nowMs(), closedAtMs: undefined }
+      origin.connections.push(connection)
+      socket.on('close', () => {
+        connection.closedAtMs = systemClock.nowMs()
+      })
+    })
     origin.#server.listen(0, '127.0.0.1')
     await once(origin.#server, 'listening')
     return origin

@@ -27,6 +27,15 @@ import type { HlsMemory, RunningHls } from './hls-side.ts'
 import { HlsProxy } from './proxy/hls-proxy.ts'
 import type { HlsProxyLimits, HlsProxySource } from './proxy/proxy-options.ts'
 
+/** The provider has to see a connection closed before the next one comes. */
+const CLOSE_BEFORE_OPEN_MS = 50
+
+/** The source on air, and its right to a connection of its account. */
+interface Present {
+  readonly id: CandidateId
+  readonly lease: ConnectionLease
+}
+
 export interface LiveHlsOptions extends Omit<StreamOptions, 'request' | 'memory'> {
   readonly memory: HlsMemory | undefined
   readonly request: () => StreamRequest
@@ -56,7 +65,7 @@ export class LiveHls {
   readonly #side: HlsSide
   #proxy: HlsProxy | undefined
   #packager: PackagedHls | undefined
-  #lease: ConnectionLease | undefined
+  #present: Present | undefined
   #openTimer: Timer | undefined
   #bytesReceivedBefore = 0
 
@@ -168,12 +177,45 @@ export class LiveHls {
   }
 
   #open(id: CandidateId, epoch: number): void {
-    const { budget, group, failed } = this.#options
+    const { budget, group, failed, clock } = this.#options
     const source = group.source(id)
-    this.#lease?.release()
-    this.#lease = budget.lease(source.account, 'on_air')
-    if (this.#lease === undefined) failed(id, epoch, NO_CONNECTION_LEFT)
-    else this.#proxy?.putOnAir(this.#proxySource(source), epoch)
+    const present = this.#present
+    if (present?.id === id) {
+      this.#proxy?.putOnAir(this.#proxySource(source), epoch)
+      return
+    }
+    const lease = budget.lease(source.account, 'on_air')
+    const isOfSameAccount = present !== undefined && group.source(present.id).account?.name === source.account?.name
+    if (lease === undefined && isOfSameAccount) {
+      // The account allows no second connection: the present ones are closed first.
+      this.#proxy?.suspend(present.id)
+      this.#releasePresent()
+      this.#openTimer = clock.schedule(CLOSE_BEFORE_OPEN_MS, () => this.#open(id, epoch))
+      return
+    }
+    this.#releasePresent()
+    if (lease === undefined) {
+      failed(id, epoch, NO_CONNECTION_LEFT)
+      return
+    }
+    this.#present = { id, lease }
+    this.#closeOthersOf(source)
+    this.#proxy?.putOnAir(this.#proxySource(source), epoch)
+  }
+
+  /** Connections that sources before it left behind count for the account too. */
+  #closeOthersOf({ candidateId, account }: Source): void {
+    const { budget, group } = this.#options
+    if (account === undefined || budget.inUse(account.name) < account.connectionsMax) return
+    for (const other of group.sources) {
+      if (other.candidateId !== candidateId && other.account?.name === account.name)
+        this.#proxy?.suspend(other.candidateId)
+    }
+  }
+
+  #releasePresent(): void {
+    this.#present?.lease.release()
+    this.#present = undefined
   }
 
   #proxySource({ candidateId, index, url, headers, userAgent }: Source): HlsProxySource {
@@ -191,8 +233,7 @@ export class LiveHls {
   #takeOffAir(): void {
     this.#openTimer?.cancel()
     this.#openTimer = undefined
-    this.#lease?.release()
-    this.#lease = undefined
+    this.#releasePresent()
     this.#proxy?.stop()
   }
 }

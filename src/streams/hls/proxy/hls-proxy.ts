@@ -1,3 +1,4 @@
+import type { CandidateId } from '../../../failover/candidate.ts'
 import { HoldfastError } from '../../../lib/errors.ts'
 import type { Json } from '../../../store/store.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
@@ -16,7 +17,8 @@ import { References } from './reference.ts'
 import { ResourceServer } from './resource-server.ts'
 import type { Verdict } from './resource-server.ts'
 import { segmentDeadlineMs } from './segment-deadline.ts'
-import type { ReloadTarget, SlotOutput } from './slot-output.ts'
+import { checkReloadTarget, reloadTarget } from './reload-target.ts'
+import type { SlotOutput } from './slot-output.ts'
 import { SourceSessions } from './source-sessions.ts'
 import type { SourceRun } from './source-run.ts'
 
@@ -118,6 +120,16 @@ export class HlsProxy implements HlsOutput, Disposable {
   putOnAir(source: HlsProxySource, epoch: number): void {
     this.#activeSinceMs ??= this.#options.clock.nowMs()
     this.#publisher.putOnAir(source, epoch)
+  }
+
+  /**
+   * Closes all connections to a source, at once, and asks it for nothing until it is put on air again: its account has none left for it. What
+   * players still want of it and is not in memory becomes a gap.
+   */
+  suspend(candidateId: CandidateId): void {
+    this.#publisher.leave(candidateId)
+    this.#cache.cancelFetches(candidateId)
+    this.#sessions.suspend(candidateId)
   }
 
   /** Nothing is asked of any source any more; requests that wait go on waiting for another one to be put on air. */
@@ -372,26 +384,6 @@ export class HlsProxy implements HlsOutput, Disposable {
 
 function slotName(slot: string): string {
   return `v/${slot}/playlist.m3u8`
-}
-
-/** The delivery directives of a blocking reload (bis §6.2.5.2). Throws invalid_request for a part without a segment. */
-function reloadTarget(query: Readonly<Record<string, string>>): ReloadTarget | undefined {
-  const { _HLS_msn: sequence, _HLS_part: part } = query
-  if (sequence === undefined && part === undefined) return undefined
-  const isSound = /^\d{1,15}$/.test(sequence ?? '') && (part === undefined || /^\d{1,6}$/.test(part))
-  if (!isSound)
-    throw new HoldfastError('invalid_request', '_HLS_msn and _HLS_part are whole numbers, and _HLS_part needs _HLS_msn')
-  return { sequence: Number(sequence), part: part === undefined ? undefined : Number(part) }
-}
-
-/** bis §6.2.5.2: what lies more than two segments ahead will not be there in time. */
-function checkReloadTarget({ timeline, features }: SlotOutput, target: ReloadTarget | undefined): void {
-  if (target === undefined || features?.canBlockReload !== true || timeline.segments.length === 0) return
-  if (target.sequence <= timeline.nextSequence + 1) return
-  throw new HoldfastError(
-    'invalid_request',
-    `_HLS_msn ${target.sequence} is too far ahead; the next is ${timeline.nextSequence}`,
-  )
 }
 
 function notFound(): HoldfastError {

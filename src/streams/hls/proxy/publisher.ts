@@ -133,6 +133,15 @@ export class Publisher implements Disposable {
     this.#options.onChanged()
   }
 
+  /** A source is followed no more; what it has published stays until another one is put on air. */
+  leave(candidateId: string): void {
+    if (this.#incoming?.source.candidateId === candidateId) {
+      this.#incoming[Symbol.dispose]()
+      this.#incoming = undefined
+    }
+    if (this.#current?.source.candidateId === candidateId) this.#current[Symbol.dispose]()
+  }
+
   stop(): void {
     this.#incoming?.[Symbol.dispose]()
     this.#incoming = undefined

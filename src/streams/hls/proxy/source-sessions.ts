@@ -29,7 +29,10 @@ export class SourceSessions implements Disposable {
   /** Of a source as it is put on air: it keeps its cookies if it is the same as it was. */
   open(source: HlsProxySource): HlsSession {
     const known = this.#sessions.get(source.candidateId)
-    if (known !== undefined && isSame(known.source, source)) return known.session
+    if (known !== undefined && isSame(known.source, source)) {
+      known.session.resume()
+      return known.session
+    }
     known?.session[Symbol.dispose]()
     this.#sessions.delete(source.candidateId)
     const { network, timeouts, segmentDeadlineMsOf } = this.#options
@@ -53,6 +56,11 @@ export class SourceSessions implements Disposable {
     if (known !== undefined) return known.session
     const source = this.#options.source(candidateId)
     return source === undefined ? undefined : this.open(source)
+  }
+
+  /** Its connections are closed until it is put on air again; what players still want of it can only come from memory. */
+  suspend(candidateId: string): void {
+    this.find(candidateId)?.suspend()
   }
 
   [Symbol.dispose](): void {

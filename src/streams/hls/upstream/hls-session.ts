@@ -1,6 +1,7 @@
 import { HttpConnections } from '../../sources/http-connections.ts'
 import { openHttpSource } from '../../sources/http-client.ts'
 import type { SourceNetwork, SourceReader, SourceResponseHandler } from '../../sources/http-client.ts'
+import type { SourceFailure } from '../../sources/http-failure.ts'
 import { headersForOrigin } from '../../sources/http-redirect.ts'
 import { CookieJar } from './cookie-jar.ts'
 import { fetchResource } from './resource.ts'
@@ -52,9 +53,10 @@ const NEVER_ABORTED = new AbortController().signal
 export class HlsSession implements Disposable {
   readonly #options: HlsSessionOptions
   readonly #jar: CookieJar
-  readonly #connections: HttpConnections
-  readonly #network: SourceNetwork
+  #connections: HttpConnections
+  #network: SourceNetwork
   #stickyUrl: string | undefined
+  #isSuspended = false
 
   constructor(options: HlsSessionOptions) {
     this.#options = options
@@ -96,8 +98,21 @@ export class HlsSession implements Disposable {
     return wasSticky
   }
 
+  /** Its connections are closed, and nothing is asked for until `resume`: another source needs what its account allows. */
+  suspend(): void {
+    this.#isSuspended = true
+    this.#connections.close()
+    this.#connections = new HttpConnections()
+    this.#network = { ...this.#options.network, connections: this.#connections }
+  }
+
+  resume(): void {
+    this.#isSuspended = false
+  }
+
   /** Fetches a playlist or key whole. Never rejects. */
   fetch(url: string, { range, bytesMax, signal, timeouts = this.timeouts }: SessionFetch): Promise<ResourceAnswer> {
+    if (this.#isSuspended) return Promise.resolve({ kind: 'failed', failure: SUSPENDED })
     return fetchResource(
       { ...this.#common(url), ...(range === undefined ? {} : { range }), bytesMax, signal, timeouts },
       this.#network,
@@ -106,6 +121,7 @@ export class HlsSession implements Disposable {
 
   /** Opens something that is read as it comes; the caller watches its body. */
   open(url: string, range: string | undefined, handler: SourceResponseHandler): SourceReader {
+    if (this.#isSuspended) return refused(handler)
     const { connectMs, answerMs } = this.timeouts
     return openHttpSource(
       {
@@ -129,4 +145,15 @@ export class HlsSession implements Disposable {
     const { url: entry, headers, userAgent, operatorHosts } = this.#options
     return { url, headers: headersForOrigin(headers, entry, url), userAgent, operatorHosts, cookies: this.#jar }
   }
+}
+
+/** What it has can only be had later, if at all; that is no fault of its own. */
+const SUSPENDED: SourceFailure = { kind: 'segment_missing', message: 'its account has no connection left for it' }
+
+function refused(handler: SourceResponseHandler): SourceReader {
+  let isClosed = false
+  queueMicrotask(() => {
+    if (!isClosed) handler.onFailure(SUSPENDED)
+  })
+  return { close: () => void (isClosed = true), pause: () => {}, resume: () => {} }
 }
