@@ -13,6 +13,8 @@ export interface SceneOptions {
   readonly primaryUrl?: (primary: FaultOrigin) => string
   /** More fields of the request that creates the stream. */
   readonly stream?: Readonly<Record<string, unknown>>
+  /** Creates the stream in place of POST /streams, and gives its id. */
+  readonly create?: (urls: readonly string[]) => Promise<string>
 }
 
 const PROGRAMMES = ['alpha', 'bravo', 'charlie'] as const
@@ -31,18 +33,17 @@ export class Scene implements AsyncDisposable {
     this.streamId = streamId
   }
 
-  static async open({ gateway, origins: wanted, primaryUrl, stream }: SceneOptions): Promise<Scene> {
+  static async open({ gateway, origins: wanted, primaryUrl, stream, create }: SceneOptions): Promise<Scene> {
     scenes += 1
     const origins: FaultOrigin[] = []
     for (const [index, options] of wanted.entries()) {
       const programme = PROGRAMMES[index % PROGRAMMES.length] ?? 'alpha'
       origins.push(await FaultOrigin.start({ programme, ...options, name: `${options.name}-${scenes}` }))
     }
-    const streamId = await gateway.api.stream(
-      origins.map((origin, index) => (index === 0 && primaryUrl !== undefined ? primaryUrl(origin) : origin.url)),
-      stream,
+    const urls = origins.map((origin, index) =>
+      index === 0 && primaryUrl !== undefined ? primaryUrl(origin) : origin.url,
     )
-    return new Scene(gateway, origins, streamId)
+    return new Scene(gateway, origins, await (create?.(urls) ?? gateway.api.stream(urls, stream)))
   }
 
   /** The origin at a place in the stream's order, 0 the primary. */

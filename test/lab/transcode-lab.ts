@@ -1,10 +1,10 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FaultOrigin } from './fault-origin.ts'
-import type { FaultOriginOptions } from './fault-origin.ts'
+import type { FaultOrigin, FaultOriginOptions } from './fault-origin.ts'
 import type { GatewayProcess } from './gateway-process.ts'
 import { until } from './poll.ts'
+import { Scene } from './scene.ts'
 import type { Viewer } from './viewer.ts'
 
 /** What the API tells of a stream that is encoded anew. */
@@ -31,20 +31,12 @@ export interface TranscodedObject {
   }
 }
 
-const PROGRAMMES = ['alpha', 'bravo', 'charlie'] as const
-let scenes = 0
-
 /** A stream that a running gateway encodes anew, with origins of its own. */
 export class TranscodeScene implements AsyncDisposable {
-  readonly gateway: GatewayProcess
-  readonly origins: readonly FaultOrigin[]
-  readonly streamId: string
-  readonly #viewers: Viewer[] = []
+  readonly #scene: Scene
 
-  private constructor(gateway: GatewayProcess, origins: readonly FaultOrigin[], streamId: string) {
-    this.gateway = gateway
-    this.origins = origins
-    this.streamId = streamId
+  private constructor(scene: Scene) {
+    this.#scene = scene
   }
 
   /** `origins`: what each of them is like; `body`: more fields of POST /transcode. */
@@ -53,29 +45,34 @@ export class TranscodeScene implements AsyncDisposable {
     origins: readonly Partial<FaultOriginOptions>[],
     body: Readonly<Record<string, unknown>> = {},
   ): Promise<TranscodeScene> {
-    scenes += 1
-    const started: FaultOrigin[] = []
-    for (const [index, options] of origins.entries()) {
-      const programme = PROGRAMMES[index % PROGRAMMES.length] ?? 'alpha'
-      started.push(await FaultOrigin.start({ name: `transcode-${scenes}-${index}`, programme, ...options }))
+    const create = async ([url = '', ...failover]: readonly string[]): Promise<string> => {
+      const asked = { url, failover_urls: failover, profile: 'lowlatency', ...body }
+      const answer = await gateway.api.call<{ stream_id: string }>('POST', '/transcode', asked)
+      if (answer.status !== 200) throw new Error(`POST /transcode answered ${answer.status} ${answer.text}`)
+      return answer.body.stream_id
     }
-    const [url = '', ...failover] = started.map((origin) => origin.url)
-    const asked = { url, failover_urls: failover, profile: 'lowlatency', ...body }
-    const answer = await gateway.api.call<{ stream_id: string }>('POST', '/transcode', asked)
-    if (answer.status !== 200) throw new Error(`POST /transcode answered ${answer.status} ${answer.text}`)
-    return new TranscodeScene(gateway, started, answer.body.stream_id)
+    const named = origins.map((options, index) => ({ name: `transcode-${index}`, ...options }))
+    return new TranscodeScene(await Scene.open({ gateway, origins: named, create }))
+  }
+
+  get gateway(): GatewayProcess {
+    return this.#scene.gateway
+  }
+
+  get origins(): readonly FaultOrigin[] {
+    return this.#scene.origins
+  }
+
+  get streamId(): string {
+    return this.#scene.streamId
   }
 
   origin(index: number): FaultOrigin {
-    const origin = this.origins[index]
-    if (origin === undefined) throw new Error(`the scene has ${this.origins.length} origins, not ${index + 1}`)
-    return origin
+    return this.#scene.origin(index)
   }
 
   watch(): Viewer {
-    const viewer = this.gateway.watch(this.streamId)
-    this.#viewers.push(viewer)
-    return viewer
+    return this.#scene.watch()
   }
 
   /** A viewer that has read some of what the encoder makes. */
@@ -112,10 +109,7 @@ export class TranscodeScene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const viewer of this.#viewers) viewer.close()
-    // The gateway may be what the test has ended.
-    await this.gateway.api.call('DELETE', `/streams/${this.streamId}`).catch(() => {})
-    for (const origin of this.origins) await origin[Symbol.asyncDispose]()
+    await this.#scene[Symbol.asyncDispose]()
   }
 }
 
