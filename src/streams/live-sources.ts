@@ -5,6 +5,7 @@ import type { FeedSource } from './feed-track.ts'
 import type { Container } from './framing/framing.ts'
 import type { SourceSnapshot, StreamRequest } from './service.ts'
 import { SourceOpener } from './sources/source-opener.ts'
+import type { SourceOpenerOptions } from './sources/source-opener.ts'
 import type { SessionFailure, SessionListener, SourceSession } from './sources/session.ts'
 import { Compatibility } from './standby/compatibility.ts'
 import type { ProbeResult } from './standby/source-probe.ts'
@@ -20,6 +21,7 @@ export interface LiveSourcesOptions extends StreamContext {
   readonly isLive: () => boolean
   readonly expectedContainer: () => Container | undefined
   readonly reporter: StreamReporter
+  readonly shared: SourceOpenerOptions['shared']
 }
 
 /** The sources of one live stream: opened within what their accounts allow, kept ready, looked at, and compared. */

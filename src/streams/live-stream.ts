@@ -91,9 +91,9 @@ export class LiveStream implements Stream {
     })
     this.#sources = new LiveSources({
       ...options,
-      group: this.#group,
-      feed: this.#feed,
+      ...{ group: this.#group, feed: this.#feed },
       request: () => this.#request,
+      shared: (...wanted) => this.#hls.shared(...wanted),
       isLive: () => this.#phase === 'live' && this.#legs.isRunning(this.#feed),
       expectedContainer: () => (this.#audience.isOpen ? this.#feed.container : undefined),
       reporter: this.#reporter,

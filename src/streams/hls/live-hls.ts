@@ -25,6 +25,7 @@ import type { HlsViewRequest } from './hls-output.ts'
 import { HlsSide } from './hls-side.ts'
 import type { HlsMemory, RunningHls } from './hls-side.ts'
 import { HlsProxy } from './proxy/hls-proxy.ts'
+import type { SegmentReader, SegmentRequest } from './upstream/segment.ts'
 import type { HlsProxyLimits, HlsProxySource } from './proxy/proxy-options.ts'
 
 /** The provider has to see a connection closed before the next one comes. */
@@ -112,6 +113,11 @@ export class LiveHls {
 
   get upstreamConnections(): number {
     return this.#proxy?.upstreamConnections ?? 0
+  }
+
+  /** A segment of the source on air that players of its playlists get too: it comes once. */
+  shared(id: CandidateId, request: SegmentRequest): SegmentReader | undefined {
+    return this.#proxy?.shared(id, request)
   }
 
   async serve(request: HlsViewRequest, clientId: string): Promise<void> {

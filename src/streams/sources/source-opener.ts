@@ -4,6 +4,7 @@ import type { ConnectionLease, ConnectionPurpose } from '../connection-budget.ts
 import type { Finding } from '../detect/conditions.ts'
 import { detectionPolicy } from '../detect/policy.ts'
 import type { Container } from '../framing/framing.ts'
+import type { SegmentReader, SegmentRequest } from '../hls/upstream/segment.ts'
 import type { StreamRequest } from '../service.ts'
 import { SignatureReader } from '../standby/signature-reader.ts'
 import type { StreamContext } from '../stream-context.ts'
@@ -11,6 +12,7 @@ import { SourceSession } from './session.ts'
 import type { SessionListener } from './session.ts'
 import { operatorHostsOf } from './source-list.ts'
 import type { Source } from './source-list.ts'
+import type { TransportWishes } from './transports.ts'
 
 /** What the opener asks of the stream it works for, each time anew. */
 export interface SourceOpenerOptions extends StreamContext {
@@ -22,6 +24,8 @@ export interface SourceOpenerOptions extends StreamContext {
   readonly hasUsableAlternative: () => boolean
   /** What viewers read already, when they do. */
   readonly expectedContainer: () => Container | undefined
+  /** A segment of a candidate that is read for others too. */
+  readonly shared: (id: CandidateId, request: SegmentRequest) => SegmentReader | undefined
   readonly onSignature: (id: CandidateId, signature: CodecSignature) => void
   readonly onWarning: (id: CandidateId, finding: Finding) => void
 }
@@ -87,7 +91,11 @@ export class SourceOpener {
     const { url, headers, userAgent } = source(id)
     const wanted = request()
     const { useStickySession, resolver } = wanted
-    const wishes = { useStickySession, resolver, hasAlternative: this.#options.hasUsableAlternative }
+    const { hasUsableAlternative: hasAlternative, shared } = this.#options
+    const wishes: TransportWishes = {
+      ...{ useStickySession, resolver, hasAlternative },
+      shared: (segment) => shared(id, segment),
+    }
     const signature = new SignatureReader((found) => onSignature(id, found))
     const session = new SourceSession({
       url,

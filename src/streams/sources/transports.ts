@@ -1,4 +1,5 @@
 import { openHttpSource } from './http-client.ts'
+import type { SharedSegments } from '../hls/upstream/segment.ts'
 import type { SourceTransport } from './http-client.ts'
 import { playlistAware } from './playlist-aware.ts'
 import { isHlsUrl } from '../stream-kind.ts'
@@ -15,6 +16,8 @@ export interface TransportWishes {
   readonly hasAlternative: () => boolean
   /** The URL is a page; undefined: it is the media. */
   readonly resolver?: ResolverRequest | undefined
+  /** Segments of a playlist that need not be fetched for it alone. */
+  readonly shared?: SharedSegments | undefined
 }
 
 /** How each kind of address is reached. */

@@ -4,6 +4,7 @@ import type { Json } from '../../../store/store.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { HlsOutput, HlsRequest } from '../hls-output.ts'
 import { SegmentCache } from '../upstream/segment-cache.ts'
+import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
 import { ChangeSignal, goneSignal } from './change-signal.ts'
 import { answerWith, PLAYLIST_TYPE, serveDocument } from './documents.ts'
 import { sameElsewhere } from './finished-programme.ts'
@@ -19,6 +20,7 @@ import type { Verdict } from './resource-server.ts'
 import { segmentDeadlineMs } from './segment-deadline.ts'
 import { checkReloadTarget, reloadTarget } from './reload-target.ts'
 import type { SlotOutput } from './slot-output.ts'
+import { namedAlike } from './shared-segments.ts'
 import { SourceSessions } from './source-sessions.ts'
 import type { SourceRun } from './source-run.ts'
 
@@ -130,6 +132,12 @@ export class HlsProxy implements HlsOutput, Disposable {
     this.#publisher.leave(candidateId)
     this.#cache.cancelFetches(candidateId)
     this.#sessions.suspend(candidateId)
+  }
+
+  /** A segment that a playlist of the source on air names too, from memory or for the memory; undefined for any other. */
+  shared(candidateId: CandidateId, request: SegmentRequest): SegmentReader | undefined {
+    const name = namedAlike(candidateId, request, this.#publisher, this.#references)
+    return name === undefined ? undefined : this.#resources.openRaw(name, request.isRetry === true)
   }
 
   /** Nothing is asked of any source any more; requests that wait go on waiting for another one to be put on air. */

@@ -4,7 +4,7 @@ import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { HlsRequest } from '../hls-output.ts'
 import type { HlsSession } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
-import type { SegmentRequest } from '../upstream/segment.ts'
+import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
 import { SegmentMaker, spanned } from '../transmux/segment-maker.ts'
 import type { Reference, References } from './reference.ts'
 import { NO_MAP } from './seal-playlist.ts'
@@ -96,6 +96,13 @@ export class ResourceServer implements Disposable {
       return result
     })
     return held.kind === 'failed' ? this.#options.judge(name, reference, held.failure) : undefined
+  }
+
+  /** Reads a segment as its source has it; undefined for what is none of ours. */
+  openRaw(name: string, isRetry: boolean): SegmentReader | undefined {
+    const reference = this.#options.references.open(name)
+    const target = reference === undefined ? undefined : this.#target({ ...reference, recipe: undefined }, isRetry)
+    return target === undefined ? undefined : this.#options.cache.open(target)
   }
 
   /** Whether it could be sent without asking its source. */

@@ -22,6 +22,7 @@ import { SegmentFetch } from './segment-fetch.ts'
 import { formatOf } from './segment-format.ts'
 import { SegmentKeys } from './segment-keys.ts'
 import type { Segments } from './segment-pull.ts'
+import type { SharedSegments } from './segment.ts'
 import { UnreadableSegment } from './unreadable-segment.ts'
 import { chooseVariant } from './variant-choice.ts'
 
@@ -33,8 +34,8 @@ export interface HlsReaderOptions {
   /** Whether another source could take over; where not, a segment that is missing is left out instead of failing the source. */
   readonly hasAlternative?: () => boolean
   readonly policy?: FollowerPolicy
-  /** Where segments are read; each from its origin, and not kept, by default. */
-  readonly segments?: Segments
+  /** Segments that are not read from the origin, and not kept. */
+  readonly shared?: SharedSegments | undefined
 }
 
 /** An answer that comes later is no answer; nothing of a live source may take longer. */
@@ -111,7 +112,7 @@ export class HlsReader implements SourceReader {
       timeouts: { connectMs: request.connectTimeoutMs, answerMs, silenceMs: SILENCE_MS_MAX, totalMs: TOTAL_MS_MAX },
     })
     this.#keys = new SegmentKeys(this.#session, this.#abort.signal)
-    this.#segments = options.segments ?? uncached(network)
+    this.#segments = segmentsOf(network, options.shared)
     queueMicrotask(() => void this.#begin().catch((error: unknown) => this.#fail(internalFailure(error))))
   }
 
@@ -363,10 +364,12 @@ export class HlsReader implements SourceReader {
   }
 }
 
-/** Each segment by a request of its own, which nobody shares. */
-function uncached({ clock }: SourceNetwork): Segments {
+/** Each segment that nobody else reads by a request of its own. */
+function segmentsOf({ clock }: SourceNetwork, shared: SharedSegments = () => undefined): Segments {
   return {
     open: (request) => {
+      const found = shared(request)
+      if (found !== undefined) return found
       const fetch = new SegmentFetch({
         ...{ request, clock, onBytes: () => {}, onDone: () => {} },
         onUnread: () => fetch.cancel(),

@@ -38,6 +38,9 @@ export type SegmentAnswer =
   | { readonly kind: 'answered'; readonly head: ResponseHead }
   | { readonly kind: 'failed'; readonly failure: SourceFailure }
 
+/** Reads what somebody else of the stream reads too, so that it is fetched once; undefined for all else. */
+export type SharedSegments = (request: SegmentRequest) => SegmentReader | undefined
+
 /** One reader of a segment that may still be arriving. Readers share the buffers: nobody may write into them. */
 export interface SegmentReader {
   /** Never rejects. */

@@ -1,0 +1,33 @@
+import type { SegmentRequest } from '../upstream/segment.ts'
+import type { Publisher } from './publisher.ts'
+import type { References } from './reference.ts'
+
+/** Segments of each playlist that are looked through, from the newest: readers are not further behind. */
+const NEWEST_MAX = 16
+
+/**
+ * The name under which the source on air has published a segment; undefined where it is another source's, or not (or not
+ * any more) published. Of an address that is used again and again, the newest segment is meant.
+ */
+export function namedAlike(
+  candidateId: string,
+  { url, byteRange }: SegmentRequest,
+  { current, slots, stitch }: Pick<Publisher, 'current' | 'slots' | 'stitch'>,
+  references: References,
+): string | undefined {
+  if (current?.isAlive !== true || current.source.candidateId !== candidateId) return undefined
+  for (const { timeline } of slots.values()) {
+    const newest = timeline.segments.slice(-NEWEST_MAX).filter(({ span }) => span === stitch.span?.number)
+    for (const { segment } of newest.toReversed()) {
+      const own = references.open(segment.uri)
+      if (own === undefined || withoutFragment(own.url) !== withoutFragment(url)) continue
+      const { offset, length } = byteRange ?? {}
+      if (own.byteRange?.offset === offset && own.byteRange?.length === length) return segment.uri
+    }
+  }
+  return undefined
+}
+
+function withoutFragment(url: string): string {
+  return url.replace(/#.*$/s, '')
+}

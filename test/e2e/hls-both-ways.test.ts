@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { GatewayProcess } from '../lab/gateway-process.ts'
+import { loadTsMedia } from '../lab/hls-media.ts'
+import { HlsOrigin } from '../lab/hls-origin.ts'
+import { PlaylistWatch } from '../lab/playlist-watch.ts'
+import { until } from '../lab/poll.ts'
+
+/** A stream that is watched as HLS and as one continuous stream at a time. */
+
+let gateway: GatewayProcess
+before(async () => {
+  gateway = await GatewayProcess.start()
+})
+after(async () => await gateway[Symbol.asyncDispose]())
+
+for (const byteRanges of [false, true]) {
+  test(`each segment is fetched once for both${byteRanges ? ', also where it is a byte range' : ''}`, async () => {
+    const media = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 800 })
+    await using origin = await HlsOrigin.start({ renditions: [{ name: 'v0', media }], byteRanges })
+    const streamId = await gateway.api.stream([origin.url])
+    const watch = PlaylistWatch.start(`${gateway.url}/hls/${streamId}/playlist.m3u8`)
+    await watch.hasSegments(3)
+    await until(() => origin.countOf('segment') > 0, { what: 'the first segment ordered ahead' })
+    using viewer = gateway.watch(streamId)
+    await viewer.sees('alpha')
+    await viewer.hasRead(600_000, 30_000)
+    await watch.stop()
+    const counts = origin.segmentCounts()
+    assert.ok(counts.size > 6, `${counts.size} segments`)
+    assert.deepEqual(
+      [...counts].filter(([, count]) => count !== 1),
+      [],
+    )
+    assert.deepEqual(watch.problems, [])
+  })
+}
