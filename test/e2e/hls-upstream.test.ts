@@ -10,8 +10,7 @@ import { loadFmp4Media, loadPackedAudioMedia, loadTsMedia } from '../lab/hls-med
 import { HlsOrigin } from '../lab/hls-origin.ts'
 import type { HlsOriginOptions } from '../lab/hls-origin.ts'
 import { until } from '../lab/poll.ts'
-import { HlsReading } from '../lab/hls-reading.ts'
-import type { ReadingOptions } from '../lab/hls-reading.ts'
+import { SourceReading } from '../lab/source-reading.ts'
 
 /** HLS sources read as one continuous body, each over a real origin. Segments last 0.8 s, the target duration is 1 s. */
 
@@ -21,8 +20,8 @@ const renditions = [{ name: 'v0', media }]
 const transport = createHlsTransport()
 
 const start = (options: Partial<HlsOriginOptions> = {}) => HlsOrigin.start({ renditions, ...options })
-const read = (origin: HlsOrigin, options: Partial<ReadingOptions> = {}) =>
-  new HlsReading({ transport, url: origin.url, ...options })
+const read = (origin: HlsOrigin, by = transport) =>
+  new SourceReading(by, { url: origin.url, connectTimeoutMs: 2_000, answerTimeoutMs: 8_000 })
 
 /** Errors that an analyser finds, as code and PID. */
 function errorsIn(content: Buffer): readonly string[] {
@@ -65,7 +64,7 @@ describe('an HLS source is read without a gap, each segment once', { concurrency
       await reading.untilMedia(6_000)
       assert.deepEqual(reading.head?.headers, { 'content-type': 'video/mp2t' })
       assert.deepEqual(reading.record.sources, ['alpha'])
-      assert.deepEqual(findingsOf(reading.content), [])
+      assert.deepEqual(findingsOf(reading.body), [])
       assert.ok([...origin.segmentCounts().values()].every((count) => count === 1))
       // One segment is handed out at once; the rest takes as long as it plays.
       const tookMs = systemClock.nowMs() - reading.startMs
@@ -101,7 +100,7 @@ describe('whatever it is made of, one legal transport stream comes of it', { con
       origin.addDiscontinuity()
       await until(() => reading.bytes > 800_000, { what: 'more media' })
       const analyser = createAnalyser()
-      analyser.push(reading.content)
+      analyser.push(reading.body)
       const { findings, programmes, durationMs = 0 } = analyser.report()
       assert.deepEqual(
         findings.filter(({ severity }) => severity === 'error').map(({ code, pid }) => `${code} ${pid}`),
@@ -125,7 +124,7 @@ describe('whatever it is made of, one legal transport stream comes of it', { con
     using reading = read(origin)
     await until(() => reading.bytes > 40_000, { what: 'audio' })
     assert.equal(reading.head?.headers['content-type'], 'audio/aac')
-    assert.equal(reading.content.toString('latin1', 0, 3), 'ID3')
+    assert.equal(reading.body.toString('latin1', 0, 3), 'ID3')
   })
 })
 
@@ -143,7 +142,7 @@ test('where the timeline of a source breaks, the splice behind it goes on as if 
   const framer = createFramer('mpegts')
   const splice = createSeamlessSplice()
   let hasBegun = false
-  framer.push(reading.content, {
+  framer.push(reading.body, {
     packets: (data, joinOffsets) => {
       if (!hasBegun) splice.begin(framer, (bytes) => void out.push(Buffer.from(bytes)))
       hasBegun = true
@@ -225,7 +224,7 @@ describe('a source that fails is told with the reason', { concurrency: 7 }, () =
       const tookMs = systemClock.nowMs() - brokenMs
       assert.ok(tookMs <= withinMs, `it took ${tookMs} ms`)
       assert.deepEqual(
-        findingsOf(reading.content).filter((each) => each.startsWith('continuity')),
+        findingsOf(reading.body).filter((each) => each.startsWith('continuity')),
         [],
       )
     })
@@ -281,7 +280,7 @@ describe('what a source does now and then is not a failure', { concurrency: true
     }
     await reading.untilMedia(8_000)
     assert.equal(reading.failure, undefined)
-    assert.deepEqual(findingsOf(reading.content), [])
+    assert.deepEqual(findingsOf(reading.body), [])
   })
 
   test('a media sequence that begins anew, and a discontinuity', async () => {
@@ -298,7 +297,7 @@ describe('what a source does now and then is not a failure', { concurrency: true
 
   test('a segment that is not there is left out where no other source could take over', async () => {
     await using origin = await start()
-    using reading = read(origin, { transport: createHlsTransport({ hasAlternative: () => false }) })
+    using reading = read(origin, createHlsTransport({ hasAlternative: () => false }))
     await reading.untilMedia(500)
     origin.faultySegments = new Set([origin.edge + 1])
     origin.segmentFault = { kind: 'status', status: 404 }
@@ -311,12 +310,12 @@ describe('what a source does now and then is not a failure', { concurrency: true
     await using origin = await start()
     using reading = read(origin)
     await reading.untilMedia(1_500)
-    reading.pause()
+    reading.reader.pause()
     const { bytes } = reading
     const edge = origin.edge
     await until(() => origin.edge >= edge + 4, { what: 'four more segments' })
     assert.equal(reading.bytes, bytes)
-    reading.resume()
+    reading.reader.resume()
     await reading.untilMedia(6_000)
     assert.equal(reading.failure, undefined)
   })
@@ -326,7 +325,7 @@ test('a finished programme is played to its end, at its pace', async () => {
   await using origin = await start({ vodSegments: 4 })
   using reading = read(origin)
   await until(() => reading.isEnded, { what: 'the end' })
-  assert.deepEqual(findingsOf(reading.content), [])
+  assert.deepEqual(findingsOf(reading.body), [])
   const tookMs = systemClock.nowMs() - reading.startMs
   assert.ok(tookMs > 1_800 && tookMs < 6_000, `3.2 s of media, the first 0.8 s at once, took ${tookMs} ms`)
   assert.equal(origin.countOf('playlist'), 1)
