@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { HlsBrowser } from '../lab/hls-browser.ts'
 import type { HlsPlayer, PlayerFacts } from '../lab/hls-browser.ts'
-import { loadFmp4Media, loadTsMedia } from '../lab/hls-media.ts'
+import { loadFmp4Media, loadPackedAudioMedia, loadTsMedia } from '../lab/hls-media.ts'
 import type { HlsMedia } from '../lab/hls-media.ts'
 import { HlsOrigin } from '../lab/hls-origin.ts'
 import type { HlsOriginOptions } from '../lab/hls-origin.ts'
+import type { OriginRendition } from '../lab/hls-playlist-text.ts'
 import { HlsProxyLab } from '../lab/hls-proxy-lab.ts'
 import { PlaylistWatch } from '../lab/playlist-watch.ts'
 import { until } from '../lab/poll.ts'
@@ -34,11 +35,21 @@ after(async () => {
 })
 
 type Wishes = Partial<HlsOriginOptions>
+/** Pictures with their sound, or each in a playlist of its own. */
+type Programme = HlsMedia | { readonly video: HlsMedia; readonly audio: HlsMedia }
 
-async function scene([first, second]: readonly [HlsMedia, HlsMedia], wishes: Wishes = {}) {
+function renditionsOf(programme: Programme): readonly OriginRendition[] {
+  if (!('video' in programme)) return [{ name: 'v0', media: programme }]
+  return [
+    { name: 'v0', media: programme.video },
+    { name: 'en', media: programme.audio, isAudio: true },
+  ]
+}
+
+async function scene([first, second]: readonly [Programme, Programme], wishes: Wishes = {}) {
   const origins = [
-    await HlsOrigin.start({ renditions: [{ name: 'v0', media: first }] }),
-    await HlsOrigin.start({ renditions: [{ name: 'v0', media: second }], firstSequence: 900, ...wishes }),
+    await HlsOrigin.start({ renditions: renditionsOf(first) }),
+    await HlsOrigin.start({ renditions: renditionsOf(second), firstSequence: 900, ...wishes }),
   ] as const
   const lab = await HlsProxyLab.start({ urls: origins.map(({ url }) => url) })
   const watch = PlaylistWatch.start(lab.entry)
@@ -115,4 +126,58 @@ test('from fragmented MP4 to encrypted MPEG-TS', async () => {
   assert.ok(
     (await lab.playlist()).segments.slice(-2).every(({ keys }) => keys.every(({ method }) => method === 'NONE')),
   )
+})
+
+const alone = async (streams: 'video' | 'audio', source: 'alpha' | 'charlie', load: typeof loadTsMedia) =>
+  await load({ programme: source, source, streams, ...(source === 'charlie' ? later : {}) })
+
+const separate: Readonly<Record<string, () => Promise<readonly [Programme, Programme]>>> = {
+  'fragmented MP4 with its sound beside it, then MPEG-TS with all in one': async () => [
+    { video: await alone('video', 'alpha', loadFmp4Media), audio: await alone('audio', 'alpha', loadFmp4Media) },
+    ts.charlie,
+  ],
+  'fragmented MP4 with its sound beside it, then MPEG-TS with packed audio': async () => [
+    { video: await alone('video', 'alpha', loadFmp4Media), audio: await alone('audio', 'alpha', loadFmp4Media) },
+    {
+      video: await alone('video', 'charlie', loadTsMedia),
+      audio: await loadPackedAudioMedia({ programme: 'charlie', source: 'charlie', ...later }),
+    },
+  ],
+  'MPEG-TS with packed audio, then fragmented MP4 with its sound beside it': async () => [
+    {
+      video: await alone('video', 'alpha', loadTsMedia),
+      audio: await loadPackedAudioMedia({ programme: 'alpha', source: 'alpha' }),
+    },
+    { video: await alone('video', 'charlie', loadFmp4Media), audio: await alone('audio', 'charlie', loadFmp4Media) },
+  ],
+  'MPEG-TS with its sound beside it, then fragmented MP4 with all in one': async () => [
+    { video: await alone('video', 'alpha', loadTsMedia), audio: await alone('audio', 'alpha', loadTsMedia) },
+    fmp4.charlie,
+  ],
+}
+
+for (const [name, load] of Object.entries(separate)) {
+  test(`${name}: switches by hand, and back`, async () => {
+    await using channel = await scene(await load())
+    const { player, lab, watch } = channel
+    lab.putOnAir(1)
+    isUntroubled(await shows(player, 'charlie'))
+    lab.putOnAir(0)
+    isUntroubled(await shows(player, 'alpha'))
+    assert.deepEqual(watch.problems, [])
+    assert.deepEqual(lab.failures, [])
+  })
+}
+
+test('what only players can decrypt is not made into anything: its source fails, and says why', async () => {
+  await using first = await HlsOrigin.start({ renditions: renditionsOf(fmp4.alpha) })
+  const extraLines = ['#EXT-X-KEY:METHOD=SAMPLE-AES,URI="key-1.key",IV=0x00000000000000000000000000000001']
+  await using second = await HlsOrigin.start({ renditions: renditionsOf(ts.charlie), extraLines })
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  await lab.playlist()
+  lab.putOnAir(1)
+  await until(() => lab.failures.length > 0, { what: 'its failure' })
+  assert.equal(lab.failures[0]?.reason, 'segment_invalid')
+  assert.match(lab.failures[0]?.message ?? '', /another format than players have.*SAMPLE-AES/)
+  assert.deepEqual(lab.violations, [])
 })
