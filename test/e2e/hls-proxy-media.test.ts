@@ -168,24 +168,40 @@ for (const explicitIv of [false, true]) {
   })
 }
 
-test('from a transport stream to fragmented MP4 and back', async () => {
-  await using first = await start({ renditions: alphaOnly })
-  await using second = await start({ renditions: [{ name: 'v0', media: fragmented }] })
-  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
-  await lab.playlist()
-  for (const [index, epoch] of [
-    [1, 2],
-    [0, 3],
-  ] as const) {
-    lab.putOnAir(index)
-    await until(() => lab.delivered.at(-1) === epoch, { what: `source ${index} delivering` })
-    for (const { uri, map } of (await lab.playlist()).segments) {
-      assert.equal((await lab.get(uri)).status, 200)
-      if (map !== undefined) assert.equal((await lab.get(map.uri)).status, 200)
+for (const first of ['ts', 'm4s'] as const) {
+  test(`players that have ${first} get ${first} of every source, also after a restart`, async () => {
+    const media = first === 'ts' ? [alpha, fragmented] : [fragmented, alpha]
+    const [here, there] = media.map((each) => [{ name: 'v0', media: each }])
+    await using primary = await start({ renditions: here ?? [] })
+    await using backup = await start({ renditions: there ?? [] })
+    await using lab = await HlsProxyLab.start({ urls: [primary.url, backup.url] })
+    await lab.playlist()
+    const look = async (): Promise<void> => {
+      for (const { uri, map } of (await lab.playlist()).segments) {
+        const { status, body, headers } = await lab.get(uri)
+        assert.equal(status, 200)
+        assert.equal(Number(headers.get('content-length')), body.length)
+        assert.equal(body[0] === 0x47, first === 'ts', uri)
+        assert.equal(map === undefined, first === 'ts')
+        if (map !== undefined) assert.match((await lab.get(map.uri)).body.toString('latin1'), /^....ftyp.*moov/s)
+      }
     }
-  }
-  assert.deepEqual(lab.violations, [])
-})
+    for (const [index, epoch] of [
+      [1, 2],
+      [0, 3],
+    ] as const) {
+      lab.putOnAir(index)
+      await until(() => lab.delivered.at(-1) === epoch, { what: `source ${index} delivering` })
+      await look()
+    }
+    lab.putOnAir(1)
+    await until(() => lab.delivered.at(-1) === 4, { what: 'the other source delivering again' })
+    lab.restart()
+    await look()
+    assert.deepEqual(lab.violations, [])
+    assert.deepEqual(lab.failures, [])
+  })
+}
 
 test('byte ranges: each segment is exactly its bytes, under a name of its own', async () => {
   await using first = await start({ renditions: alphaOnly, byteRanges: true })

@@ -29,6 +29,7 @@ test('a segment is held until it is complete, and then told with its length', as
   assert.deepEqual(headersOf(held, 's/name.ts'), {
     'content-type': 'video/mp2t',
     'accept-ranges': 'bytes',
+    'x-content-type-options': 'nosniff',
     etag: '"x"',
     'content-length': 6,
   })
