@@ -96,10 +96,10 @@ test('HLS that is passed on goes on after kill -9 as if nothing had been: number
       },
       { what: 'the receipt of the switch' },
     )
-    await names.fetchAll()
-    const before = await names.look()
-    const held = before.segments.map(({ uri }) => uri)
     for (let round = 0; round < 2; round += 1) {
+      await names.fetchAll()
+      const before = await names.look()
+      const held = before.segments.map(({ uri }) => uri)
       await gateway.restart()
       for (const uri of held) assert.equal(await names.fetch(uri), 200, `${uri} in round ${round}`)
       const after = await names.look()

@@ -272,6 +272,24 @@ describe('slots', () => {
 })
 
 describe('a restart', () => {
+  for (const turns of [1, 2, 3, 4, 5]) {
+    test(`keeps the dates of a source that has none, with a memory that is ${2 * turns} s old`, () => {
+      const durationsS = [1.2]
+      const { bench, primary } = started({ durationsS, targetDurationS: 2 })
+      play(bench, primary, 3)
+      const backup = new FakeSource({ name: 'b', durationsS, targetDurationS: 2 })
+      backup.grow(bench.nowMs)
+      bench.begin(backup, 1)
+      play(bench, backup, 8)
+      const { memory } = bench.stitch
+      play(bench, backup, turns)
+      bench.restart(memory)
+      bench.begin(backup, 1)
+      play(bench, backup, 3)
+      assert.deepEqual(bench.violations, [])
+    })
+  }
+
   test('of the gateway while the source goes on changes nothing for players', () => {
     const { bench, primary } = started()
     const backup = new FakeSource({ name: 'b', firstSequence: 40 })

@@ -171,7 +171,8 @@ export class Stitch {
     const slot = this.slot(take.slot)
     const slotTake: SlotTake = {
       ...{ span, playlist: take.playlist, upstream, nowMs: take.nowMs, targetFloorS: take.targetFloorS },
-      startOf: (segment) => this.#startOf(span, upstream, segment, slot.targetDurationS),
+      // After a restart the segment whose date is known may have left the source's playlist: those since then are guessed.
+      startOf: (segment) => this.#startOf(span, upstream, segment, durationOf(upstream) / upstream.length),
       seal: (segment, offset) => take.seal(segment, offset, span),
     }
     const tail = slot.tail(take.nowMs, false, true)
