@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { ReplicaCommand, ReplicaReport } from './replica-process.ts'
+import { PIECE } from './replica-bytes.ts'
 import { rangeOf } from './upstream-answer.ts'
 
 /**
@@ -13,7 +14,6 @@ import { rangeOf } from './upstream-answer.ts'
 
 const seen: ReplicaReport['seen'] & { push(one: ReplicaReport['seen'][number]): void } = []
 let cancelled = 0
-const PIECE = Buffer.alloc(65_536, 'holdfast ')
 /** RFC 6455 section 1.3. */
 const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
@@ -54,7 +54,10 @@ function answer(name: string, request: IncomingMessage, response: ServerResponse
   else response.writeHead(200, { 'content-type': 'text/plain', 'x-replica': name }).end(name)
 }
 
-/** The same bytes from every replica, whole or a range of them, and a tag that says so. */
+/**
+ * The same bytes from every replica, whole or a range of them, and a tag that says so. `?pace=N` waits so many milliseconds
+ * behind each piece; with `chunked` the length is not told beforehand.
+ */
 function giveBytes(bytes: number, request: IncomingMessage, response: ServerResponse): void {
   const etag = `"bytes-${bytes}"`
   const range = rangeOf(
@@ -63,9 +66,12 @@ function giveBytes(bytes: number, request: IncomingMessage, response: ServerResp
     etag,
   )
   const { first, last } = range ?? { first: 0, last: bytes - 1 }
+  const [, query = ''] = (request.url ?? '').split('?')
+  const options = new URLSearchParams(query)
+  const paceMs = Number(options.get('pace') ?? 0)
   response.writeHead(range === undefined ? 200 : 206, {
     'content-type': 'application/octet-stream',
-    'content-length': last - first + 1,
+    ...(options.has('chunked') ? {} : { 'content-length': last - first + 1 }),
     etag,
     ...(range === undefined ? {} : { 'content-range': `bytes ${first}-${last}/${bytes}` }),
   })
@@ -75,10 +81,12 @@ function giveBytes(bytes: number, request: IncomingMessage, response: ServerResp
       const begin = at % PIECE.length
       const piece = PIECE.subarray(begin, Math.min(PIECE.length, begin + last + 1 - at))
       at += piece.length
-      if (!response.write(piece)) {
-        response.once('drain', more)
-        return
-      }
+      const isTaken = response.write(piece)
+      if (isTaken && paceMs === 0) continue
+      const next = () => (paceMs === 0 ? more() : systemClock.schedule(paceMs, more))
+      if (isTaken) next()
+      else response.once('drain', next)
+      return
     }
     response.end()
   }

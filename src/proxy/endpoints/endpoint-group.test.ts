@@ -130,3 +130,29 @@ test('the 95th percentile is known after some answers, and follows them', () => 
   for (let count = 0; count < 256; count += 1) window.add(500)
   assert.equal(window.p95Ms, 500)
 })
+
+for (const cap of [1, 3]) {
+  test(`of 50 requests at once a half-open circuit lets ${cap} through, and as many again for each that has ended`, async () => {
+    const halfOpen: GroupPolicy = {
+      ...policy,
+      breaker: { ...policy.breaker, halfOpenProbesMax: cap, halfOpenSuccesses: 4 },
+    }
+    const { clock, group, take } = groupOf([endpoint('a')], { policy: halfOpen })
+    const pickFifty = () =>
+      Array.from({ length: 50 }, () => group.pick({})).filter((picked) => typeof picked !== 'string')
+    const under = Array.from({ length: halfOpen.breaker.failureThreshold }, () => take())
+    for (const picked of under) group.failed(picked, 'refused')
+    assert.equal(pickFifty().length, 0)
+    await clock.advance(halfOpen.breaker.openMs)
+    const trials = pickFifty()
+    assert.equal(trials.length, cap)
+    const [first] = trials
+    if (first === undefined) assert.fail('no trial')
+    group.succeeded(first)
+    assert.equal(pickFifty().length, 1)
+    // A client that leaves says nothing about the endpoint, but makes room.
+    for (const trial of trials.slice(1)) group.abandoned(trial)
+    assert.equal(pickFifty().length, cap - 1)
+    assert.equal(group.endpoints[0]?.breaker, 'half_open')
+  })
+}
