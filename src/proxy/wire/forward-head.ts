@@ -2,6 +2,7 @@ import type { Random } from '../../lib/random.ts'
 import type { Fields } from './fields.ts'
 import { fieldList, fieldValue } from './fields.ts'
 import type { ResponseFraming } from './front-exchange.ts'
+import type { UpstreamNote } from './head-memory.ts'
 import type { RequestHead, ResponseHead } from './head.ts'
 import { NameSet } from './name-set.ts'
 import type { Peer } from './peer.ts'
@@ -50,27 +51,17 @@ const neverNominated =
 
 /** The head for the upstream, complete with its empty line. */
 export function upstreamRequestHead(request: RequestHead, forwarding: RequestForwarding): string {
-  const { fields } = request
-  const { isForwardedTrusted, without, framing } = forwarding
+  const { framing } = forwarding
   const host = forwarding.host === 'keep' ? request.host : forwarding.host.name
-  let text = `${request.method} ${forwarding.path ?? request.path} HTTP/1.1\r\nHost: ${host}\r\n`
-  let options = ''
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index] ?? ''
-    if (takenOffRequests.has(name) || without?.has(name) === true) continue
-    if (request.connection.length > 0 && isNominated(request.connection, name)) continue
-    if (!isForwardedTrusted && name.length >= SHORTEST_UNTRUSTED && untrusted.test(name)) continue
-    // What announces trailers is of use only where they can follow.
-    if (framing.kind !== 'chunked' && name.length === 7 && name.toLowerCase() === 'trailer') continue
-    text += `${name}: ${fields[index + 1]}\r\n`
-  }
-  text += forwardedFields(request, forwarding) + via(request, forwarding.pseudonym)
-  text += traceField(fields, forwarding.random)
+  const { text: lines, trace, acceptsTrailers } = upstreamLines(request, forwarding)
+  let text = `${request.method} ${forwarding.path ?? request.path} HTTP/1.1\r\nHost: ${host}\r\n${lines}`
+  text += trace ?? newTrace(forwarding.random)
   if (framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
   else if (framing.kind === 'length') text += `Content-Length: ${framing.bytes}\r\n`
   else if (hasContentMethod(request.method)) text += 'Content-Length: 0\r\n'
   if (forwarding.isExpectPassed && request.expectsContinue) text += 'Expect: 100-continue\r\n'
-  if (acceptsTrailers(fields)) {
+  let options = ''
+  if (acceptsTrailers) {
     text += 'TE: trailers\r\n'
     options = 'TE'
   }
@@ -79,6 +70,46 @@ export function upstreamRequestHead(request: RequestHead, forwarding: RequestFor
     options = options === '' ? 'Upgrade' : `${options}, Upgrade`
   }
   return options === '' ? `${text}\r\n` : `${text}Connection: ${options}\r\n\r\n`
+}
+
+/** The lines that do not change from request to request of a client with the same fields. */
+function upstreamLines(request: RequestHead, forwarding: RequestForwarding): UpstreamNote {
+  const { fields, host, notes } = request
+  const { isForwardedTrusted, without, pseudonym, framing } = forwarding
+  const hasChunks = framing.kind === 'chunked'
+  const known = notes?.upstream
+  const isKnown =
+    known !== undefined &&
+    known.fields === fields &&
+    known.host === host &&
+    known.hasChunks === hasChunks &&
+    known.without === without &&
+    known.isForwardedTrusted === isForwardedTrusted &&
+    known.pseudonym === pseudonym
+  if (isKnown) return known
+  const note: UpstreamNote = {
+    ...{ fields, isForwardedTrusted, without, pseudonym, host, hasChunks },
+    text: passedFields(request, forwarding) + forwardedFields(request, forwarding) + via(request, pseudonym),
+    trace: presentTrace(fields),
+    acceptsTrailers: acceptsTrailers(fields),
+  }
+  if (notes !== undefined) notes.upstream = note
+  return note
+}
+
+function passedFields({ fields, connection }: RequestHead, forwarding: RequestForwarding): string {
+  const { isForwardedTrusted, without, framing } = forwarding
+  let text = ''
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] ?? ''
+    if (takenOffRequests.has(name) || without?.has(name) === true) continue
+    if (connection.length > 0 && isNominated(connection, name)) continue
+    if (!isForwardedTrusted && name.length >= SHORTEST_UNTRUSTED && untrusted.test(name)) continue
+    // What announces trailers is of use only where they can follow.
+    if (framing.kind !== 'chunked' && name.length === 7 && name.toLowerCase() === 'trailer') continue
+    text += `${name}: ${fields[index + 1]}\r\n`
+  }
+  return text
 }
 
 /** Where a missing length could be taken for a body that is yet to come (RFC 9110 section 8.6). */
@@ -122,10 +153,14 @@ function via({ fields, versionMinor, receivedProtocol }: RequestHead, pseudonym:
 
 const traceparent = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/
 
-/** The client's trace goes on; without a valid one a trace begins here, not sampled (W3C Trace Context section 3.2). */
-function traceField(fields: Fields, random: Random): string {
+/** The client's trace, which goes on; undefined without a valid one. */
+function presentTrace(fields: Fields): string | undefined {
   const present = fieldList(fields, 'traceparent')
-  if (present !== undefined && traceparent.test(present)) return `traceparent: ${present}\r\n`
+  return present !== undefined && traceparent.test(present) ? `traceparent: ${present}\r\n` : undefined
+}
+
+/** A trace that begins here, not sampled (W3C Trace Context section 3.2). */
+function newTrace(random: Random): string {
   return `traceparent: 00-${hexDigits(random, 4)}-${hexDigits(random, 2)}-00\r\n`
 }
 
@@ -155,7 +190,15 @@ export interface ResponseForwarding {
  * fields of framing and connection are left to those.
  */
 export function clientResponseHead(response: ResponseHead, { pseudonym, without, added }: ResponseForwarding): string {
-  const { fields, connection } = response
+  const { fields, connection, notes } = response
+  const known = notes?.client
+  const isKnown =
+    known !== undefined &&
+    known.fields === fields &&
+    known.pseudonym === pseudonym &&
+    known.without === without &&
+    known.added === added
+  if (isKnown) return known.text
   let text = `HTTP/1.1 ${response.status} ${response.reason}\r\n`
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] ?? ''
@@ -164,7 +207,9 @@ export function clientResponseHead(response: ResponseHead, { pseudonym, without,
     text += `${name}: ${fields[index + 1]}\r\n`
   }
   const hop = `1.${response.versionMinor} ${pseudonym}`
-  return `${text}Via: ${withElement(fieldList(fields, 'via'), hop)}\r\n${added ?? ''}`
+  text += `Via: ${withElement(fieldList(fields, 'via'), hop)}\r\n${added ?? ''}`
+  if (notes !== undefined) notes.client = { fields, pseudonym, without, added, text }
+  return text
 }
 
 /** The 101 response for the client: what `upgrade` of an exchange takes. */

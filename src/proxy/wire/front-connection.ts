@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { resetSocket } from '../../lib/reset-socket.ts'
 import { createBodyReader } from './body.ts'
 import type { BodySink } from './body.ts'
+import { ClientWriter } from './client-writer.ts'
 import { FrontExchange } from './front-exchange.ts'
 import type { ExchangeConnection } from './front-exchange.ts'
 import type { AbortReason } from './front-options.ts'
 import type { FrontShared } from './front-shared.ts'
+import { RequestMemory } from './head-memory.ts'
 import { parseRequestHead } from './head.ts'
 import type { RequestHead } from './head.ts'
 import { peerOf } from './peer.ts'
@@ -14,7 +17,6 @@ import { refusals } from './refusal.ts'
 import type { Refusal } from './refusal.ts'
 import { refusalResponse, requestTimeout } from './refusal-response.ts'
 import { Deadline } from './timer-wheel.ts'
-import { WriteWatch } from './write-watch.ts'
 
 /** `waiting` for a request or within its head; `lingering` after our end, until the client ends its side too. */
 type ConnectionState = 'waiting' | 'exchange' | 'draining' | 'lingering' | 'closed'
@@ -32,6 +34,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
   readonly #shared: FrontShared
   #state: ConnectionState = 'waiting'
   #exchange: FrontExchange | undefined
+  readonly #memory = new RequestMemory()
   /** Bytes that were read and belong to nobody yet: a part of a head, a body that nobody reads, the next requests. */
   #held = NO_BYTES
   /** How many of them have been looked at without finding a whole head. */
@@ -43,7 +46,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
   #requests = 0
   #lingerBytes = 0
   readonly #readDeadline = new Deadline(() => this.#guard(() => this.#onReadDue()))
-  readonly #writes: WriteWatch
+  readonly #writer: ClientWriter
   readonly #onClosed: (connection: FrontConnection) => void
 
   constructor(socket: Socket, shared: FrontShared, onClosed: (connection: FrontConnection) => void) {
@@ -51,7 +54,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
     this.#onClosed = onClosed
     this.#shared = shared
     this.peer = peerOf(socket)
-    this.#writes = new WriteWatch(socket, shared.wheel, shared.options.timeouts.writeMs, () => {
+    this.#writer = new ClientWriter(socket, shared.batch, shared.wheel, shared.options.timeouts.writeMs, () => {
       this.#guard(() => this.#abandon('write_timeout', undefined))
     })
     socket.on('data', this.#onData)
@@ -103,7 +106,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
   /** False when no whole head is there. */
   #serveNext(): boolean {
     const { limits, timeouts } = this.#shared.options
-    const parsed = parseRequestHead(this.#held, 0, this.#held.length, limits.head)
+    const parsed = parseRequestHead(this.#held, 0, this.#held.length, limits.head, this.#memory)
     if (parsed.kind === 'incomplete') {
       if (this.#lookedAtBytes === 0) this.#armRead(timeouts.headMs)
       this.#lookedAtBytes = this.#held.length
@@ -179,10 +182,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
   }
 
   send(before: string, piece: Buffer | undefined, after: string): boolean {
-    if (this.socket.destroyed) return true
-    const isTaken = this.#shared.gather.write(this.socket, before, piece, after)
-    this.#writes.wrote()
-    return isTaken
+    return this.#writer.write(before, piece, after)
   }
 
   bodyWanted(): void {
@@ -264,6 +264,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
     if (this.#state === 'closed' || this.#state === 'lingering') return
     this.#state = 'lingering'
     this.#held = NO_BYTES
+    this.#writer.flush()
     this.socket.end()
     this.#armRead(this.#shared.options.timeouts.lingerMs)
     this.#setPaused(false)
@@ -275,14 +276,15 @@ export class FrontConnection implements ExchangeConnection, BodySink {
   }
 
   #destroy(): void {
-    // A TLS connection that ends without close_notify is seen as cut as well. One whose end waits behind bytes that nobody
-    // takes cannot be reset: libuv refuses that and leaves it open.
-    if (this.socket instanceof TLSSocket || this.socket.writableEnded) this.socket.destroy()
-    else this.socket.resetAndDestroy()
+    this.#writer.flush()
+    // A TLS connection that ends without close_notify is seen as cut as well.
+    if (this.socket instanceof TLSSocket) this.socket.destroy()
+    else resetSocket(this.socket)
   }
 
   detach(): Buffer {
     const leftover = this.#held
+    this.#writer.flush()
     this.#exchange = undefined
     this.socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain)
     this.socket.off('close', this.#onClose)
@@ -325,7 +327,7 @@ export class FrontConnection implements ExchangeConnection, BodySink {
     this.#state = 'closed'
     this.#held = NO_BYTES
     this.#shared.wheel.remove(this.#readDeadline)
-    this.#writes.end()
+    this.#writer.end()
     this.#onClosed(this)
   }
 

@@ -5,7 +5,7 @@ import type { Server as TlsServer, TlsOptions } from 'node:tls'
 import { FrontConnection } from './front-connection.ts'
 import type { FrontShared } from './front-shared.ts'
 import type { FrontOptions } from './front-options.ts'
-import { GatherBuffer } from './gather.ts'
+import { WriteBatch } from './write-batch.ts'
 import { Http2Connection } from './http2-connection.ts'
 import { TimerWheel } from './timer-wheel.ts'
 
@@ -55,7 +55,7 @@ class Front implements FrontServer {
     this.#shared = {
       options,
       wheel: new TimerWheel(options.clock),
-      gather: new GatherBuffer(),
+      batch: new WriteBatch(),
       isClosing: () => this.#isClosing,
       onSwitched: (socket) => this.#keep(socket),
     }

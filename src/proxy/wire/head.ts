@@ -1,6 +1,8 @@
 import { readControlFields } from './control-fields.ts'
+import type { ControlFields } from './control-fields.ts'
 import { controlReason, findControl, readFieldLines } from './fields.ts'
 import type { Fields } from './fields.ts'
+import type { HeadNotes, KnownFields, RequestMemory, ResponseMemory } from './head-memory.ts'
 import { isHost } from './host.ts'
 import type { RefusalReason } from './refusal.ts'
 import { LINE_BYTES_BESIDE_TARGET, readRequestLine } from './request-line.ts'
@@ -31,6 +33,8 @@ export interface RequestHead extends RequestLine {
   readonly connection: readonly string[]
   /** What the request came by, where that is not HTTP/1: "2.0". The rest of the head is as HTTP/1.1 would have it. */
   readonly receivedProtocol?: '2.0'
+  /** For whoever forwards it. */
+  readonly notes?: HeadNotes | undefined
 }
 
 export interface ResponseHead {
@@ -44,6 +48,8 @@ export interface ResponseHead {
   readonly keepAlive: boolean
   readonly upgrade: string | undefined
   readonly connection: readonly string[]
+  /** For whoever forwards it. */
+  readonly notes?: HeadNotes | undefined
 }
 
 export interface HeadLimits {
@@ -70,9 +76,15 @@ const LF = 0x0a
 /**
  * Parses the request head in `bytes` between `from` and `to` (RFC 9112 sections 2 to 6). One empty line ahead of it is
  * skipped. What is refused is refused as soon as the offending byte is there, and the answer does not depend on the
- * pieces in which the bytes arrived.
+ * pieces in which the bytes arrived. `memory` is the connection's: it spares reading fields that are the same again.
  */
-export function parseRequestHead(bytes: Buffer, from: number, to: number, limits: HeadLimits): Parsed<RequestHead> {
+export function parseRequestHead(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  limits: HeadLimits,
+  memory?: RequestMemory,
+): Parsed<RequestHead> {
   let start = from
   if (bytes[start] === CR && start < to) {
     if (start + 1 === to) return INCOMPLETE
@@ -80,8 +92,11 @@ export function parseRequestHead(bytes: Buffer, from: number, to: number, limits
   }
   const found = headText(bytes, start, to, limits)
   const { text, isComplete } = found
-  const control = findControl(text)
   const lineEnd = text.indexOf('\r\n')
+  const known = isComplete && lineEnd >= 0 ? memory?.find(text, lineEnd) : undefined
+  const repeated = known === undefined ? undefined : repeatedHead(text.slice(0, lineEnd), known, limits)
+  if (repeated !== undefined) return { kind: 'head', head: repeated, end: found.end }
+  const control = findControl(text)
   const isLineComplete = lineEnd >= 0 || isComplete
   const line = lineEnd >= 0 ? text.slice(0, lineEnd) : text
   const lineBytesMax = limits.targetBytesMax + LINE_BYTES_BESIDE_TARGET
@@ -98,8 +113,31 @@ export function parseRequestHead(bytes: Buffer, from: number, to: number, limits
     const reason = readFieldLines(text, lineEnd + 2, limits.fieldsMax, fields)
     if (reason !== undefined) return refuse(reason)
   }
-  const head = requestHead(request, fields)
+  const head =
+    memory === undefined ? requestHead(request, fields) : rememberedHead(request, fields, text.slice(lineEnd), memory)
   return typeof head === 'string' ? refuse(head) : { kind: 'head', head, end: found.end }
+}
+
+/** A head whose fields are known; undefined where anything about its line is not as it should be. */
+function repeatedHead(line: string, known: KnownFields, { targetBytesMax }: HeadLimits): RequestHead | undefined {
+  if (findControl(line) >= 0) return undefined
+  const request = readRequestLine(line, targetBytesMax)
+  if (typeof request === 'string' || request.versionMinor !== known.versionMinor) return undefined
+  const head = headOf(request, known.fields, known.control, known.notes)
+  return typeof head === 'string' ? undefined : head
+}
+
+function rememberedHead(
+  line: RequestLine,
+  fields: Fields,
+  text: string,
+  memory: RequestMemory,
+): RequestHead | RefusalReason {
+  const control = readControlFields(fields, line.versionMinor)
+  if (typeof control === 'string') return control
+  const notes: HeadNotes = {}
+  memory.keep({ text, versionMinor: line.versionMinor, fields, control, notes })
+  return headOf(line, fields, control, notes)
 }
 
 /**
@@ -112,8 +150,12 @@ export function parseResponseHead(
   to: number,
   limits: HeadLimits,
   requestMethod: string,
+  memory?: ResponseMemory,
 ): Parsed<ResponseHead> {
   const { text, isComplete, isTooLarge, end } = headText(bytes, from, to, limits)
+  const isForHead = requestMethod === 'HEAD'
+  const known = isComplete ? memory?.find(text, isForHead) : undefined
+  if (known !== undefined) return { kind: 'head', head: known, end }
   const control = findControl(text)
   if (control >= 0) return refuse(controlReason(text, control))
   if (isTooLarge) return refuse('head_too_large')
@@ -127,8 +169,10 @@ export function parseResponseHead(
     const reason = readFieldLines(text, lineEnd + 2, limits.fieldsMax, fields)
     if (reason !== undefined) return refuse(reason)
   }
-  const head = responseHead(Number(match[2]), match[3] ?? '', match[1] === '1' ? 1 : 0, fields, requestMethod)
-  return typeof head === 'string' ? refuse(head) : { kind: 'head', head, end }
+  const head = responseHead(Number(match[2]), match[3] ?? '', match[1] === '1' ? 1 : 0, fields, isForHead)
+  if (typeof head === 'string') return refuse(head)
+  memory?.keep(text, isForHead, head)
+  return { kind: 'head', head, end }
 }
 
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([^\r\n]*))?$/
@@ -162,7 +206,15 @@ function headText(bytes: Buffer, from: number, to: number, { headBytesMax }: Hea
 /** The head of a request whose lines have been taken apart already, or why it is refused. */
 export function requestHead(line: RequestLine, fields: Fields): RequestHead | RefusalReason {
   const control = readControlFields(fields, line.versionMinor)
-  if (typeof control === 'string') return control
+  return typeof control === 'string' ? control : headOf(line, fields, control, undefined)
+}
+
+function headOf(
+  line: RequestLine,
+  fields: Fields,
+  control: ControlFields,
+  notes: HeadNotes | undefined,
+): RequestHead | RefusalReason {
   const host = hostOf(line, control.host)
   if (host.reason !== undefined) return host.reason
   const expect = control.expect?.toLowerCase()
@@ -182,6 +234,7 @@ export function requestHead(line: RequestLine, fields: Fields): RequestHead | Re
     expectsContinue: expect !== undefined && line.versionMinor === 1,
     upgrade: line.versionMinor === 1 ? control.upgrade : undefined,
     connection: control.connection,
+    notes,
   }
 }
 
@@ -216,14 +269,14 @@ function responseHead(
   reason: string,
   versionMinor: 0 | 1,
   fields: Fields,
-  requestMethod: string,
+  isForHead: boolean,
 ): ResponseHead | RefusalReason {
   const control = readControlFields(fields, versionMinor)
   if (typeof control === 'string') return control
   const isLast = !keepsAlive(versionMinor, control.connection)
   // Some clients take it for the last response and others read on.
   if (status < 200 && isLast) return 'closing_interim_response'
-  const isBodiless = requestMethod === 'HEAD' || status < 200 || status === 204 || status === 304
+  const isBodiless = isForHead || status < 200 || status === 204 || status === 304
   let framing = UNTIL_CLOSE
   if (isBodiless) framing = NO_BODY
   else if (control.chunked) framing = CHUNKED
@@ -240,6 +293,7 @@ function responseHead(
     keepAlive: framing.kind !== 'close' && !isLast,
     upgrade: control.upgrade,
     connection: control.connection,
+    notes: {},
   }
 }
 

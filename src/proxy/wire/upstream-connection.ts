@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import { createBodyReader, defaultBodyLimits } from './body.ts'
 import type { BodyReader, BodySink } from './body.ts'
-import type { GatherBuffer } from './gather.ts'
+import type { BatchedConnection, WriteBatch } from './write-batch.ts'
+import type { ResponseMemory } from './head-memory.ts'
 import { defaultHeadLimits, parseResponseHead } from './head.ts'
 import type { ResponseHead } from './head.ts'
 import { refusals } from './refusal.ts'
@@ -17,7 +18,8 @@ import type { Origin } from './upstream-socket.ts'
 export interface UpstreamShared {
   readonly origin: Origin
   readonly wheel: TimerWheel
-  readonly gather: GatherBuffer
+  readonly batch: WriteBatch
+  readonly memory: ResponseMemory
   readonly idleMs: number
   /** A connection may serve another request. False when the pool has no room for it. */
   onIdle(connection: UpstreamConnection): boolean
@@ -35,9 +37,10 @@ const NO_BYTES: Buffer = Buffer.alloc(0)
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'closed'
 
 /** One connection to an upstream: carries one exchange at a time, and others after it as long as nothing is in doubt. */
-export class UpstreamConnection implements ExchangeCarrier, BodySink {
+export class UpstreamConnection implements ExchangeCarrier, BodySink, BatchedConnection {
   readonly #shared: UpstreamShared
-  readonly #socket: Socket
+  readonly socket: Socket
+  isBatched = false
   #phase: Phase = 'connecting'
   #isTcpConnected = false
   #exchange: UpstreamExchange | undefined
@@ -57,25 +60,25 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
   constructor(shared: UpstreamShared, isForUpgrade: boolean) {
     this.#shared = shared
     const readInto = isForUpgrade ? undefined : { buffer: () => this.#nextBuffer(), callback: this.#onRead }
-    this.#socket = connectUpstream(shared.origin, readInto, shared.session)
-    this.#socket.on(shared.origin.tls === undefined ? 'connect' : 'secureConnect', this.#onReady)
-    this.#socket.on('connect', () => {
+    this.socket = connectUpstream(shared.origin, readInto, shared.session)
+    this.socket.on(shared.origin.tls === undefined ? 'connect' : 'secureConnect', this.#onReady)
+    this.socket.on('connect', () => {
       this.#isTcpConnected = true
     })
-    if (isForUpgrade) this.#socket.on('data', this.#onData)
-    this.#socket.on('session', (session: Buffer) => {
+    if (isForUpgrade) this.socket.on('data', this.#onData)
+    this.socket.on('session', (session: Buffer) => {
       shared.session = session
     })
-    this.#socket.on('end', this.#onEnd)
-    this.#socket.on('error', (error) => {
+    this.socket.on('end', this.#onEnd)
+    this.socket.on('error', (error) => {
       this.#error ??= error
     })
-    this.#socket.on('close', this.#onClose)
-    this.#socket.on('drain', this.#onDrain)
+    this.socket.on('close', this.#onClose)
+    this.socket.on('drain', this.#onDrain)
   }
 
   get isUsable(): boolean {
-    return this.#phase === 'idle' && !this.#socket.destroyed && this.#socket.writable
+    return this.#phase === 'idle' && !this.socket.destroyed && this.socket.writable
   }
 
   /** Sends the head of the exchange's request, at once or as soon as the connection stands. */
@@ -91,13 +94,13 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
       this.#phase = 'head'
       this.#armForHead(exchange)
     }
-    this.#socket.write(head, 'latin1')
+    this.#shared.batch.write(this, head, undefined, '')
     if (this.#phase === 'head') exchange.request.listener.onSent?.()
   }
 
   #armForHead(exchange: UpstreamExchange): void {
     if (exchange.isRequestEnded) this.#arm(exchange.request.deadlines.firstByteMs)
-    else if (this.#socket.writableNeedDrain) this.#arm(exchange.request.deadlines.idleMs)
+    else if (this.socket.writableNeedDrain) this.#arm(exchange.request.deadlines.idleMs)
     else this.#shared.wheel.disarm(this.#deadline)
   }
 
@@ -135,7 +138,7 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
     const exchange = this.#exchange
     if (exchange === undefined) {
       // Nobody asked: whatever it is, it must not become the answer to the next request.
-      this.#socket.destroy()
+      this.socket.destroy()
       return
     }
     this.#wasAnswered = true
@@ -158,7 +161,7 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
   /** The offset behind a head, or -1 when there is nothing more to be done with these bytes. */
   #takeHead(exchange: UpstreamExchange, bytes: Buffer, from: number, to: number): number {
     const { method, listener } = exchange.request
-    const parsed = parseResponseHead(bytes, from, to, defaultHeadLimits, method)
+    const parsed = parseResponseHead(bytes, from, to, defaultHeadLimits, method, this.#shared.memory)
     if (parsed.kind === 'incomplete') {
       // A copy, because the read buffer is written to again.
       this.#partialHead = Buffer.from(bytes.subarray(from, to))
@@ -214,30 +217,29 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
 
   /** The response is whole. The connection lives on only when nothing about it is in doubt. */
   #complete(exchange: UpstreamExchange, body: BodyReader, isClean: boolean): void {
-    const livesOn =
-      isClean && exchange.isRequestEnded && this.#response?.keepAlive === true && this.#socket.writableLength === 0
+    const livesOn = isClean && exchange.isRequestEnded && this.#response?.keepAlive === true && this.#isAllSent
     this.#exchange = undefined
     this.#body = undefined
     exchange.release()
     this.setPaused(false)
-    if (livesOn && this.#socket.writable) {
+    if (livesOn && this.socket.writable) {
       this.#phase = 'idle'
       if (this.#shared.onIdle(this)) this.#arm(this.#shared.idleMs)
-      else this.#socket.destroy()
-    } else this.#socket.destroy()
+      else this.socket.destroy()
+    } else this.socket.destroy()
     exchange.request.listener.onEnd(body.trailers)
   }
 
   #upgraded(exchange: UpstreamExchange, head: ResponseHead, leftover: Buffer): void {
     const { listener } = exchange.request
-    const isAsked = this.#socket.listenerCount('data') > 0 && listener.onUpgrade !== undefined
+    const isAsked = this.socket.listenerCount('data') > 0 && listener.onUpgrade !== undefined
     if (!isAsked) {
       this.#fail('malformed_response', 'the upstream switched protocols although it was not asked to')
       return
     }
     this.#exchange = undefined
     exchange.release()
-    const socket = this.#socket
+    const socket = this.socket
     socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('drain', this.#onDrain)
     socket.pause()
     this.#forget()
@@ -245,13 +247,17 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
   }
 
   get pendingBytes(): number {
-    return this.#socket.writableLength
+    return this.socket.writableLength
+  }
+
+  get #isAllSent(): boolean {
+    return this.socket.writableLength === 0 && !this.isBatched
   }
 
   send(before: string, piece: Buffer | undefined, after: string): boolean {
     const exchange = this.#exchange
     if (exchange === undefined) return true
-    const isTaken = this.#shared.gather.write(this.#socket, before, piece, after)
+    const isTaken = this.#shared.batch.write(this, before, piece, after)
     if (this.#phase === 'head' && !isTaken) this.#armForHead(exchange)
     else if (this.#phase === 'body' && !this.#isPaused) this.#arm(exchange.request.deadlines.idleMs)
     return isTaken
@@ -266,12 +272,12 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
     this.#isPaused = isPaused
     const exchange = this.#exchange
     if (isPaused) {
-      this.#socket.pause()
+      this.socket.pause()
       // Who does not read cannot tell whether the upstream is silent.
       if (this.#phase === 'body') this.#shared.wheel.disarm(this.#deadline)
       return
     }
-    this.#socket.resume()
+    this.socket.resume()
     if (this.#phase === 'body' && exchange !== undefined) this.#arm(exchange.request.deadlines.idleMs)
   }
 
@@ -281,12 +287,12 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
 
   abort(): void {
     this.#exchange = undefined
-    this.#socket.destroy()
+    this.socket.destroy()
   }
 
   /** Closes an idle connection. */
   close(): void {
-    this.#socket.destroy()
+    this.socket.destroy()
   }
 
   readonly #onDrain = (): void => {
@@ -302,7 +308,7 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
       if (exchange !== undefined && this.#phase === 'body' && this.#response?.framing.kind === 'close') {
         const body = this.#body
         if (body !== undefined) this.#complete(exchange, body, false)
-      } else if (exchange === undefined) this.#socket.destroy()
+      } else if (exchange === undefined) this.socket.destroy()
       else this.#failClosed('the upstream closed the connection')
     })
   }
@@ -336,7 +342,7 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
           this.#fail('connect_timeout', 'the connection was not made in time')
           break
         case 'idle':
-          this.#socket.destroy()
+          this.socket.destroy()
           break
         case 'head':
           if (exchange?.isRequestEnded === true) this.#fail('first_byte_timeout', 'no response in time')
@@ -359,7 +365,7 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
     const wasSent = this.#phase !== 'connecting'
     this.#exchange = undefined
     exchange.release()
-    this.#socket.destroy()
+    this.socket.destroy()
     exchange.request.listener.onFailure({
       kind,
       detail,
@@ -386,7 +392,7 @@ export class UpstreamConnection implements ExchangeCarrier, BodySink {
   /** A mistake of ours costs the connection it happened on and no other. */
   #fault(error: unknown): void {
     this.#shared.onFault(error)
-    this.#socket.destroy()
+    this.socket.destroy()
     this.#guard(() => this.#fail('fault', 'a mistake of the gateway'))
   }
 }

@@ -23,7 +23,7 @@ export type RequestFraming = Exclude<ResponseFraming, { readonly kind: 'close' }
  * may be called before `exchange` has returned, but for a failure, which comes later.
  */
 export interface UpstreamListener {
-  /** The connection stands and the head has been given to the kernel. */
+  /** The connection stands and the head is on its way. */
   onSent?(): void
   /** An interim response (1xx but 101). */
   onInformational(head: ResponseHead): void

@@ -1,4 +1,5 @@
-import { GatherBuffer } from './gather.ts'
+import { WriteBatch } from './write-batch.ts'
+import { ResponseMemory } from './head-memory.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import { UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamShared } from './upstream-connection.ts'
@@ -32,7 +33,8 @@ export class UpstreamPool {
     this.#shared = {
       origin,
       wheel,
-      gather: new GatherBuffer(),
+      batch: new WriteBatch(),
+      memory: new ResponseMemory(),
       idleMs,
       onFault,
       session: undefined,
