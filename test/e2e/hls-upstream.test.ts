@@ -209,6 +209,12 @@ const faults: readonly FaultCase[] = [
     kind: 'answer_timeout',
     withinMs: 14_000,
   },
+  {
+    name: 'segment: slower than it plays',
+    break: segment({ kind: 'slow', bytesPerSecond: 10_000 }),
+    kind: 'answer_timeout',
+    withinMs: 8_000,
+  },
 ]
 
 describe('a source that fails is told with the reason', { concurrency: 7 }, () => {

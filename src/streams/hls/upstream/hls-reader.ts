@@ -18,6 +18,7 @@ import { followerPolicy } from './playlist-follower.ts'
 import { RenditionReader } from './rendition-reader.ts'
 import type { QueuedSegment, RenditionOptions } from './rendition-reader.ts'
 import type { SegmentAssembler, Track } from './segment-assembler.ts'
+import { segmentDeadlineMs } from './segment-deadline.ts'
 import { SegmentFetch } from './segment-fetch.ts'
 import { formatOf } from './segment-format.ts'
 import { SegmentKeys } from './segment-keys.ts'
@@ -110,6 +111,14 @@ export class HlsReader implements SourceReader {
       operatorHosts: request.operatorHosts,
       useStickySession: options.useStickySession ?? false,
       timeouts: { connectMs: request.connectTimeoutMs, answerMs, silenceMs: SILENCE_MS_MAX, totalMs: TOTAL_MS_MAX },
+      segmentDeadlineMs: () =>
+        segmentDeadlineMs({
+          targetDurationS: this.#main?.targetDurationS ?? 0,
+          // Of each track another may be on its way.
+          underWay: this.#audio === undefined ? 1 : 2,
+          hasAlternative: options.hasAlternative?.() !== false,
+          hasDelivered: this.#hasHead,
+        }),
     })
     this.#keys = new SegmentKeys(this.#session, this.#abort.signal)
     this.#segments = segmentsOf(network, options.shared)
