@@ -68,6 +68,21 @@ describe('a stream as fragmented MP4', () => {
     assert.equal(rendition.sequence, 41)
   })
 
+  it('ends a segment with its last part, before anything has come behind it: no other part is hinted at', () => {
+    const { rendition, made, pictures } = makeRendition()
+    pictures(0, 25)
+    rendition.cut({ dts: at(25), durationS: 1 })
+    rendition.advance(undefined, PICTURE_TICKS)
+    assert.deepEqual(made.map(partsOf), [[0.48, 0.48, 0.04]])
+    assert.equal(rendition.nextPartName, 'cmaf/run.1-41.0.m4s')
+    pictures(25, 40)
+    rendition.advance(undefined, PICTURE_TICKS)
+    assert.deepEqual(
+      rendition.parts.map(({ durationS }) => durationS),
+      [0.48],
+    )
+  })
+
   it('makes the whole segment of the bytes of its parts', () => {
     const { rendition, made, pictures } = makeRendition()
     pictures(0, 26)

@@ -130,7 +130,11 @@ export class CmafRendition {
     const wantedTicks = Math.min(this.#options.partS * TICKS_PER_SECOND, (untilDts ?? Infinity) - nextDts)
     const isBuffered = muxer.bufferedS * TICKS_PER_SECOND >= wantedTicks - TOLERANCE_TICKS
     const isComplete = muxer.isLastOfInit || untilDts === undefined || isBuffered
-    return isComplete && this.#take(Math.min(partDts, untilDts ?? partDts))
+    const endDts = Math.min(partDts, untilDts ?? partDts)
+    if (!isComplete || !this.#take(endDts)) return false
+    // That was the last part: with another one hinted at, players would wait for what never comes.
+    if (isBuffered && endDts === untilDts && muxer.nextDts === undefined) this.#finish()
+    return true
   }
 
   #takeWholePart(undecidedDts: number | undefined, unitTicks: number): boolean {
