@@ -20,6 +20,20 @@ test('an account has as many connections as it allows, over all streams', () => 
   assert.ok(budget.lease(one, 'probe') !== undefined)
 })
 
+test('the ways in which one stream has one source count as one, until the last is given back', () => {
+  const budget = new ConnectionBudget()
+  const use = 'stream source'
+  const ways = [1, 2].map(() => budget.lease(one, 'on_air', undefined, use))
+  assert.equal(budget.inUse('provider'), 1)
+  assert.equal(budget.lease(one, 'on_air', undefined, 'stream other'), undefined)
+  assert.equal(budget.lease(one, 'standby', undefined, use), undefined)
+  ways[0]?.release()
+  ways[0]?.release()
+  assert.equal(budget.inUse('provider'), 1)
+  ways[1]?.release()
+  assert.equal(budget.inUse('provider'), 0)
+})
+
 test('a source without an account is not counted', () => {
   const budget = new ConnectionBudget()
   for (let count = 0; count < 100; count += 1) assert.ok(budget.lease(undefined, 'on_air') !== undefined)

@@ -14,6 +14,9 @@ export interface ConnectionLease {
 interface Held {
   purpose: ConnectionPurpose
   readonly onRevoked: () => void
+  readonly use: string | undefined
+  /** Leases that it stands for. */
+  leases: number
 }
 
 /** How many connections each provider's account has open, across all streams of the gateway. */
@@ -23,14 +26,18 @@ export class ConnectionBudget {
   /**
    * Room for one more connection; undefined when the account has none. For the air, standbys and probes of the account
    * have to make room: the least needed is told by `onRevoked`, and has to close its connection before it returns.
+   * Leases for the air with the same `use` count as one: the ways in which one stream takes in one source.
    */
   lease(
     account: Account | undefined,
     purpose: ConnectionPurpose,
     onRevoked: () => void = () => {},
+    use?: string,
   ): ConnectionLease | undefined {
     if (account === undefined) return { goOnAir: () => {}, release: () => {} }
     const held = this.#accounts.get(account.name) ?? new Set<Held>()
+    const shared = use === undefined || purpose !== 'on_air' ? undefined : [...held].find((each) => isAir(each, use))
+    if (shared !== undefined) return this.#leaseOf(account, held, shared)
     if (held.size >= account.connectionsMax && purpose === 'on_air') {
       const dispensable = leastNeeded(held)
       if (dispensable !== undefined) {
@@ -39,16 +46,25 @@ export class ConnectionBudget {
       }
     }
     if (held.size >= account.connectionsMax) return undefined
-    const own: Held = { purpose, onRevoked }
+    const own: Held = { purpose, onRevoked, use, leases: 0 }
     held.add(own)
     this.#accounts.set(account.name, held)
+    return this.#leaseOf(account, held, own)
+  }
+
+  #leaseOf({ name }: Account, held: Set<Held>, own: Held): ConnectionLease {
+    own.leases += 1
+    let isReleased = false
     return {
       goOnAir: () => {
         own.purpose = 'on_air'
       },
       release: () => {
-        held.delete(own)
-        if (held.size === 0 && this.#accounts.get(account.name) === held) this.#accounts.delete(account.name)
+        if (isReleased) return
+        isReleased = true
+        own.leases -= 1
+        if (own.leases === 0) held.delete(own)
+        if (held.size === 0 && this.#accounts.get(name) === held) this.#accounts.delete(name)
       },
     }
   }
@@ -65,6 +81,10 @@ export class ConnectionBudget {
   inUse(accountName: string): number {
     return this.#accounts.get(accountName)?.size ?? 0
   }
+}
+
+function isAir(held: Held, use: string): boolean {
+  return held.purpose === 'on_air' && held.use === use
 }
 
 function leastNeeded(held: ReadonlySet<Held>): Held | undefined {

@@ -15,6 +15,7 @@ import type { StreamGroup } from './stream-group.ts'
 import type { StreamReporter } from './stream-reporter.ts'
 
 export interface LiveSourcesOptions extends StreamContext {
+  readonly streamId: string
   readonly group: StreamGroup
   readonly feed: Feed
   readonly request: () => StreamRequest

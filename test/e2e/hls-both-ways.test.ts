@@ -35,3 +35,25 @@ for (const byteRanges of [false, true]) {
     assert.deepEqual(watch.problems, [])
   })
 }
+
+test('both count as one where an account allows one connection', async () => {
+  const media = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 800 })
+  await using first = await HlsOrigin.start({ renditions: [{ name: 'v0', media }] })
+  await using second = await HlsOrigin.start({ renditions: [{ name: 'v0', media }] })
+  const account = { account: 'one for both', max_connections: 1 }
+  const sources = [{ url: first.url, ...account }, { url: second.url }]
+  const { stream_id: streamId } = await gateway.api.createStream({ url: first.url, sources })
+  const watch = PlaylistWatch.start(`${gateway.url}/hls/${streamId}/playlist.m3u8`)
+  await watch.hasSegments(3)
+  using viewer = gateway.watch(streamId)
+  await viewer.hasRead(400_000, 30_000)
+  await watch.stop()
+  assert.deepEqual(await gateway.api.events(streamId, 'failover_triggered'), [])
+  assert.equal(second.requests.length, 0)
+  const url = `${first.url}?2`
+  const other = await gateway.api.createStream({ url, sources: [{ url, ...account }] })
+  const refused = await fetch(`${gateway.url}/stream/${other.stream_id}`)
+  // Another stream is another connection.
+  assert.equal(refused.status, 502)
+  assert.match(await refused.text(), /no connection left/)
+})

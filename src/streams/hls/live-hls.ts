@@ -12,6 +12,7 @@ import type { SwitchReceipt } from '../receipts/receipt.ts'
 import type { StreamRing } from '../ring.ts'
 import type { StreamRequest } from '../service.ts'
 import type { SessionFailure } from '../sources/session.ts'
+import { useOf } from '../sources/source-opener.ts'
 import { operatorHostsOf } from '../sources/source-list.ts'
 import type { Source } from '../sources/source-list.ts'
 import type { StreamLimits, StreamOptions } from '../stream-context.ts'
@@ -183,14 +184,14 @@ export class LiveHls {
   }
 
   #open(id: CandidateId, epoch: number): void {
-    const { budget, group, failed, clock } = this.#options
+    const { budget, group, failed, clock, streamId } = this.#options
     const source = group.source(id)
     const present = this.#present
     if (present?.id === id) {
       this.#proxy?.putOnAir(this.#proxySource(source), epoch)
       return
     }
-    const lease = budget.lease(source.account, 'on_air')
+    const lease = budget.lease(source.account, 'on_air', undefined, useOf(streamId, id))
     const isOfSameAccount = present !== undefined && group.source(present.id).account?.name === source.account?.name
     if (lease === undefined && isOfSameAccount) {
       // The account allows no second connection: the present ones are closed first.

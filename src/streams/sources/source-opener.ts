@@ -16,6 +16,7 @@ import type { TransportWishes } from './transports.ts'
 
 /** What the opener asks of the stream it works for, each time anew. */
 export interface SourceOpenerOptions extends StreamContext {
+  readonly streamId: string
   readonly request: () => StreamRequest
   readonly source: (id: CandidateId) => Source
   readonly resolvedUrls: () => readonly string[]
@@ -50,9 +51,9 @@ export class SourceOpener {
     purpose: ConnectionPurpose,
     { present, onRevoked }: { readonly present?: CandidateId | undefined; readonly onRevoked?: () => void } = {},
   ): SourceSession | 'no_connection_left' | 'close_present_first' {
-    const { budget, source } = this.#options
+    const { budget, source, streamId } = this.#options
     const { account } = source(id)
-    const lease = budget.lease(account, purpose, onRevoked)
+    const lease = budget.lease(account, purpose, onRevoked, useOf(streamId, id))
     if (lease === undefined) {
       const mayReplace = present !== undefined && source(present).account?.name === account?.name
       return mayReplace && purpose === 'on_air' ? 'close_present_first' : 'no_connection_left'
@@ -131,4 +132,9 @@ export class SourceOpener {
     })
     return session
   }
+}
+
+/** What one stream has of one source, in however many ways it takes it in. */
+export function useOf(streamId: string, id: CandidateId): string {
+  return `${streamId} ${id}`
 }
