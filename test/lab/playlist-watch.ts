@@ -13,6 +13,9 @@ const { Parser } = createRequire(import.meta.url)('m3u8-parser') as {
 }
 
 const POLL_MS = 400
+// What it would only like otherwise it says on the console.
+HLS.setOptions({ silent: true })
+
 const PROBLEMS_MAX = 20
 
 /**
