@@ -126,7 +126,10 @@ export class LiveStream implements Stream {
       ...{ feed: this.#feed, output: this.#output, sources: this.#sources, reporter: this.#reporter },
       request: () => this.#request,
       viewerCount: () => this.viewerCount,
-      letGo: () => this.#letViewersGo(),
+      letGo: () => {
+        this.#switches.gaveUp('hold_expired')
+        this.#output.end()
+      },
     })
     this.drillChannel = new LiveChannel({
       ...options,
@@ -346,7 +349,7 @@ export class LiveStream implements Stream {
         this.#reporter.healthChanged(this.#group.source(effect.id), effect.from, effect.to, effect.reason)
         return
       case 'exhausted':
-        if (this.#audience.isWaiting) this.#giveUpStarting('all_sources_failed')
+        this.#giveUpStarting('all_sources_failed')
         return
       case 'start_probing':
         this.#sources.startProbing(effect.id, effect.intervalMs)
@@ -385,16 +388,11 @@ export class LiveStream implements Stream {
 
   /** Nobody has had a byte yet and no source delivers: tells those who wait, and rests when nobody is left. */
   #giveUpStarting(reason: string): void {
+    if (this.#phase === 'starting') this.#hls.giveUpStarting()
     if (!this.#audience.isWaiting) return
     this.#switches.gaveUp(reason)
     this.#audience.refuse(cannotStart(this.#group.failures(), this.#group.current.index))
     if (this.#legs.isAnyWanted) this.#leaveWhenEmpty()
     else this.#stop('inactive_timeout')
-  }
-
-  /** The viewers have been without media for as long as they are held: their connections end cleanly. */
-  #letViewersGo(): void {
-    this.#switches.gaveUp('hold_expired')
-    this.#output.end()
   }
 }

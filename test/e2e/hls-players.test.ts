@@ -230,3 +230,17 @@ test('players can go back beyond what fits into memory, as far as the disk allow
     what: 'an empty disk',
   })
 })
+
+test('players of a stream whose sources are all dead are told so at once, passed on or packaged', async () => {
+  const dead = `http://127.0.0.1:1`
+  for (const [name, urls] of [
+    ['packaged', [`${dead}/a.ts`, `${dead}/b.ts`]],
+    ['passed on', [`${dead}/a.m3u8`, `${dead}/b.m3u8`]],
+  ] as const) {
+    const streamId = await gateway.api.stream(urls)
+    const answer = await fetch(`${gateway.url}/hls/${streamId}/playlist.m3u8`, { signal: AbortSignal.timeout(15_000) })
+    assert.equal(answer.status, 502, name)
+    assert.match(await answer.text(), /no source delivers/)
+    await gateway.api.call('DELETE', `/streams/${streamId}`)
+  }
+})

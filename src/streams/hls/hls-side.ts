@@ -10,6 +10,8 @@ export interface RunningHls extends HlsOutput, Disposable {
   readonly memory: Json
   /** A switch of the stream's source has settled; players may be told. */
   switched(receipt: SwitchReceipt): void
+  /** No source delivers for now: whoever waits for a first answer is told so. */
+  giveUp(): void
 }
 
 /** How a stream comes to be HLS: its sources' own playlists are passed on, or the continuous stream is cut into segments. */
@@ -54,6 +56,11 @@ export class HlsSide {
 
   switched(receipt: SwitchReceipt): void {
     this.#running?.output.switched(receipt)
+  }
+
+  /** No source delivers for now. */
+  giveUp(): void {
+    this.#running?.output.giveUp()
   }
 
   /** The sources have changed: they may have to be passed on in another way from now on. */

@@ -129,6 +129,11 @@ export class LiveHls {
     this.#side.switched(receipt)
   }
 
+  /** Every source has failed, and none has delivered yet. */
+  giveUpStarting(): void {
+    this.#side.giveUp()
+  }
+
   /** Another source delivers from here on. */
   sourceChanged(): void {
     // Joined seamlessly, it goes on with what was there before.

@@ -180,6 +180,10 @@ export class Packager implements PackagedHls {
     this.#timeline.interrupt()
   }
 
+  giveUp(): void {
+    this.#waiting.giveUp()
+  }
+
   [Symbol.dispose](): void {
     this.#isEnded = true
     this.#observation?.[Symbol.dispose]()

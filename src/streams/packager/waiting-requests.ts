@@ -57,6 +57,11 @@ export class WaitingRequests {
     }
   }
 
+  /** Nothing is to be expected for now: they have waited for long enough. */
+  giveUp(): void {
+    for (const waiting of this.#waiting) waiting.end('timeout')
+  }
+
   /** There will be no more. */
   endAll(): void {
     for (const waiting of this.#waiting) waiting.end('ended')

@@ -83,6 +83,11 @@ export class LadderPackager implements PackagedHls {
     for (const packager of this.#renditions?.packagers ?? []) packager.switched(published)
   }
 
+  giveUp(): void {
+    this.#waiting.giveUp()
+    for (const packager of this.#renditions?.packagers ?? []) packager.giveUp()
+  }
+
   interrupt(): void {
     if (this.#renditions === undefined) return
     this.#renditions.cutter.interrupt()

@@ -11,6 +11,7 @@ export interface WaitOptions {
 export class ChangeSignal {
   readonly #clock: Clock
   #waiting: (() => void)[] = []
+  #timesGivenUp = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -23,13 +24,20 @@ export class ChangeSignal {
     for (const wake of waiting) wake()
   }
 
-  /** What `look` finds, as soon as it finds something; undefined at the deadline or when the signal aborts. */
+  /** Nothing is to be expected for now: whoever waits has waited for long enough. */
+  giveUp(): void {
+    this.#timesGivenUp += 1
+    this.changed()
+  }
+
+  /** What `look` finds, as soon as it finds something; undefined at the deadline, when the signal aborts, or on `giveUp`. */
   async until<T>(look: () => T | undefined, { deadlineMs, signal }: WaitOptions): Promise<T | undefined> {
+    const timesBefore = this.#timesGivenUp
     for (;;) {
       const found = look()
       if (found !== undefined) return found
       const leftMs = deadlineMs - this.#clock.nowMs()
-      if (leftMs <= 0 || signal.aborted) return undefined
+      if (leftMs <= 0 || signal.aborted || this.#timesGivenUp > timesBefore) return undefined
       await this.#next(leftMs, signal)
     }
   }

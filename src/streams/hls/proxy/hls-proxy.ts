@@ -10,7 +10,7 @@ import { answerWith, PLAYLIST_TYPE, serveDocument } from './documents.ts'
 import { sameElsewhere } from './finished-programme.ts'
 import { playlistText, withCarried } from './playlist-text.ts'
 import { restoredMemory, storedMemory } from './proxy-memory.ts'
-import type { HlsProxyOptions, HlsProxySource } from './proxy-options.ts'
+import type { HlsProxyOptions, HlsProxySource, SettledSwitch } from './proxy-options.ts'
 import type { SwitchWords } from './published-playlist.ts'
 import { Publisher } from './publisher.ts'
 import type { Reference } from './reference.ts'
@@ -23,13 +23,6 @@ import type { SlotOutput } from './slot-output.ts'
 import { namedAlike } from './shared-segments.ts'
 import { SourceSessions } from './source-sessions.ts'
 import type { SourceRun } from './source-run.ts'
-
-/** A switch of the stream's source that has settled, as players are told of it. */
-export interface SettledSwitch {
-  readonly to: { readonly index: number }
-  readonly trigger: string
-  readonly reason: string
-}
 
 /** Segments kept in memory are let go after this time without a reader. */
 const CACHE_AGE_MS = 120_000
@@ -144,6 +137,11 @@ export class HlsProxy implements HlsOutput, Disposable {
   stop(): void {
     this.#activeSinceMs = undefined
     this.#publisher.stop()
+  }
+
+  /** No source delivers, and none has delivered yet: requests that wait are answered with why. */
+  giveUp(): void {
+    this.#changes.giveUp()
   }
 
   /** A switch has settled: players are told why it was. */

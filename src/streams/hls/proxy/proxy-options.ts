@@ -61,3 +61,10 @@ export interface HlsProxyOptions {
   /** What to answer while no source delivers. */
   readonly failure: () => HoldfastError
 }
+
+/** A switch of the stream's source that has settled, as players are told of it. */
+export interface SettledSwitch {
+  readonly to: { readonly index: number }
+  readonly trigger: string
+  readonly reason: string
+}
