@@ -88,7 +88,8 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
     const { head } = this.#client
     const { endpoint } = picked
     const relay = this.#relay
-    const attempt = new Attempt(this, picked, role, this.#shared.clock.nowMs(), head.upgrade !== undefined)
+    const startedMs = this.#account.attempts === 0 ? this.#account.startMs : this.#shared.clock.nowMs()
+    const attempt = new Attempt(this, picked, role, startedMs, head.upgrade !== undefined)
     this.#account.attempts += 1
     if (role === 'hedge') this.#hedge = attempt
     else this.#lead = attempt

@@ -2,7 +2,7 @@ import type { Random } from '../../lib/random.ts'
 import type { Fields } from './fields.ts'
 import { fieldList, fieldValue } from './fields.ts'
 import type { ResponseFraming } from './front-exchange.ts'
-import type { UpstreamNote } from './head-memory.ts'
+import type { ClientNote, UpstreamNote } from './head-memory.ts'
 import type { RequestHead, ResponseHead } from './head.ts'
 import { NameSet } from './name-set.ts'
 import type { Peer } from './peer.ts'
@@ -86,10 +86,16 @@ function upstreamLines(request: RequestHead, forwarding: RequestForwarding): Ups
     known.without === without &&
     known.isForwardedTrusted === isForwardedTrusted &&
     known.pseudonym === pseudonym
-  if (isKnown) return known
+  if (isKnown) return usedAgain(known)
   const note: UpstreamNote = {
-    ...{ fields, isForwardedTrusted, without, pseudonym, host, hasChunks },
+    fields,
+    isForwardedTrusted,
+    without,
+    pseudonym,
+    host,
+    hasChunks,
     text: passedFields(request, forwarding) + forwardedFields(request, forwarding) + via(request, pseudonym),
+    isInOnePiece: false,
     trace: presentTrace(fields),
     acceptsTrailers: acceptsTrailers(fields),
   }
@@ -110,6 +116,14 @@ function passedFields({ fields, connection }: RequestHead, forwarding: RequestFo
     text += `${name}: ${fields[index + 1]}\r\n`
   }
   return text
+}
+
+/** Text that was put together is a tree of its parts inside, which would be walked again each time that it is written. */
+function usedAgain<Note extends UpstreamNote | ClientNote>(note: Note): Note {
+  if (note.isInOnePiece) return note
+  note.text = Buffer.from(note.text, 'latin1').toString('latin1')
+  note.isInOnePiece = true
+  return note
 }
 
 /** Where a missing length could be taken for a body that is yet to come (RFC 9110 section 8.6). */
@@ -198,7 +212,7 @@ export function clientResponseHead(response: ResponseHead, { pseudonym, without,
     known.pseudonym === pseudonym &&
     known.without === without &&
     known.added === added
-  if (isKnown) return known.text
+  if (isKnown) return usedAgain(known).text
   let text = `HTTP/1.1 ${response.status} ${response.reason}\r\n`
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] ?? ''
@@ -208,7 +222,7 @@ export function clientResponseHead(response: ResponseHead, { pseudonym, without,
   }
   const hop = `1.${response.versionMinor} ${pseudonym}`
   text += `Via: ${withElement(fieldList(fields, 'via'), hop)}\r\n${added ?? ''}`
-  if (notes !== undefined) notes.client = { fields, pseudonym, without, added, text }
+  if (notes !== undefined) notes.client = { fields, pseudonym, without, added, text, isInOnePiece: false }
   return text
 }
 

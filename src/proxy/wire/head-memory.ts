@@ -1,6 +1,6 @@
 import type { ControlFields } from './control-fields.ts'
 import type { Fields } from './fields.ts'
-import type { ResponseHead } from './head.ts'
+import type { RequestHead, ResponseHead } from './head.ts'
 
 /** Longer ones are not remembered, characters. */
 const REQUEST_FIELDS_MAX = 2_048
@@ -22,7 +22,8 @@ export interface UpstreamNote {
   readonly pseudonym: string
   readonly host: string
   readonly hasChunks: boolean
-  readonly text: string
+  text: string
+  isInOnePiece: boolean
   /** The client's own trace; undefined where each request begins one. */
   readonly trace: string | undefined
   readonly acceptsTrailers: boolean
@@ -34,7 +35,8 @@ export interface ClientNote {
   readonly pseudonym: string
   readonly without: unknown
   readonly added: string | undefined
-  readonly text: string
+  text: string
+  isInOnePiece: boolean
 }
 
 /** The fields of one request, as they were read and judged. */
@@ -47,9 +49,19 @@ export interface KnownFields {
   readonly notes: HeadNotes
 }
 
-/** The fields of a connection's last request: clients send the same ones with each, and only the first are parsed. */
+/**
+ * A connection's last request: clients send the same fields with each, and only the first are parsed; who looks at a live
+ * playlist or a status sends the same head.
+ */
 export class RequestMemory {
   #known: KnownFields | undefined
+  #text = ''
+  #head: RequestHead | undefined
+
+  /** What was read of the very same text the last time. */
+  same(text: string): RequestHead | undefined {
+    return text === this.#text ? this.#head : undefined
+  }
 
   /** What is known of the fields of `head`, which begin at `from`; undefined when they are not exactly the last ones. */
   find(head: string, from: number): KnownFields | undefined {
@@ -60,6 +72,13 @@ export class RequestMemory {
 
   keep(known: KnownFields): void {
     this.#known = known.text.length <= REQUEST_FIELDS_MAX ? known : undefined
+  }
+
+  /** A head in its whole text. */
+  keepHead(text: string, head: RequestHead): void {
+    const isKept = text.length <= REQUEST_FIELDS_MAX
+    this.#text = isKept ? text : ''
+    this.#head = isKept ? head : undefined
   }
 }
 

@@ -92,10 +92,15 @@ export function parseRequestHead(
   }
   const found = headText(bytes, start, to, limits)
   const { text, isComplete } = found
+  const same = isComplete ? memory?.same(text) : undefined
+  if (same !== undefined) return { kind: 'head', head: same, end: found.end }
   const lineEnd = text.indexOf('\r\n')
   const known = isComplete && lineEnd >= 0 ? memory?.find(text, lineEnd) : undefined
   const repeated = known === undefined ? undefined : repeatedHead(text.slice(0, lineEnd), known, limits)
-  if (repeated !== undefined) return { kind: 'head', head: repeated, end: found.end }
+  if (repeated !== undefined) {
+    memory?.keepHead(text, repeated)
+    return { kind: 'head', head: repeated, end: found.end }
+  }
   const control = findControl(text)
   const isLineComplete = lineEnd >= 0 || isComplete
   const line = lineEnd >= 0 ? text.slice(0, lineEnd) : text

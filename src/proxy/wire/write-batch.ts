@@ -71,7 +71,7 @@ export class WriteBatch {
       if (connection === undefined) continue
       connection.isBatched = false
       const { socket } = connection
-      if (!socket.destroyed && socket.writable) {
+      if (socket.writable) {
         socket.write(arena.subarray(from, to))
         if (socket.writableLength > 0) isArenaKept = true
         connection.onWritten?.()
