@@ -18,15 +18,19 @@ function refusalOf(run: () => unknown): HoldfastError {
   return assert.fail('it was taken')
 }
 
-test('the built-in profiles are those of m3u-proxy', () => {
+test('the built-in profiles are those of m3u-proxy, and the ladder', () => {
   const names = BUILT_IN_PROFILES.map(({ name }) => name)
-  assert.deepEqual(names, ['default', 'hq', 'lowlatency', '720p', '1080p', 'hevc', 'audio'])
+  const ours = ['ladder']
+  assert.deepEqual(
+    names.filter((name) => !ours.includes(name)),
+    ['default', 'hq', 'lowlatency', '720p', '1080p', 'hevc', 'audio'],
+  )
 })
 
 test('an unknown profile is answered with the names that there are', () => {
   const { code, status, message } = refusalOf(() => built.resolve({ ...request, profile: '4k' }, undefined))
   assert.deepEqual([code, status], ['transcode_profile_unknown', 400])
-  assert.match(message, /"4k".*default, hq, lowlatency, 720p, 1080p, hevc, audio/)
+  assert.match(message, /"4k".*default, hq, lowlatency, 720p, 1080p, hevc, ladder, audio/)
 })
 
 test('arguments in place of a profile need to be enabled, and are held to the list', () => {
