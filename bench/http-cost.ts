@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { GatewayProcess } from '../test/lab/gateway-process.ts'
 import { processFacts } from '../test/lab/process-facts.ts'
@@ -11,7 +14,8 @@ import { markdownTable, median, note, numberOption, publish } from './report.ts'
  * What a request costs: processor seconds of the proxy's process for 100,000 answers of 1 KiB over kept connections, and
  * for a gigabyte of large ones, in turns within one run. Holdfast is the whole gateway with a service: the engine, all
  * timeouts and limits, metrics. Processor time is taken from the kernel, so that a machine that others use too disturbs
- * it little. Needs wrk, nginx, HAProxy and taskset.
+ * it little. Small answers are asked for twice: the same request on each connection again and again, as players ask for a
+ * playlist, and requests and answers of which no two are alike. Needs wrk, nginx, HAProxy and taskset.
  */
 
 const SMALL_BYTES = 1_024
@@ -41,6 +45,29 @@ interface Target extends AsyncDisposable {
   readonly port: number
 }
 
+/** What is asked for. */
+interface Load {
+  readonly bytes: number
+  readonly connections: number
+  /** No two heads are the same, neither of requests nor of answers. */
+  readonly isVaried: boolean
+}
+
+const SMALL: Load = { bytes: SMALL_BYTES, connections: CONNECTIONS, isVaried: false }
+const VARIED: Load = { ...SMALL, isVaried: true }
+const LARGE: Load = { bytes: LARGE_BYTES, connections: LARGE_CONNECTIONS, isVaried: false }
+
+const VARIED_ANSWERS = 'add_header X-Request-Id $request_id;'
+/** For wrk. */
+const VARIED_REQUESTS = `
+local count = 0
+request = function()
+  count = count + 1
+  local fields = { ["User-Agent"] = "bench", ["Accept"] = "*/*", ["X-Count"] = tostring(count) }
+  return wrk.format("GET", "/live.ts?count=" .. count, fields)
+end
+`
+
 const run = promisify(execFile)
 
 async function holdfast(upstream: string): Promise<Target> {
@@ -63,19 +90,21 @@ async function start(kind: Kind, upstream: string): Promise<Target | undefined> 
   return target
 }
 
-async function wrk(url: string, connections: number, seconds: number): Promise<string> {
-  const command = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '--latency', url]
-  const { stdout } = await run('taskset', ['-c', OTHER_PROCESSOR, ...command])
+async function wrk(url: string, { connections }: Load, seconds: number, script: string | undefined): Promise<string> {
+  const command = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '--latency']
+  if (script !== undefined) command.push('-s', script)
+  const { stdout } = await run('taskset', ['-c', OTHER_PROCESSOR, ...command, url])
   const errors = /Socket errors:.*|Non-2xx.*/.exec(stdout)?.[0]
   if (errors !== undefined) throw new Error(`wrk saw errors: ${errors}`)
   return stdout
 }
 
-async function measure(target: Target, connections: number, bytes: number, seconds: number): Promise<Measured> {
+async function measure(target: Target, load: Load, seconds: number, script: string | undefined): Promise<Measured> {
+  const { bytes } = load
   const url = `http://127.0.0.1:${target.port}/live.ts`
-  await wrk(url, connections, WARM_UP_SECONDS)
+  await wrk(url, load, WARM_UP_SECONDS, script)
   const before = await processFacts(target.pid)
-  const output = await wrk(url, connections, seconds)
+  const output = await wrk(url, load, seconds, script)
   const after = await processFacts(target.pid)
   const requests = Number(/(\d+) requests in/.exec(output)?.[1])
   const took = Number(/requests in ([\d.]+)s/.exec(output)?.[1])
@@ -91,23 +120,28 @@ async function measure(target: Target, connections: number, bytes: number, secon
 /** All kinds in turns, `rounds` times. */
 async function compare(
   wanted: readonly Kind[],
-  bytes: number,
+  load: Load,
   rounds: number,
   seconds: number,
 ): Promise<ReadonlyMap<Kind, readonly Measured[]>> {
-  await using origin = await Nginx.start(Buffer.alloc(Math.min(bytes, 65_536), 'x'), bytes)
+  const { bytes, isVaried } = load
+  const piece = Buffer.alloc(Math.min(bytes, 65_536), 'x')
+  await using origin = await Nginx.start(piece, bytes, isVaried ? VARIED_ANSWERS : '')
   if (origin === undefined) throw new Error('nginx is not installed')
   await run('taskset', ['-apc', OTHER_PROCESSOR, String(origin.pid)])
+  await using room = await mkdtempDisposable(join(tmpdir(), 'holdfast-cost-'))
+  const script = isVaried ? join(room.path, 'varied.lua') : undefined
+  if (script !== undefined) await writeFile(script, VARIED_REQUESTS)
   const results = new Map<Kind, Measured[]>()
   for (let round = 0; round < rounds; round += 1) {
     for (const kind of wanted) {
       await using target = await start(kind, origin.url)
       if (target === undefined) continue
-      const connections = bytes === SMALL_BYTES ? CONNECTIONS : LARGE_CONNECTIONS
-      const measured = await measure(target, connections, bytes, seconds)
+      const measured = await measure(target, load, seconds, script)
       results.set(kind, [...(results.get(kind) ?? []), measured])
+      const { cpuSeconds, perSecond } = measured
       note(
-        `${kind}, ${bytes} bytes: ${measured.cpuSeconds.toFixed(2)} CPU-s, ${measured.perSecond.toFixed(0)} a second`,
+        `${kind}, ${bytes} bytes${isVaried ? ', varied' : ''}: ${cpuSeconds.toFixed(2)} CPU-s, ${perSecond.toFixed(0)} a second`,
       )
     }
   }
@@ -136,11 +170,14 @@ async function main(args: readonly string[]): Promise<void> {
   const rounds = numberOption(args, 'rounds', 3)
   const seconds = numberOption(args, 'seconds', 5)
   const only = args.includes('--only') ? kinds.filter((kind) => kind === args[args.indexOf('--only') + 1]) : kinds
-  const small = await compare(only, SMALL_BYTES, rounds, seconds)
-  const large = args.includes('--small') ? undefined : await compare(only, LARGE_BYTES, rounds, seconds)
+  const small = await compare(only, SMALL, rounds, seconds)
+  const varied = await compare(only, VARIED, rounds, seconds)
+  const large = args.includes('--small') ? undefined : await compare(only, LARGE, rounds, seconds)
   const parts = [
     `Answers of 1 KiB, ${CONNECTIONS} kept connections, one processor for the proxy, ${rounds} rounds of ${seconds} s in turns; the median.`,
     table(small, 'CPU-s per 100,000 requests', 'requests/s'),
+    'The same with a path, a field of the request and a field of the answer that are different each time.',
+    table(varied, 'CPU-s per 100,000 requests', 'requests/s'),
   ]
   if (large !== undefined) {
     parts.push(

@@ -13,12 +13,15 @@ export class Nginx implements AsyncDisposable {
     this.url = `http://127.0.0.1:${server.port}`
   }
 
-  /** Undefined where nginx is not installed. `piece` is repeated until the file has `fileBytes`. */
-  static async start(piece: Buffer, fileBytes: number): Promise<Nginx | undefined> {
+  /**
+   * Undefined where nginx is not installed. `piece` is repeated until the file has `fileBytes`. `fields`: directives that
+   * add fields to every answer.
+   */
+  static async start(piece: Buffer, fileBytes: number, fields = ''): Promise<Nginx | undefined> {
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-nginx-'))
     const port = await freePort()
     await writeRepeated(join(directory, 'live.ts'), piece, fileBytes)
-    await writeFile(join(directory, 'nginx.conf'), configuration(directory, port))
+    await writeFile(join(directory, 'nginx.conf'), configuration(directory, port, fields))
     const args = ['-p', directory, '-c', 'nginx.conf', '-e', 'stderr']
     const server = await NativeServer.start('nginx', args, port, directory)
     return server === undefined ? undefined : new Nginx(server)
@@ -33,7 +36,7 @@ export class Nginx implements AsyncDisposable {
   }
 }
 
-function configuration(directory: string, port: number): string {
+function configuration(directory: string, port: number, fields: string): string {
   return `daemon off;
 master_process off;
 pid ${directory}/nginx.pid;
@@ -47,6 +50,7 @@ http {
   fastcgi_temp_path ${directory}/fastcgi;
   uwsgi_temp_path ${directory}/uwsgi;
   scgi_temp_path ${directory}/scgi;
+  ${fields}
   server { listen 127.0.0.1:${port}; root ${directory}; }
 }
 `
