@@ -13,12 +13,13 @@ export interface LiveOutageOptions extends Pick<StreamContext, 'clock' | 'limits
   readonly sources: LiveSources
   readonly reporter: StreamReporter
   readonly viewerCount: () => number
-  readonly letGo: () => void
+  /** Viewers are not held any longer. */
+  readonly gaveUp: () => void
 }
 
 /** What the viewers of a live stream get while none of its sources delivers. */
 export function createLiveOutage(options: LiveOutageOptions): Outage {
-  const { clock, limits, slates, request, feed, output, sources, reporter, viewerCount, letGo } = options
+  const { clock, limits, slates, request, feed, output, sources, reporter, viewerCount, gaveUp } = options
   return new Outage({
     clock,
     slates,
@@ -35,6 +36,9 @@ export function createLiveOutage(options: LiveOutageOptions): Outage {
     },
     holdMs: limits.viewerHoldMs,
     slateHoldMs: limits.slateHoldMs,
-    letGo,
+    letGo: () => {
+      gaveUp()
+      output.end()
+    },
   })
 }

@@ -121,21 +121,22 @@ export class LiveStream implements Stream {
       firstClientId: () => this.#consumers.firstClientId,
       observers: () => [this.#hls, this.#output.capture, this.drillChannel].map((part) => part.switched.bind(part)),
     })
-    this.#outage = createLiveOutage({
-      ...options,
-      ...{ feed: this.#feed, output: this.#output, sources: this.#sources, reporter: this.#reporter },
-      request: () => this.#request,
-      viewerCount: () => this.viewerCount,
-      letGo: () => {
-        this.#switches.gaveUp('hold_expired')
-        this.#output.end()
-      },
-    })
+    this.#outage = this.#createOutage(options)
     this.drillChannel = new LiveChannel({
       ...options,
       ...{ group: this.#group, feed: this.#feed, sources: this.#sources, output: this.#output },
       request: () => this.#request,
       phase: () => this.#phase,
+    })
+  }
+
+  #createOutage(options: StreamOptions): Outage {
+    return createLiveOutage({
+      ...options,
+      ...{ feed: this.#feed, output: this.#output, sources: this.#sources, reporter: this.#reporter },
+      request: () => this.#request,
+      viewerCount: () => this.viewerCount,
+      gaveUp: () => this.#switches.gaveUp('hold_expired'),
     })
   }
 

@@ -162,7 +162,12 @@ export class FaultOrigin implements AsyncDisposable {
   #connected(socket: Socket): void {
     this.#connectionsEver += 1
     this.#sockets.add(socket)
-    this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#sockets.size)
+    // An end that came before this connection may be read after it, where this process was busy: it counts as it was.
+    setImmediate(() => {
+      setImmediate(() => {
+        this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#sockets.size)
+      })
+    })
     socket.on('error', () => {})
     socket.on('close', () => {
       this.#sockets.delete(socket)
