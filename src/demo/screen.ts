@@ -32,6 +32,7 @@ export class Screen {
       `            vlc ${url}`,
       `            mpv ${url}`,
       `            ffplay -loglevel error ${url}`,
+      `  HLS:      ${gatewayUrl}/hls/${streamId}/playlist.m3u8`,
       `  Status:   ${gatewayUrl}/stats/detailed`,
       `  API:      ${gatewayUrl}/docs`,
       '',
