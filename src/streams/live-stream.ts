@@ -112,7 +112,7 @@ export class LiveStream implements Stream {
     })
     this.#legs = new StreamLegs([
       { leg: this.#feed, isWanted: () => this.#consumers.wantContinuous, onIdle: () => this.#output.clear() },
-      { leg: this.#hls.leg, isWanted: () => this.#hls.isLegWanted, onIdle: () => this.#hls.stop() },
+      { leg: this.#hls.leg, isWanted: () => this.#hls.isLegWanted, onIdle: () => this.#hls.legIdle() },
     ])
     this.#switches = new LiveSwitches({
       ...options,

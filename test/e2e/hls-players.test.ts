@@ -244,3 +244,33 @@ test('players of a stream whose sources are all dead are told so at once, passed
     await gateway.api.call('DELETE', `/streams/${streamId}`)
   }
 })
+
+test('a stream that is given a source of another kind while it is played goes on being played', async () => {
+  await using origin = await HlsOrigin.start({ renditions: [{ name: 'main', media }] })
+  const streamId = await gateway.api.stream([origin.url])
+  const url = `${gateway.url}/hls/${streamId}/playlist.m3u8?client_id=player`
+  const read = async (): Promise<MediaPlaylist> => {
+    const answer = await fetch(url)
+    assert.equal(answer.status, 200)
+    return parseMediaPlaylist(await answer.text())
+  }
+  assert.match((await read()).segments[0]?.uri ?? '', /^s\//)
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'body' }] })
+  assert.equal(await gateway.api.stream([origin.url, scene.origin(0).url]), streamId)
+  const packaged = await read()
+  assert.match(packaged.segments[0]?.uri ?? '', /^ts\//)
+  // What nobody needs any more is stopped after the grace time, and nothing else.
+  const later = await until(
+    async () => {
+      const now = await read()
+      return now.segments.length >= packaged.segments.length + 3 && now
+    },
+    { what: 'three segments more', deadlineMs: 20_000 },
+  )
+  assert.equal(later.mediaSequence, packaged.mediaSequence)
+  assert.equal(
+    later.segments.some(({ isDiscontinuity }) => isDiscontinuity),
+    false,
+  )
+  await gateway.api.call('DELETE', `/streams/${streamId}`)
+})

@@ -63,9 +63,9 @@ export class HlsSide {
     this.#running?.output.giveUp()
   }
 
-  /** The sources have changed: they may have to be passed on in another way from now on. */
-  arrange(): void {
-    if (this.#running !== undefined && this.#running.way !== this.#options.way()) this.stop()
+  /** Whether the stream would be passed on in another way now than it is. */
+  get isOutdated(): boolean {
+    return this.#running !== undefined && this.#running.way !== this.#options.way()
   }
 
   /** The stream is idle, or passed on in another way. */

@@ -140,9 +140,14 @@ export class LiveHls {
     if (!this.#options.request().seamless) this.#packager?.interrupt()
   }
 
-  /** The request has changed. */
+  /** The request has changed: its sources may have to be passed on in another way. */
   arrange(): void {
-    this.#side.arrange()
+    if (this.#side.isOutdated) this.stop()
+  }
+
+  /** Nobody plays the sources' own playlists any more. */
+  legIdle(): void {
+    if (this.#proxy !== undefined) this.stop()
   }
 
   /** The stream is idle. */
