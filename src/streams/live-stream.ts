@@ -191,12 +191,13 @@ export class LiveStream implements Stream {
     return { ...this.#counters.memory(this.#group.memory), hls: this.#hls.memory }
   }
 
-  /** Takes the stream on air for whoever needs it now, or for nobody where it is kept open. */
+  /** Goes on air for whoever needs it now, if anybody; a leg that nobody needs stops, however often the other is asked for. */
   start(): void {
-    this.#graceTimer?.cancel()
-    this.#graceTimer = undefined
     if (this.#phase === 'idle') this.#begin()
     else this.#legs.startWanted()
+    if (this.#legs.isAnyIdle) return
+    this.#graceTimer?.cancel()
+    this.#graceTimer = undefined
   }
 
   async lookAtSources(): Promise<void> {
