@@ -95,7 +95,6 @@ const LIMITS: PackagerLimits = {
   hlsDvrMs: 30_000,
   hlsBufferBytesMax: 134_217_728,
   startTimeoutMs: 10_000,
-  viewerStallMs: 60_000,
 }
 
 /** A packager behind a server of its own, as the gateway's routes put it. */

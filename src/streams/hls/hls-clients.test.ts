@@ -7,12 +7,13 @@ import { HlsClients } from './hls-clients.ts'
 import type { HlsViewRequest } from './hls-output.ts'
 
 const IDLE_MS = 30_000
+const STALL_MS = 10_000
 
 function clients() {
   const clock = createSimulatedClock()
   const said: string[] = []
   const all = new HlsClients({
-    ...{ streamId: 's', clock, idleMs: IDLE_MS },
+    ...{ streamId: 's', clock, idleMs: IDLE_MS, stallMs: STALL_MS },
     countBytes: (bytes) => void said.push(`bytes ${bytes}`),
     countSegment: () => void said.push('segment'),
     onCame: ({ clientId }) => void said.push(`came ${clientId}`),
@@ -23,7 +24,7 @@ function clients() {
 
 /** An answer as far as the clients look at it: its socket counts, it ends, it can be destroyed. */
 function answer(path: string) {
-  const socket = { bytesWritten: 1_000 }
+  const socket = { bytesWritten: 1_000, writableLength: 0 }
   const response = Object.assign(new EventEmitter(), {
     socket,
     statusCode: 200,
@@ -45,7 +46,7 @@ function answer(path: string) {
     response.statusCode = status
     response.emit('close')
   }
-  return { request, response, end }
+  return { request, response, socket, end }
 }
 
 test('a player comes once, whatever it asks for, and its bytes and segments are counted', () => {
@@ -94,4 +95,24 @@ test('a player that is disconnected loses the answers under way', () => {
   assert.equal(all.size, 0)
   assert.equal(all.disconnect('a'), false)
   assert.ok(said.includes('left a'))
+})
+
+test('a player that takes nothing of what it is given loses the connection; one that is slow does not', async () => {
+  const { clock, all } = clients()
+  const stuck = answer('1.ts')
+  const slow = answer('2.ts')
+  for (const [{ request, socket }, id] of [
+    [stuck, 'stuck'],
+    [slow, 'slow'],
+  ] as const) {
+    all.asked(request, id)
+    socket.bytesWritten += 5_000
+    socket.writableLength = 5_000
+  }
+  for (let second = 0; second < 40; second += 1) {
+    slow.socket.writableLength -= 100
+    await clock.advance(1_000)
+  }
+  assert.equal(stuck.response.isDestroyed, true)
+  assert.equal(slow.response.isDestroyed, false)
 })

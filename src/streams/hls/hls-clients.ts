@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { ClientSnapshot } from '../service.ts'
+import { dropWhenStalled } from './drop-when-stalled.ts'
 import type { HlsViewRequest } from './hls-output.ts'
 
 /** One player: it has no connection of its own, only requests. */
@@ -20,6 +21,8 @@ export interface HlsClientsOptions {
   readonly clock: Clock
   /** A player that has asked for nothing for so long is gone. */
   readonly idleMs: number
+  /** One that takes no byte of an answer for so long loses it. */
+  readonly stallMs: number
   readonly countBytes: (bytes: number) => void
   readonly countSegment: () => void
   readonly onCame: (client: HlsClient) => void
@@ -74,6 +77,7 @@ export class HlsClients {
     }
     seen()
     const { response, path } = request
+    dropWhenStalled(response, this.#options)
     const { socket } = response
     const before = socket?.bytesWritten ?? 0
     response.once('close', () => {

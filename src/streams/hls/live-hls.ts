@@ -77,6 +77,7 @@ export class LiveHls {
     this.clients = new HlsClients({
       ...options,
       idleMs: limits.hlsClientIdleMs,
+      stallMs: limits.viewerStallMs,
       countSegment: () => {
         counters.segmentsServed += 1
       },

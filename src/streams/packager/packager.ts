@@ -32,8 +32,6 @@ export interface PackagerLimits {
   readonly hlsBufferBytesMax: number
   /** How long the first request waits for a segment's length of media. */
   readonly startTimeoutMs: number
-  /** A client that takes no byte for so long is dropped. */
-  readonly viewerStallMs: number
 }
 
 export interface PackagerOptions {
@@ -251,9 +249,9 @@ export class Packager implements PackagedHls {
     if (media === undefined) {
       throw new HoldfastError('hls_not_found', 'No playlist of this stream names it, or it is not kept any more')
     }
-    const { clock, limits } = this.#options
+    const { limits } = this.#options
     const maxAgeS = Math.max(limits.hlsDvrMs / 1_000, BLOCKED_TARGETS * this.#timeline.targetDurationS)
-    await sendMedia(media, { request, response }, { clock, maxAgeS, stallMs: limits.viewerStallMs })
+    await sendMedia(media, { request, response }, { maxAgeS })
   }
 
   get #blockedMs(): number {

@@ -1,7 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
-import type { Clock } from '../../lib/clock.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import { slicePieces } from './media-body.ts'
 import { requestedRange } from './requested-range.ts'
@@ -9,11 +8,8 @@ import type { RequestedRange } from './requested-range.ts'
 import type { StoredMedia } from './stored-media.ts'
 
 export interface SendOptions {
-  readonly clock: Clock
   /** How long caches may keep what never changes under its name, seconds. */
   readonly maxAgeS: number
-  /** A client that takes no byte for so long is dropped. */
-  readonly stallMs: number
 }
 
 export interface Exchange {
@@ -56,7 +52,6 @@ export async function sendMedia(
     response.writeHead(status, headers).end()
     return
   }
-  dropWhenStalled(response, options)
   if (media.content.kind === 'file') {
     await sendFile(media.content.path, span, response, () => response.writeHead(status, headers))
     return
@@ -85,21 +80,4 @@ async function sendFile(
 /** Whether an If-None-Match names this entity (RFC 9110 §13.1.2). */
 function names(header: string | undefined, etag: string): boolean {
   return header !== undefined && header.split(',').some((each) => each.trim().replace(/^W\//, '') === etag)
-}
-
-function dropWhenStalled(response: ServerResponse, { clock, stallMs }: SendOptions): void {
-  const { socket } = response
-  if (socket === null) return
-  let seenBytes = socket.bytesWritten - socket.writableLength
-  const look = () => {
-    const bytes = socket.bytesWritten - socket.writableLength
-    if (bytes === seenBytes && socket.writableLength > 0) {
-      response.destroy()
-      return
-    }
-    seenBytes = bytes
-    timer = clock.schedule(stallMs, look)
-  }
-  let timer = clock.schedule(stallMs, look)
-  response.once('close', () => timer.cancel())
 }
