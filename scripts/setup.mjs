@@ -44,6 +44,21 @@ const needs = [
     install: () => installWithApt(['chromium']),
     byHand: byPackageManager('chromium'),
   },
+  ...['curl', 'jq', 'openssl'].map((name) => ({
+    name,
+    missing: () => commandMissing(name, [name === 'openssl' ? 'version' : '--version']),
+    purposes: { test: 'install' },
+    install: () => installWithApt([name]),
+    byHand: byPackageManager(name),
+  })),
+  ...['streamlink', 'yt-dlp'].map((name) => ({
+    name,
+    missing: () => commandMissing(name, ['--version']),
+    purposes: { test: 'mention' },
+    install: () => installWithApt([name]),
+    byHand: byPackageManager(name),
+    without: 'its tests are skipped, and streams that ask for it are refused',
+  })),
 ]
 
 function packagesMissing() {
