@@ -2,9 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { HlsBrowser } from '../lab/hls-browser.ts'
-import type { HlsPlayer } from '../lab/hls-browser.ts'
 import { PlaylistWatch } from '../lab/playlist-watch.ts'
-import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 
 let gateway: GatewayProcess
@@ -17,14 +15,6 @@ after(async () => {
   await browser[Symbol.asyncDispose]()
   await gateway[Symbol.asyncDispose]()
 })
-
-/** The picture of each programme of the lab, as its mean colour: the moving test picture is grey, the bars are not. */
-const GREY_MAX = 20
-
-async function showsBars(player: HlsPlayer): Promise<boolean> {
-  const [red, green, blue] = await player.averageColour()
-  return Math.max(red, green, blue) - Math.min(red, green, blue) > GREY_MAX || red < 80
-}
 
 /** Two retries within two seconds are what hls.js has by default; a start of the gateway takes about as long. */
 const PATIENT = {
@@ -56,15 +46,15 @@ async function playing(stream: Readonly<Record<string, unknown>> = {}, config: R
 test('hls.js plays a live channel through a kill, a silence, a switch by hand and the way back', async () => {
   const { scene, player, watch } = await playing({ standby: 'hot' })
   try {
-    assert.equal(await showsBars(player), false)
+    assert.equal(await player.isDark(), false)
     scene.origin(0).inject({ kind: 'reset', aligned: false })
-    await until(async () => await showsBars(player), { what: 'the picture of the backup', deadlineMs: 30_000 })
+    await player.shows('charlie')
     scene.origin(1).inject({ kind: 'silence' })
-    await until(async () => !(await showsBars(player)), { what: 'the picture of the primary', deadlineMs: 30_000 })
+    await player.shows('alpha')
     await gateway.api.failover(scene.streamId, { target: 1 })
-    await until(async () => await showsBars(player), { what: 'the backup that was asked for', deadlineMs: 30_000 })
+    await player.shows('charlie')
     await gateway.api.failover(scene.streamId, { target: 0 })
-    await until(async () => !(await showsBars(player)), { what: 'the primary again', deadlineMs: 30_000 })
+    await player.shows('alpha')
     const facts = await player.playsOn(2)
     assert.deepEqual(facts.fatalErrors, [])
     assert.equal(facts.stalls, 0, JSON.stringify(facts))
@@ -85,10 +75,10 @@ test('without a standby a failover costs a player less than a target duration', 
   const { scene, player, watch } = await playing()
   try {
     scene.origin(0).inject({ kind: 'silence' })
-    await until(async () => await showsBars(player), { what: 'the picture of the backup', deadlineMs: 30_000 })
+    await player.shows('charlie')
     await scene.origin(1).refuse()
     scene.origin(1).inject({ kind: 'reset', aligned: true })
-    await until(async () => !(await showsBars(player)), { what: 'the picture of the primary', deadlineMs: 30_000 })
+    await player.shows('alpha')
     const facts = await player.playsOn(4)
     assert.deepEqual(facts.fatalErrors, [])
     assert.ok(facts.stalledMs < watch.last.targetDurationS * 1_000, JSON.stringify(facts))

@@ -1,84 +1,97 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { GatewayProcess } from '../lab/gateway-process.ts'
 import { HlsBrowser } from '../lab/hls-browser.ts'
-import type { HlsPlayer, PlayerFacts } from '../lab/hls-browser.ts'
+import type { HlsPlayer } from '../lab/hls-browser.ts'
 import { loadTsMedia } from '../lab/hls-media.ts'
 import { HlsOrigin } from '../lab/hls-origin.ts'
-import { HlsProxyLab } from '../lab/hls-proxy-lab.ts'
-import { until } from '../lab/poll.ts'
+import { PlaylistWatch } from '../lab/playlist-watch.ts'
 
-/** hls.js in Chromium plays HLS sources that are passed on, while they fail. Segments last 1.6 s. */
-
-const alpha = await loadTsMedia({ programme: 'alpha', source: 'alpha' })
-const charlie = await loadTsMedia({ programme: 'charlie', source: 'charlie', offsetTicks: 8_000_000 })
-/** The moving test picture is grey on the average; the three colours of the other are dark. */
-const DARK_MAX = 100
-const TARGET_MS = 2_000
-
+let gateway: GatewayProcess
 let browser: HlsBrowser
 before(async () => {
+  gateway = await GatewayProcess.start()
   browser = await HlsBrowser.start()
 })
 after(async () => {
   await browser[Symbol.asyncDispose]()
+  await gateway[Symbol.asyncDispose]()
 })
 
-async function scene() {
-  const origins = [
-    await HlsOrigin.start({ renditions: [{ name: 'v0', media: alpha }] }),
-    await HlsOrigin.start({ renditions: [{ name: 'v0', media: charlie }], firstSequence: 900 }),
-  ] as const
-  const lab = await HlsProxyLab.start({ urls: origins.map(({ url }) => url) })
-  const player = await browser.play(lab.entry)
-  await player.hasPlayed(2)
+interface Playing extends AsyncDisposable {
+  readonly streamId: string
+  readonly primary: HlsOrigin
+  readonly backup: HlsOrigin
+  readonly player: HlsPlayer
+  readonly watch: PlaylistWatch
+}
+
+async function playing(stream: Readonly<Record<string, unknown>> = {}): Promise<Playing> {
+  const origin = async (source: string, programme: 'alpha' | 'charlie') =>
+    await HlsOrigin.start({ renditions: [{ name: 'main', media: await loadTsMedia({ source, programme }) }] })
+  const [primary, backup] = [await origin('primary', 'alpha'), await origin('backup', 'charlie')]
+  const streamId = await gateway.api.stream([primary.url, backup.url], stream)
+  const url = `${gateway.url}/hls/${streamId}/playlist.m3u8?client_id=browser`
+  const watch = PlaylistWatch.start(url)
+  const player = await browser.play(url)
+  await player.hasPlayed(3)
+  await player.shows('alpha')
   return {
-    origins,
-    lab,
-    player,
+    ...{ streamId, primary, backup, player, watch },
     [Symbol.asyncDispose]: async () => {
       await player[Symbol.asyncDispose]()
-      await lab[Symbol.asyncDispose]()
-      for (const origin of origins) await origin[Symbol.asyncDispose]().catch(() => undefined)
+      await watch.stop()
+      await gateway.api.call('DELETE', `/streams/${streamId}`)
+      for (const each of [primary, backup]) await each[Symbol.asyncDispose]()
     },
   }
 }
 
-async function shows(player: HlsPlayer, source: 'alpha' | 'charlie'): Promise<PlayerFacts> {
-  await until(async () => (await player.averageColour())[0] > DARK_MAX === (source === 'alpha'), {
-    ...{ what: `the picture of ${source}`, deadlineMs: 25_000, evidence: () => source },
-  })
-  return player.playsOn(2)
+/** It played on all the time, was told no lies, and stood still for less than a target duration. */
+async function assertUnharmed({ player, watch }: Playing): Promise<void> {
+  const facts = await player.playsOn(2)
+  assert.deepEqual(facts.fatalErrors, [])
+  assert.ok(facts.stalledMs < watch.last.targetDurationS * 1_000, JSON.stringify(facts))
+  assert.deepEqual(watch.problems, [])
 }
 
-test('switches by hand, and back', async () => {
-  await using channel = await scene()
-  const { player, lab } = channel
-  lab.putOnAir(1)
-  await shows(player, 'charlie')
-  lab.putOnAir(0)
-  const facts = await shows(player, 'alpha')
-  assert.deepEqual(facts.fatalErrors, [])
-  assert.deepEqual(facts.otherErrors, [])
-  assert.equal(facts.stalls, 0)
+test('hls.js plays a proxied channel through a 404 of the playlist, and through a playlist that stands still', async () => {
+  await using scene = await playing()
+  scene.primary.playlistFault = { kind: 'status', status: 404 }
+  await scene.player.shows('charlie')
+  scene.primary.playlistFault = undefined
+  scene.backup.setFrozen(true)
+  await scene.player.shows('alpha')
+  await assertUnharmed(scene)
 })
 
-const faults: Readonly<Record<string, (origin: HlsOrigin) => void>> = {
-  'the playlist stands still': (origin) => origin.setFrozen(true),
-  'segments are 404': (origin) => {
-    origin.segmentFault = { kind: 'status', status: 404 }
-  },
-  'nothing is answered': (origin) => {
-    origin.segmentFault = { kind: 'never_answer' }
-    origin.playlistFault = { kind: 'never_answer' }
-  },
-}
+test('hls.js plays a proxied channel through segments that stall, and through segments that are a web page', async () => {
+  await using scene = await playing()
+  scene.primary.segmentFault = { kind: 'stall', afterBytes: 20_000 }
+  await scene.player.shows('charlie')
+  scene.primary.segmentFault = undefined
+  scene.backup.segmentFault = { kind: 'html' }
+  await scene.player.shows('alpha')
+  await assertUnharmed(scene)
+})
 
-for (const [name, how] of Object.entries(faults)) {
-  test(`goes on when ${name}`, async () => {
-    await using channel = await scene()
-    how(channel.origins[0])
-    const facts = await shows(channel.player, 'charlie')
-    assert.deepEqual(facts.fatalErrors, [])
-    assert.ok(facts.longestStallMs < TARGET_MS, `the picture stood still for ${facts.longestStallMs} ms`)
-  })
-}
+test('hls.js plays a proxied channel through the death of its origin, a switch by hand, and a failback', async () => {
+  await using scene = await playing({ failback: { mode: 'auto', probation_seconds: 1, hold_down_seconds: 1 } })
+  scene.primary.playlistFault = { kind: 'reset' }
+  scene.primary.segmentFault = { kind: 'reset' }
+  await scene.player.shows('charlie')
+  scene.primary.playlistFault = undefined
+  scene.primary.segmentFault = undefined
+  await scene.player.shows('alpha')
+  await gateway.api.failover(scene.streamId, { target: 1 })
+  await scene.player.shows('charlie')
+  await assertUnharmed(scene)
+})
+
+test('hls.js plays a proxied channel whose source answers nothing any more', async () => {
+  await using scene = await playing()
+  scene.primary.playlistFault = { kind: 'never_answer' }
+  scene.primary.segmentFault = { kind: 'never_answer' }
+  await scene.player.shows('charlie')
+  await assertUnharmed(scene)
+})

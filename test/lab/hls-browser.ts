@@ -88,6 +88,9 @@ window.averageColour = () => {
 </script>`
 
 const START_DEADLINE_MS = 30_000
+const SHOWN_DEADLINE_MS = 40_000
+/** Of red, 0 to 255. */
+const DARK_MAX = 100
 
 /** hls.js in a real Chromium; one page for each player. */
 export class HlsBrowser implements AsyncDisposable {
@@ -172,6 +175,18 @@ export class HlsPlayer implements AsyncDisposable {
   /** What the picture looks like now: the mean of red, green and blue, 0 to 255 each. */
   async averageColour(): Promise<readonly [number, number, number]> {
     return await this.page.evaluate('window.averageColour()')
+  }
+
+  /** Whether it shows `charlie`, whose three colours are dark, and not `alpha`, whose moving picture is grey on the average. */
+  async isDark(): Promise<boolean> {
+    return (await this.averageColour())[0] < DARK_MAX
+  }
+
+  /** Resolves when the picture is that of a programme of the lab. */
+  async shows(programme: 'alpha' | 'charlie', deadlineMs = SHOWN_DEADLINE_MS): Promise<void> {
+    await until(async () => (await this.isDark()) === (programme === 'charlie'), {
+      ...{ what: `the picture of ${programme}`, deadlineMs },
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
