@@ -56,7 +56,7 @@ class LowLatencyOrigin implements AsyncDisposable {
       return
     }
     const wanted = url.pathname === '/live.m3u8' ? this.#wantedPart(url) : this.#partOf(url.pathname)
-    while (this.#parts < wanted) await systemClock.sleep(10)
+    await until(() => this.#parts >= wanted, { what: `part ${wanted}`, deadlineMs: 20_000 })
     response.end(url.pathname === '/live.m3u8' ? this.#text() : `low ${url.pathname}`)
   }
 
