@@ -5,6 +5,7 @@ import type { FaultOriginOptions } from '../lab/fault-origin.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import type { Programme } from '../lab/media.ts'
 import { until } from '../lab/poll.ts'
+import { isRunning } from '../lab/running-process.ts'
 import { Scene } from '../lab/scene.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -120,7 +121,7 @@ test('a gateway that is killed takes its decoders with it', async () => {
   const [decoder] = await until(async () => await someChildren(own.pid), { what: 'a decoder' })
   assert.ok(decoder)
   await own.kill('SIGKILL')
-  await until(() => !isRunning(decoder), { what: 'the end of the decoder' })
+  await until(async () => !(await isRunning(decoder)), { what: 'the end of the decoder' })
 })
 
 test('without ffmpeg the log says so once, and the stream is as it was', async () => {
@@ -141,13 +142,4 @@ async function someChildren(pid: number): Promise<readonly number[] | undefined>
   )
   const children = lists.join(' ').split(/\s+/).filter(Boolean).map(Number)
   return children.length === 0 ? undefined : children
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { runTool } from '../lab/media.ts'
 import { until } from '../lab/poll.ts'
-import { isRunning, TranscodeScene } from '../lab/transcode-lab.ts'
+import { isRunning } from '../lab/running-process.ts'
+import { TranscodeScene } from '../lab/transcode-lab.ts'
 import type { Viewer } from '../lab/viewer.ts'
 
 let gateway: GatewayProcess

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
-import { FakeFfmpeg, isRunning, TranscodeScene } from '../lab/transcode-lab.ts'
+import { isRunning } from '../lab/running-process.ts'
+import { FakeFfmpeg, TranscodeScene } from '../lab/transcode-lab.ts'
 
 test('kill -9 of the gateway leaves no encoder behind, and the stream is there again after it', async () => {
   await using gateway = await GatewayProcess.start()

@@ -113,12 +113,6 @@ export class TranscodeScene implements AsyncDisposable {
   }
 }
 
-/** Whether a process is there and has not ended (proc(5)). */
-export async function isRunning(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  return stat !== '' && !stat.slice(stat.lastIndexOf(')')).startsWith(') Z')
-}
-
 /**
  * A directory to be put in front of PATH whose `ffmpeg` is a shell script of the test's. `before` runs at each start that
  * encodes; `$RUN` counts them from 1. Behind it the real one takes over.
