@@ -229,3 +229,17 @@ test('ROOT_PATH is taken off whole segments only', () => {
   assert.equal(rootedPath('http://localhost:8085/streams?a=1', ''), '/streams?a=1')
   assert.equal(rootedPath('http://localhost:8085', ''), '/')
 })
+
+test('a body that is nested deeper than anything asks for is refused before anything walks through it', async () => {
+  const server = await serverOf()
+  const statusOf = async (payload: string) => {
+    const headers = { 'content-type': 'application/json' }
+    return (await server.app.inject({ method: 'POST', url: '/thing', headers, payload })).statusCode
+  }
+  const nested = (levels: number) => `{"name": "a", "more": ${'['.repeat(levels)}${']'.repeat(levels)}}`
+  assert.equal(await statusOf(nested(60)), 200)
+  assert.equal(await statusOf(nested(70)), 422)
+  assert.equal(await statusOf(nested(200_000)), 422)
+  const wide = `{"name": "a", "more": [${'[],'.repeat(100_000)}[]]}`
+  assert.equal(await statusOf(wide), 200)
+})

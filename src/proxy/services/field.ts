@@ -9,8 +9,17 @@ const SHOWN_CHARS_MAX = 80
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing'
   // Whatever the scheme: a URL that is refused may still hold a password.
-  const text = redactUrlsIn(JSON.stringify(value) ?? typeof value).replaceAll(/\/\/[^/@\s"]*@/g, '//***@')
+  const text = redactUrlsIn(jsonOf(value)).replaceAll(/\/\/[^/@\s"]*@/g, '//***@')
   return text.length <= SHOWN_CHARS_MAX ? text : `${text.slice(0, SHOWN_CHARS_MAX)}...`
+}
+
+/** An alias of YAML may stand within its own anchor, and lists may be nested deeper than the stack. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? typeof value
+  } catch {
+    return `${Array.isArray(value) ? 'a list' : 'an object'} that contains itself or is nested too deep`
+  }
 }
 
 /** What every problem says: what is allowed, and what was there instead. */

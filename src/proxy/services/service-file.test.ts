@@ -115,3 +115,18 @@ test('aliases that multiply are refused', () => {
   const text = `${bomb.join('\n')}\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\nservices: [*d,*d,*d,*d,*d,*d,*d,*d,*d]\n`
   assert.match(problemsOf(text).join('\n'), /alias/i)
 })
+
+test('what contains itself, or is nested deeper than the stack, is a problem like any other', () => {
+  assert.match(
+    problemsOf('services: &a [*a]\n').join('\n'),
+    /line 1, services\[0\]: must be an object.*contains itself/,
+  )
+  const text = 'services:\n  - &a\n    id: x\n    name: *a\n    routes: [{}]\n    endpoints: *a\n'
+  assert.match(problemsOf(text).join('\n'), /line 4, services\[0\]\.name: .*contains itself/)
+  const deep = `{"services": ${'['.repeat(200_000)}${']'.repeat(200_000)}}`
+  assert.match(problemsOf(deep, 'holdfast.json').join('\n'), /services\[0\]: must be an object.*nested too deep/)
+})
+
+test('a second document in the file is a problem, not something that nobody reads', () => {
+  assert.match(problemsOf(`${good}---\nservices: []\n`).join('\n'), /multiple documents/)
+})

@@ -63,7 +63,8 @@ export function parseServiceFile(text: string, path: string, defaultHost: string
 function contentOf(text: string, path: string): FileContent {
   if (extname(path).toLowerCase() === '.json') return jsonContent(text, path)
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' })
+  // 'silent' would also hide that there is a second document, which nobody would read.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
   if (document.errors.length > 0) {
     fail(
       path,
