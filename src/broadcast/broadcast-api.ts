@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { z } from 'zod'
+import { mediaAnswer } from '../http/documented-answers.ts'
 import type { HttpRoutes, RouteGroup } from '../http/server.ts'
 import { HoldfastError } from '../lib/errors.ts'
-import { errorAnswers, messageAnswer } from '../streams/api/answers.ts'
+import { messageAnswer } from '../streams/api/answers.ts'
 import { requireAllowedProtocols } from '../streams/api/source-url.ts'
 import type { Broadcast } from './broadcast.ts'
 import { broadcastBody, toBroadcastRequest } from './broadcast-request.ts'
@@ -37,6 +38,7 @@ const statusAnswer = z.object({
 
 const tags = ['broadcasts']
 const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl'
+const SEGMENT_TYPE = 'video/mp2t'
 
 /** `/broadcast/*` of m3u-proxy: programmes that are played one after another as one HLS channel. */
 export function broadcastApi(options: BroadcastApiOptions): RouteGroup {
@@ -52,7 +54,7 @@ export function broadcastApi(options: BroadcastApiOptions): RouteGroup {
 }
 
 function addControlRoutes(app: HttpRoutes, { broadcasts, sourceProtocols }: BroadcastApiOptions): void {
-  const answers = { response: { 200: statusAnswer, ...errorAnswers } }
+  const answers = { response: { 200: statusAnswer } }
   app.post(
     '/broadcast/:networkId/start',
     { schema: { summary: 'Play a programme on a network', tags, params: path, body: broadcastBody, ...answers } },
@@ -76,7 +78,7 @@ function addControlRoutes(app: HttpRoutes, { broadcasts, sourceProtocols }: Broa
         summary: 'End the programme of a network; its numbers go on with the next',
         tags,
         params: path,
-        response: { 200: stopped, ...errorAnswers },
+        response: { 200: stopped },
       },
     },
     async ({ params }) => {
@@ -91,7 +93,7 @@ function addControlRoutes(app: HttpRoutes, { broadcasts, sourceProtocols }: Broa
         summary: 'End a network and remove its files; 200 also when there is none',
         tags,
         params: path,
-        response: { 200: messageAnswer, ...errorAnswers },
+        response: { 200: messageAnswer },
       },
     },
     async ({ params }) => {
@@ -104,7 +106,7 @@ function addControlRoutes(app: HttpRoutes, { broadcasts, sourceProtocols }: Broa
 function addStatusRoutes(app: HttpRoutes, { broadcasts }: BroadcastApiOptions): void {
   app.get(
     '/broadcast/:networkId/status',
-    { schema: { summary: 'Read a network', tags, params: path, response: { 200: statusAnswer, ...errorAnswers } } },
+    { schema: { summary: 'Read a network', tags, params: path, response: { 200: statusAnswer } } },
     async ({ params }) => toStatus(broadcasts.get(params.networkId)),
   )
   const listed = z.object({ broadcasts: z.array(statusAnswer), count: z.number() })
@@ -119,7 +121,10 @@ function addPlaybackRoutes(app: HttpRoutes, { broadcasts }: BroadcastApiOptions)
   const config = { access: 'public' } as const
   app.route({
     ...{ method: ['GET', 'HEAD'], url: '/broadcast/:networkId/live.m3u8', config },
-    schema: { summary: 'The playlist of a network', tags, params: path },
+    schema: {
+      ...{ summary: 'The playlist of a network', tags, params: path },
+      response: { 200: mediaAnswer('A media playlist', [PLAYLIST_TYPE]) },
+    },
     handler: async ({ params, raw }, reply) => {
       const left = new AbortController()
       raw.once('close', () => left.abort())
@@ -130,7 +135,10 @@ function addPlaybackRoutes(app: HttpRoutes, { broadcasts }: BroadcastApiOptions)
   })
   app.route({
     ...{ method: ['GET', 'HEAD'], url: '/broadcast/:networkId/segment/:file', config },
-    schema: { summary: 'A segment of a network', tags, params: path.extend({ file: z.string().max(128) }) },
+    schema: {
+      ...{ summary: 'A segment of a network', tags, params: path.extend({ file: z.string().max(128) }) },
+      response: { 200: mediaAnswer('The segment', [SEGMENT_TYPE]) },
+    },
     handler: async ({ params, method }, reply) => {
       const place = broadcasts.get(params.networkId).segmentPath(params.file)
       const found = place === undefined ? undefined : await stat(place).catch(() => undefined)
@@ -139,7 +147,7 @@ function addPlaybackRoutes(app: HttpRoutes, { broadcasts }: BroadcastApiOptions)
       void reply
         .header('cache-control', 'public, max-age=86400, immutable')
         .header('content-length', found.size)
-        .type('video/mp2t')
+        .type(SEGMENT_TYPE)
       return method === 'HEAD' ? reply.send() : reply.send(createReadStream(place))
     },
   })

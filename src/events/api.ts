@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { mediaAnswer } from '../http/documented-answers.ts'
 import type { RouteGroup } from '../http/server.ts'
 import { EVENT_TYPES } from './event.ts'
 import { toEventMessage } from './event-message.ts'
@@ -228,6 +229,7 @@ function journalRoutes({ journal, live }: EventRouteOptions): FastifyPluginAsync
           description: 'Comes back to where a client was with the header `Last-Event-ID`, or `after` in the query.',
           tags,
           querystring: filterQuery.extend({ after: sequence.optional() }),
+          response: { 200: mediaAnswer('Events, until the client goes', ['text/event-stream']) },
         },
       },
       async ({ query, headers }, reply) => {

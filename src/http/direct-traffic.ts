@@ -12,6 +12,8 @@ export interface DirectTraffic {
   serveUpgrade(request: IncomingMessage, socket: Socket, early: Buffer): void
   /** Whether a connection carries such a request now: the time that a request may take is not the API's then. */
   isServing(socket: Socket): boolean
+  /** Its paths for the OpenAPI document, as OpenAPI has them. */
+  readonly documentedPaths?: Readonly<Record<string, object>>
 }
 
 interface ServerLimits {

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { mediaAnswer } from './documented-answers.ts'
 import type { RouteGroup } from './server.ts'
 
 /** Values that are read when Prometheus asks, by whoever has them. */
@@ -179,7 +180,8 @@ export function metricsRoutes(metrics: Metrics): RouteGroup {
   return {
     access: 'operator',
     plugin: async (app) => {
-      const schema = { summary: 'Metrics for Prometheus', tags: ['monitoring'] }
+      const response = { 200: mediaAnswer('Every metric', ['text/plain']) }
+      const schema = { summary: 'Metrics for Prometheus', tags: ['monitoring'], response }
       app.get('/metrics', { schema }, async (_request, reply) => {
         return reply.type(metrics.contentType).send(await metrics.render())
       })

@@ -7,6 +7,7 @@ import { silentLog } from '../lib/log.ts'
 import type { Log } from '../lib/log.ts'
 import { createAccess } from './access.ts'
 import type { AccessMode } from './access.ts'
+import type { DirectTraffic } from './direct-traffic.ts'
 import { createServer, rootedPath } from './server.ts'
 import type { RouteGroup } from './server.ts'
 
@@ -39,7 +40,15 @@ const problems: RouteGroup = {
   },
 }
 
+const passingNothing: DirectTraffic = {
+  takes: () => false,
+  serve: () => undefined,
+  serveUpgrade: () => undefined,
+  isServing: () => false,
+}
+
 interface TestServer {
+  readonly direct?: DirectTraffic
   readonly mode?: AccessMode
   readonly groups?: readonly RouteGroup[]
   readonly log?: Log
@@ -49,6 +58,7 @@ async function serverOf({
   mode = { kind: 'loopback' },
   groups = [routes, problems],
   log = silentLog,
+  direct,
 }: TestServer = {}) {
   return createServer({
     rootPath: '/m3u-proxy',
@@ -59,6 +69,7 @@ async function serverOf({
     clock: systemClock,
     log,
     groups,
+    ...(direct === undefined ? {} : { direct }),
   })
 }
 
@@ -242,4 +253,35 @@ test('a body that is nested deeper than anything asks for is refused before anyt
   assert.equal(await statusOf(nested(200_000)), 422)
   const wide = `{"name": "a", "more": [${'[],'.repeat(100_000)}[]]}`
   assert.equal(await statusOf(wide), 200)
+})
+
+test('every route of the document says how its refusals and failures are worded', async () => {
+  const server = await serverOf()
+  type Answers = Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>
+  const document = (await server.app.inject({ url: '/openapi.json' })).json<{
+    paths: Record<string, Record<string, { responses: Answers }>>
+  }>()
+  for (const [path, methods] of Object.entries(document.paths)) {
+    const type = path === '/v1/thing' ? 'application/problem+json' : 'application/json'
+    for (const { responses } of Object.values(methods)) {
+      for (const range of ['4XX', '5XX']) assert.deepEqual(Object.keys(responses[range]?.content ?? {}), [type], path)
+    }
+  }
+})
+
+test('what passes the routes is in the document too, and the rest of a path has a name there', async () => {
+  const files: RouteGroup = {
+    access: 'public',
+    plugin: async (app) => {
+      const params = z.object({ '*': z.string() })
+      app.get('/files/*', { schema: { params } }, async ({ params: { '*': rest } }) => ({ rest }))
+    },
+  }
+  const direct = { ...passingNothing, documentedPaths: { '/t/{id}': { get: { responses: {} } } } }
+  const server = await serverOf({ groups: [files], direct })
+  const document = (await server.app.inject({ url: '/openapi.json' })).json<{
+    paths: Record<string, { get: { parameters?: readonly { name: string }[] } }>
+  }>()
+  assert.deepEqual(Object.keys(document.paths), ['/t/{id}', '/files/{path}'])
+  assert.equal(document.paths['/files/{path}']?.get.parameters?.[0]?.name, 'path')
 })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { HttpRoutes } from '../../http/server.ts'
 import { HoldfastError } from '../../lib/errors.ts'
-import { errorAnswers, messageAnswer } from './answers.ts'
+import { messageAnswer } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
 import { clientId } from './input.ts'
 import { clientObject, toClientObject } from './stream-object.ts'
@@ -24,7 +24,7 @@ export function addClientRoutes(app: HttpRoutes, { streams }: StreamApiOptions):
         summary: 'Read one viewer',
         tags,
         params: z.object({ clientId }),
-        response: { 200: clientObject, ...errorAnswers },
+        response: { 200: clientObject },
       },
     },
     async ({ params }) => {
@@ -40,7 +40,7 @@ export function addClientRoutes(app: HttpRoutes, { streams }: StreamApiOptions):
         summary: 'Disconnect a viewer, of whatever kind of stream; 200 also when it is gone already',
         tags,
         params: z.object({ streamId: z.string(), clientId }),
-        response: { 200: messageAnswer, ...errorAnswers },
+        response: { 200: messageAnswer },
       },
     },
     async ({ params }) => {

@@ -4,7 +4,7 @@ import { HoldfastError } from '../../lib/errors.ts'
 import { drillObject } from '../drill/drill-report.ts'
 import type { Drills } from '../drill/drills.ts'
 import type { StreamService } from '../service.ts'
-import { errorAnswers, streamPath } from './answers.ts'
+import { streamPath } from './answers.ts'
 import { drillBody, toDrillRequest } from './drill-body.ts'
 import { streamNotFound } from './stream-routes.ts'
 
@@ -26,7 +26,7 @@ const reportAnswer = z
 /** Rehearsing a failover on a live stream. For operators. */
 export function drillRoutes({ streams, drills }: DrillRouteOptions): RouteGroup {
   const tags = ['drills']
-  const response = { 200: reportAnswer, ...errorAnswers }
+  const response = { 200: reportAnswer }
   return {
     access: 'operator',
     errors: 'peer',

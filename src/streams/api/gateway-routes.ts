@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { HttpRoutes } from '../../http/server.ts'
 import { redactUrlsIn } from '../../lib/redact.ts'
-import { errorAnswers } from './answers.ts'
 import type { ConnectionTestResult, StreamApiOptions } from './api-options.ts'
 import { proxyStats, proxyStatsOf } from './gateway-stats.ts'
 import { httpUrl, URL_CHARACTERS_MAX } from '../../http/http-url.ts'
@@ -114,7 +113,7 @@ export function addConnectionTestRoute(app: HttpRoutes, { testConnection }: Stre
         summary: 'Ask an address from here',
         tags,
         body: z.object({ url }),
-        response: { 200: testedAnswer, ...errorAnswers },
+        response: { 200: testedAnswer },
       },
     },
     async ({ body }) => {

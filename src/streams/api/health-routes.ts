@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { HttpRoutes } from '../../http/server.ts'
 import type { StreamSnapshot } from '../service.ts'
-import { errorAnswers, streamPath } from './answers.ts'
+import { streamPath } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
 import { streamObject, toStreamObject } from './stream-object.ts'
 import { streamNotFound } from './stream-routes.ts'
@@ -14,7 +14,7 @@ const healthAnswer = streamObject
 
 /** What is true of the sources of one stream: as it is known, or after a look at those that are not received. */
 export function addHealthRoutes(app: HttpRoutes, { streams }: StreamApiOptions): void {
-  const schema = { tags: ['streams'], params: streamPath, response: { 200: healthAnswer, ...errorAnswers } }
+  const schema = { tags: ['streams'], params: streamPath, response: { 200: healthAnswer } }
   app.get(
     '/streams/:streamId/health',
     { schema: { ...schema, summary: 'What is true of each source of a stream now' } },

@@ -1,13 +1,29 @@
 import { z } from 'zod'
+import { mediaAnswer } from '../../http/documented-answers.ts'
 import type { HttpRoutes } from '../../http/server.ts'
-import { errorAnswers } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
 import { streamIdFor, viewerFacts, viewQuery } from './view-routes.ts'
 
 /** Query parameters that a player has to send with everything that a playlist of ours names. */
 const CARRIED = ['client_id', 'token'] as const
 
-const hlsQuery = viewQuery.catchall(z.union([z.string(), z.array(z.string())]))
+/** Sent more than once, the last one counts. */
+const parameter = (description: string) =>
+  z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .meta({ description })
+
+const HLS_TYPES = ['application/vnd.apple.mpegurl', 'video/mp2t', 'video/mp4', 'application/octet-stream'] as const
+
+const hlsQuery = viewQuery
+  .extend({
+    format: parameter('`fmp4` or `cmaf`: fragmented MP4, where the stream is packaged here'),
+    _HLS_msn: parameter('Blocking reload: answer when the playlist has this media sequence number'),
+    _HLS_part: parameter('Blocking reload: and this part of it'),
+    _HLS_skip: parameter('`YES`: a delta update'),
+  })
+  .catchall(z.union([z.string(), z.array(z.string())]))
 
 /** Playlists, and what they name. The stream writes the answer itself, and throws only before it has written anything. */
 export function addHlsRoutes(app: HttpRoutes, options: StreamApiOptions): void {
@@ -20,7 +36,10 @@ export function addHlsRoutes(app: HttpRoutes, options: StreamApiOptions): void {
       tags: ['viewing'],
       params: z.object({ streamId: z.string(), '*': z.string() }),
       querystring: hlsQuery,
-      response: errorAnswers,
+      response: {
+        200: mediaAnswer('A playlist, a segment, a part, an initialisation section or a key', HLS_TYPES),
+        206: mediaAnswer('The part of a segment that Range asked for', HLS_TYPES),
+      },
     },
     handler: async (request, reply) => {
       const { params, query } = request

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { HttpRoutes } from '../../http/server.ts'
 import type { StreamService, StreamSnapshot } from '../service.ts'
-import { errorAnswers } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
 import { clientId, lenientBoolean } from './input.ts'
 import { streamTypeOf } from './stream-object.ts'
@@ -67,7 +66,7 @@ function addReadingRoutes(app: HttpRoutes, streams: StreamService): void {
         summary: 'Find streams by a metadata value',
         tags,
         querystring: z.object({ field, value, active_only: activeOnly }),
-        response: { 200: matchAnswer, ...errorAnswers },
+        response: { 200: matchAnswer },
       },
     },
     async ({ query }) => {
@@ -92,7 +91,7 @@ function addReadingRoutes(app: HttpRoutes, streams: StreamService): void {
           values: z.string().max(16_384).meta({ description: 'Separated by commas' }),
           active_only: activeOnly,
         }),
-        response: { 200: z.object({ field: z.string(), counts: z.record(z.string(), z.number()) }), ...errorAnswers },
+        response: { 200: z.object({ field: z.string(), counts: z.record(z.string(), z.number()) }) },
       },
     },
     async ({ query }) => {
@@ -117,7 +116,7 @@ function addOldestRoute(app: HttpRoutes, { streams, clock }: StreamApiOptions): 
         summary: 'End the oldest stream with a metadata value: the latest wins',
         tags,
         querystring: z.object({ field, value, exclude_channel_id: excludeChannelId }),
-        response: { 200: oldestAnswer, ...errorAnswers },
+        response: { 200: oldestAnswer },
       },
     },
     async ({ query }) => {
@@ -154,7 +153,7 @@ function addDeletionRoute(app: HttpRoutes, streams: StreamService): void {
         summary: 'End every stream with a metadata value',
         tags,
         querystring: deletion,
-        response: { 200: deletedAnswer, ...errorAnswers },
+        response: { 200: deletedAnswer },
       },
     },
     async ({ query }) => {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { HttpRoutes } from '../../http/server.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import type { StreamSnapshot } from '../service.ts'
-import { errorAnswers, messageAnswer, streamPath } from './answers.ts'
+import { messageAnswer, streamPath } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
 import { URL_CHARACTERS_MAX } from '../../http/http-url.ts'
 import { clientObject, streamObject, streamTypeOf, toClientObject, toStreamObject } from './stream-object.ts'
@@ -50,7 +50,7 @@ export function addStreamRoutes(app: HttpRoutes, options: StreamApiOptions): voi
         summary: 'Create a stream, or update the one of the same URL',
         tags,
         body: streamRequestBody,
-        response: { 200: createdAnswer, ...errorAnswers },
+        response: { 200: createdAnswer },
       },
     },
     async ({ body }) => toCreatedAnswer(await streams.create(toAllowedRequest(body, defaults)), options),
@@ -73,7 +73,7 @@ function addOneStreamRoutes(app: HttpRoutes, { streams }: StreamApiOptions): voi
         summary: 'Read a stream and its viewers',
         tags,
         params: streamPath,
-        response: { 200: one, ...errorAnswers },
+        response: { 200: one },
       },
     },
     async ({ params }) => {
@@ -90,7 +90,7 @@ function addOneStreamRoutes(app: HttpRoutes, { streams }: StreamApiOptions): voi
         summary: 'End a stream and its viewers',
         tags,
         params: streamPath,
-        response: { 200: messageAnswer, ...errorAnswers },
+        response: { 200: messageAnswer },
       },
     },
     async ({ params }) => {
@@ -110,7 +110,7 @@ function addFailoverRoute(app: HttpRoutes, { streams }: StreamApiOptions): void 
         params: streamPath,
         querystring: z.object({ target: target.optional() }),
         body: z.object({ target: target.nullish() }).nullish(),
-        response: { 200: failoverAnswer, ...errorAnswers },
+        response: { 200: failoverAnswer },
       },
     },
     async ({ params, query, body }) => {

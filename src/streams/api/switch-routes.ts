@@ -1,11 +1,12 @@
 import { createReadStream } from 'node:fs'
 import { z } from 'zod'
+import { mediaAnswer } from '../../http/documented-answers.ts'
 import type { RouteGroup } from '../../http/server.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import type { CaptureFiles } from '../capture/capture-files.ts'
 import type { SwitchLog } from '../receipts/switch-log.ts'
 import type { StreamService } from '../service.ts'
-import { errorAnswers, streamPath } from './answers.ts'
+import { streamPath } from './answers.ts'
 import { streamNotFound } from './stream-routes.ts'
 
 export interface SwitchRouteOptions {
@@ -52,7 +53,7 @@ export function switchRoutes({ streams, switches, captures }: SwitchRouteOptions
             tags,
             params: streamPath,
             querystring: historyQuery,
-            response: { 200: historyAnswer, ...errorAnswers },
+            response: { 200: historyAnswer },
           },
         },
         async ({ params: { streamId }, query }) => {
@@ -79,7 +80,7 @@ export function switchRoutes({ streams, switches, captures }: SwitchRouteOptions
             summary: 'The bytes around a switch, as MPEG-TS',
             tags,
             params: capturePath,
-            response: { 200: z.unknown().meta({ description: 'video/mp2t' }), ...errorAnswers },
+            response: { 200: mediaAnswer('What viewers were given', ['video/mp2t']) },
           },
         },
         async ({ params: { streamId, receiptId } }, reply) => {

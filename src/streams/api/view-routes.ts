@@ -4,8 +4,9 @@ import { RequestInvalid } from '../../http/error-body.ts'
 import { isLoopbackHost, plainAddress } from '../../http/loopback.ts'
 import type { HttpRoutes } from '../../http/server.ts'
 import { withoutExtension } from '../../http/server.ts'
-import { errorAnswers, streamPath } from './answers.ts'
+import { streamPath } from './answers.ts'
 import type { StreamApiOptions } from './api-options.ts'
+import { mediaAnswer } from '../../http/documented-answers.ts'
 import { httpUrl } from '../../http/http-url.ts'
 import type { ViewRequest } from '../service.ts'
 import { clientId } from './input.ts'
@@ -14,6 +15,9 @@ import { streamNotFound } from './stream-routes.ts'
 
 /** What a client says of itself is shown to operators; this much of it. */
 const SAID_CHARACTERS_MAX = 256
+
+/** What a source says of a film passes, if it is media. */
+const MEDIA_TYPES = ['video/mp2t', 'video/mp4', 'application/octet-stream'] as const
 
 const username = z.string().optional().meta({ description: 'Shown with the viewer; also the header X-Username' })
 
@@ -45,7 +49,10 @@ export function addViewRoutes(app: HttpRoutes, options: StreamApiOptions): void 
       tags: ['viewing'],
       params: streamPath,
       querystring: viewQuery.extend({ rendition }),
-      response: errorAnswers,
+      response: {
+        200: mediaAnswer('The media, as long as the connection lasts; of a film, all of it', MEDIA_TYPES),
+        206: mediaAnswer('The part of a film that Range asked for', MEDIA_TYPES),
+      },
     },
     handler: async (request, reply) => {
       const { query } = request

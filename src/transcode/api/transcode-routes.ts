@@ -2,7 +2,6 @@ import { z } from 'zod'
 import type { AccessControl } from '../../http/access.ts'
 import type { HttpRoutes, RouteGroup } from '../../http/server.ts'
 import { HoldfastError } from '../../lib/errors.ts'
-import { errorAnswers } from '../../streams/api/answers.ts'
 import type { StreamDefaults } from '../../streams/api/stream-request.ts'
 import type { StreamRequest, StreamService, StreamSnapshot } from '../../streams/service.ts'
 import { shownArguments } from '../ffmpeg-args.ts'
@@ -81,7 +80,7 @@ function addCreate(app: HttpRoutes, options: TranscodeApiOptions): void {
         summary: 'Create a stream that is encoded anew, or update the one of the same URL, profile and variables',
         tags,
         body: transcodeBody,
-        response: { 200: createdAnswer, ...errorAnswers },
+        response: { 200: createdAnswer },
       },
     },
     async ({ body }) => {

@@ -8,12 +8,6 @@ import type { Actor } from '../activity.ts'
 
 type WallClock = Pick<Clock, 'wallMs'>
 
-/** The body of an error under /api. */
-const errorBody = z.object({ error: z.string(), code: z.string(), message: z.string() })
-
-/** Documented with every route that can fail. */
-export const errorAnswers = { '4xx': errorBody.meta({ description: 'What was wrong with the request' }) } as const
-
 export function envelope<Data extends z.ZodType>(data: Data) {
   return z.object({ success: z.literal(true), data, message: z.string().optional(), timestamp: z.string() })
 }

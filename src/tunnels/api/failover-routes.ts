@@ -3,7 +3,7 @@ import type { HttpRoutes } from '../../http/server.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import type { LiveTunnel } from '../live-tunnel.ts'
 import type { EndpointSnapshot } from '../tunnel.ts'
-import { actorOf, errorAnswers } from './envelope.ts'
+import { actorOf } from './envelope.ts'
 import type { TunnelApiOptions } from './tunnel-api.ts'
 import { endpointBody, endpointIdIn, failureBody, manualBody, successBody, tunnelPath } from './tunnel-body.ts'
 import {
@@ -42,7 +42,7 @@ function addQuestionRoutes(app: HttpRoutes, { tunnels }: TunnelApiOptions, { at,
       schema: {
         summary: 'The endpoint that a request should go to now',
         ...{ tags, hide, params: tunnelPath },
-        response: { 200: z.object({ endpoint: pickedEndpoint }), ...errorAnswers },
+        response: { 200: z.object({ endpoint: pickedEndpoint }) },
       },
     },
     async (call) => {
@@ -59,7 +59,7 @@ function addQuestionRoutes(app: HttpRoutes, { tunnels }: TunnelApiOptions, { at,
       schema: {
         summary: 'Health of every endpoint',
         ...{ tags, hide, params: tunnelPath },
-        response: { 200: failoverStatus, ...errorAnswers },
+        response: { 200: failoverStatus },
       },
     },
     async (call) => {
@@ -78,7 +78,7 @@ function addManualRoute(app: HttpRoutes, { tunnels }: TunnelApiOptions, { at, hi
       schema: {
         summary: 'Send all requests to one endpoint, or, with auto, let the gateway choose again',
         ...{ tags, hide, params: tunnelPath, body: manualBody },
-        response: { 200: answer, ...errorAnswers },
+        response: { 200: answer },
       },
     },
     async (call) => {
@@ -111,7 +111,7 @@ function addRecordRoutes(app: HttpRoutes, { tunnels }: TunnelApiOptions, { at, h
       schema: {
         summary: 'Say that a request to an endpoint failed; the third failure makes it unhealthy',
         ...{ tags, hide, params: tunnelPath, body: failureBody },
-        response: { 200: z.object({ message: z.string(), state: failureState }), ...errorAnswers },
+        response: { 200: z.object({ message: z.string(), state: failureState }) },
       },
     },
     async (call) => {
@@ -135,7 +135,7 @@ function addRecordRoutes(app: HttpRoutes, { tunnels }: TunnelApiOptions, { at, h
       schema: {
         summary: 'Say that a request to an endpoint was answered',
         ...{ tags, hide, params: tunnelPath, body: successBody },
-        response: { 200: z.object({ message: z.string(), endpointId: z.string() }), ...errorAnswers },
+        response: { 200: z.object({ message: z.string(), endpointId: z.string() }) },
       },
     },
     async (call) => {
@@ -158,7 +158,7 @@ function addResetRoute(app: HttpRoutes, { tunnels }: TunnelApiOptions, { at, hid
       schema: {
         summary: 'Forget the failures of an endpoint: it takes requests again at once',
         ...{ tags, hide, params: tunnelPath, body: endpointBody },
-        response: { 200: z.object({ message: z.string(), endpointId: z.string() }), ...errorAnswers },
+        response: { 200: z.object({ message: z.string(), endpointId: z.string() }) },
       },
     },
     async (call) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { HttpRoutes } from '../../http/server.ts'
 import type { TunnelShares } from '../shares.ts'
-import { actorOf, answered, done, doneEnvelope, envelope, errorAnswers, pageEnvelope } from './envelope.ts'
+import { actorOf, answered, done, doneEnvelope, envelope, pageEnvelope } from './envelope.ts'
 import type { TunnelApiOptions } from './tunnel-api.ts'
 import { pageQuery, permissionBody, shareBody, tunnelPath, uuid } from './tunnel-body.ts'
 import { shareObject, toShareObject, tunnelObject } from './tunnel-object.ts'
@@ -19,7 +19,7 @@ export function addSharedWithMeRoute(app: HttpRoutes, options: TunnelApiOptions)
         summary: 'Tunnels of others that are shared with the caller',
         tags,
         querystring: pageQuery,
-        response: { 200: pageEnvelope(tunnelObject), ...errorAnswers },
+        response: { 200: pageEnvelope(tunnelObject) },
       },
     },
     async (call) => {
@@ -42,7 +42,7 @@ export function addShareRoutes(app: HttpRoutes, options: TunnelApiOptions, share
         summary: 'With whom a tunnel is shared',
         tags,
         params: tunnelPath,
-        response: { 200: envelope(z.array(shareObject)), ...errorAnswers },
+        response: { 200: envelope(z.array(shareObject)) },
       },
     },
     async (call) => {
@@ -62,7 +62,7 @@ export function addShareRoutes(app: HttpRoutes, options: TunnelApiOptions, share
         tags,
         params: tunnelPath,
         body: shareBody,
-        response: { 201: shareAnswer, ...errorAnswers },
+        response: { 201: shareAnswer },
       },
     },
     async (request, reply) => {
@@ -87,7 +87,7 @@ function addShareChangeRoutes(app: HttpRoutes, { tunnels, clock }: TunnelApiOpti
         tags,
         params: tunnelPath.extend({ shareId: uuid }),
         body: permissionBody,
-        response: { 200: shareAnswer, ...errorAnswers },
+        response: { 200: shareAnswer },
       },
     },
     async (call) => {
@@ -105,7 +105,7 @@ function addShareChangeRoutes(app: HttpRoutes, { tunnels, clock }: TunnelApiOpti
         summary: 'Stop sharing a tunnel with a user',
         tags,
         params: tunnelPath.extend({ sharedWithUserId: z.string() }),
-        response: { 200: doneEnvelope, ...errorAnswers },
+        response: { 200: doneEnvelope },
       },
     },
     async (call) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { HttpRoutes } from '../../http/server.ts'
 import type { ActivityRecord } from '../activity.ts'
-import { actorOf, answered, envelope, errorAnswers, pageEnvelope } from './envelope.ts'
+import { actorOf, answered, envelope, pageEnvelope } from './envelope.ts'
 import type { TunnelApiOptions } from './tunnel-api.ts'
 import { configBody, pageQuery, tunnelPath } from './tunnel-body.ts'
 import { configObject, metricsObject, toMetrics } from './tunnel-object.ts'
@@ -30,7 +30,7 @@ export function addObservationRoutes(app: HttpRoutes, { tunnels, clock }: Tunnel
         summary: 'Requests and latencies of a tunnel since it was made',
         tags,
         params: tunnelPath,
-        response: { 200: envelope(metricsObject), ...errorAnswers },
+        response: { 200: envelope(metricsObject) },
       },
     },
     async (call) => {
@@ -46,7 +46,7 @@ export function addObservationRoutes(app: HttpRoutes, { tunnels, clock }: Tunnel
         tags,
         params: tunnelPath,
         querystring: pageQuery,
-        response: { 200: pageEnvelope(activityObject), ...errorAnswers },
+        response: { 200: pageEnvelope(activityObject) },
       },
     },
     async (call) => {
@@ -77,7 +77,7 @@ export function addConfigRoutes(app: HttpRoutes, { tunnels, clock }: TunnelApiOp
         summary: 'Read the configuration of a tunnel',
         tags,
         params: tunnelPath,
-        response: { 200: answer, ...errorAnswers },
+        response: { 200: answer },
       },
     },
     async (call) => {
@@ -93,7 +93,7 @@ export function addConfigRoutes(app: HttpRoutes, { tunnels, clock }: TunnelApiOp
         tags,
         params: tunnelPath,
         body: configBody,
-        response: { 200: answer, ...errorAnswers },
+        response: { 200: answer },
       },
     },
     async (call) => {
@@ -109,7 +109,7 @@ export function addConfigRoutes(app: HttpRoutes, { tunnels, clock }: TunnelApiOp
         summary: 'Set the configuration back to its defaults',
         tags,
         params: tunnelPath,
-        response: { 200: answer, ...errorAnswers },
+        response: { 200: answer },
       },
     },
     async (call) => {

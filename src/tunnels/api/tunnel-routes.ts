@@ -3,7 +3,7 @@ import type { HttpRoutes } from '../../http/server.ts'
 import type { Actor } from '../activity.ts'
 import type { LiveTunnel } from '../live-tunnel.ts'
 import type { TunnelInput } from '../tunnel-changes.ts'
-import { actorOf, answered, done, doneEnvelope, envelope, errorAnswers, pageEnvelope } from './envelope.ts'
+import { actorOf, answered, done, doneEnvelope, envelope, pageEnvelope } from './envelope.ts'
 import type { TunnelApiOptions } from './tunnel-api.ts'
 import { createBody, pageQuery, tunnelPath, updateBody } from './tunnel-body.ts'
 import { toTunnelObject, tunnelObject } from './tunnel-object.ts'
@@ -15,7 +15,7 @@ export function addTunnelRoutes(app: HttpRoutes, options: TunnelApiOptions): voi
   const { tunnels, clock } = options
   app.post(
     '/api/tunnels',
-    { schema: { summary: 'Make a tunnel', tags, body: createBody, response: { 201: tunnelAnswer, ...errorAnswers } } },
+    { schema: { summary: 'Make a tunnel', tags, body: createBody, response: { 201: tunnelAnswer } } },
     async (request, reply) => {
       const actor = actorOf(request)
       const { name } = request.body
@@ -30,7 +30,7 @@ export function addTunnelRoutes(app: HttpRoutes, options: TunnelApiOptions): voi
         summary: 'List tunnels, the newest first: admins all, others their own',
         tags,
         querystring: pageQuery,
-        response: { 200: pageEnvelope(tunnelObject), ...errorAnswers },
+        response: { 200: pageEnvelope(tunnelObject) },
       },
     },
     async (call) => {
@@ -44,7 +44,7 @@ export function addTunnelRoutes(app: HttpRoutes, options: TunnelApiOptions): voi
   app.get(
     '/api/tunnels/:tunnelId',
     {
-      schema: { summary: 'Read a tunnel', tags, params: tunnelPath, response: { 200: tunnelAnswer, ...errorAnswers } },
+      schema: { summary: 'Read a tunnel', tags, params: tunnelPath, response: { 200: tunnelAnswer } },
     },
     async (call) => {
       const actor = actorOf(call)
@@ -64,7 +64,7 @@ function addChangeRoutes(app: HttpRoutes, options: TunnelApiOptions): void {
         tags,
         params: tunnelPath,
         body: updateBody,
-        response: { 200: tunnelAnswer, ...errorAnswers },
+        response: { 200: tunnelAnswer },
       },
     },
     async (call) => {
@@ -80,7 +80,7 @@ function addChangeRoutes(app: HttpRoutes, options: TunnelApiOptions): void {
         summary: 'Delete a tunnel',
         tags,
         params: tunnelPath,
-        response: { 200: doneEnvelope, ...errorAnswers },
+        response: { 200: doneEnvelope },
       },
     },
     async (call) => {
@@ -100,7 +100,7 @@ export function addRunRoutes(app: HttpRoutes, options: TunnelApiOptions): void {
   for (const { path, summary, isRunning, message } of ways) {
     app.post(
       `/api/tunnels/:tunnelId/${path}`,
-      { schema: { summary, tags, params: tunnelPath, response: { 200: tunnelAnswer, ...errorAnswers } } },
+      { schema: { summary, tags, params: tunnelPath, response: { 200: tunnelAnswer } } },
       async (call) => {
         const actor = actorOf(call)
         const { tunnelId } = call.params

@@ -19,6 +19,7 @@ import type { TunnelService } from '../service.ts'
 import { RunningTunnel } from './running-tunnel.ts'
 import { ServerCarrier } from './server-carrier.ts'
 import { serverRequestHead } from './server-request-head.ts'
+import { tunnelTrafficPaths } from './tunnel-document.ts'
 import { hasDotSegment, tunnelTarget } from './tunnel-target.ts'
 import type { TunnelPlaces, TunnelTarget } from './tunnel-target.ts'
 import { WaitingUpgrade } from './waiting-upgrade.ts'
@@ -43,6 +44,7 @@ export interface TunnelTrafficOptions {
  * refused here is answered as the tunnel API does; what no endpoint answered, as the proxy does.
  */
 export class TunnelTraffic implements DirectTraffic, Disposable {
+  readonly documentedPaths = tunnelTrafficPaths
   readonly #options: TunnelTrafficOptions
   readonly #wheel: TimerWheel
   readonly #running = new Map<LiveTunnel, RunningTunnel>()

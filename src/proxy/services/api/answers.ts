@@ -11,18 +11,6 @@ export interface ServiceApiOptions {
 
 export const tags = ['services']
 
-/** RFC 9457. */
-const problemBody = z.looseObject({
-  type: z.string(),
-  title: z.string(),
-  status: z.number(),
-  code: z.string(),
-  detail: z.string(),
-})
-
-/** Documented with every route that can fail. */
-export const errorAnswers = { '4xx': problemBody.meta({ description: 'What was wrong with the request' }) } as const
-
 export const servicePath = z.object({ serviceId: z.string() })
 export const endpointPath = servicePath.extend({ endpointId: z.string() })
 

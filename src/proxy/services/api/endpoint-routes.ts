@@ -5,12 +5,12 @@ import { endpointDefinition } from '../endpoint-definition.ts'
 import type { LiveService } from '../live-service.ts'
 import { mergePatch } from '../merge-patch.ts'
 import type { ServiceDefinition } from '../service-definition.ts'
-import { endpointPath, errorAnswers, ownerOf, servicePath, tags } from './answers.ts'
+import { endpointPath, ownerOf, servicePath, tags } from './answers.ts'
 import type { ServiceApiOptions } from './answers.ts'
 import { endpointStatus, toEndpointStatus } from './service-object.ts'
 
 const patchBody = z.record(z.string(), z.unknown()).meta({ description: 'Fields to change (RFC 7396)' })
-const one = { 200: endpointStatus, ...errorAnswers }
+const one = { 200: endpointStatus }
 
 export function addEndpointRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
   addListRoutes(app, options)
@@ -24,7 +24,7 @@ function addListRoutes(app: HttpRoutes, { services, clock }: ServiceApiOptions):
     {
       schema: {
         ...{ summary: 'List the endpoints of a service with their health', tags, params: servicePath },
-        response: { 200: z.object({ endpoints: z.array(endpointStatus) }), ...errorAnswers },
+        response: { 200: z.object({ endpoints: z.array(endpointStatus) }) },
       },
     },
     async ({ params }) => ({
@@ -44,7 +44,7 @@ function addEditRoutes(app: HttpRoutes, { services, clock }: ServiceApiOptions):
     {
       schema: {
         ...{ summary: 'Add an endpoint', tags, params: servicePath, body: endpointDefinition },
-        response: { 201: endpointStatus, ...errorAnswers },
+        response: { 201: endpointStatus },
       },
     },
     async (request, reply) => {
@@ -77,7 +77,7 @@ function addEditRoutes(app: HttpRoutes, { services, clock }: ServiceApiOptions):
     {
       schema: {
         ...{ summary: 'Take an endpoint away; its requests under way go on', tags, params: endpointPath },
-        response: { 204: z.null(), ...errorAnswers },
+        response: { 204: z.null() },
       },
     },
     async (request, reply) => {

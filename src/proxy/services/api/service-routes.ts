@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { HttpRoutes } from '../../../http/server.ts'
 import type { LiveService } from '../live-service.ts'
 import { serviceBody } from '../service-definition.ts'
-import { errorAnswers, ownerOf, servicePath, tags } from './answers.ts'
+import { ownerOf, servicePath, tags } from './answers.ts'
 import type { ServiceApiOptions } from './answers.ts'
 import { serviceObject, serviceStatus, toServiceObject, toServiceStatus } from './service-object.ts'
 
@@ -42,7 +42,7 @@ function addReadRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
     {
       schema: {
         ...{ summary: 'Read a service, with every default', tags, params: servicePath },
-        response: { 200: serviceObject, ...errorAnswers },
+        response: { 200: serviceObject },
       },
     },
     async ({ params }) => shown(services.get(params.serviceId)),
@@ -52,7 +52,7 @@ function addReadRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
     {
       schema: {
         ...{ summary: 'Health, circuits, requests and the latest switches of a service', tags, params: servicePath },
-        response: { 200: serviceStatus, ...errorAnswers },
+        response: { 200: serviceStatus },
       },
     },
     async ({ params }) => {
@@ -70,7 +70,7 @@ function addWriteRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
     {
       schema: {
         ...{ summary: 'Make a service', tags, body: serviceBody },
-        response: { 201: serviceObject, ...errorAnswers },
+        response: { 201: serviceObject },
       },
     },
     async (request, reply) => reply.code(201).send(shown(await services.create(ownerOf(request), request.body))),
@@ -81,7 +81,7 @@ function addWriteRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
       schema: {
         ...{ summary: 'Make a service or replace all of it; endpoints that stay keep their health', tags },
         ...{ params: servicePath, body: serviceBody },
-        response: { 200: serviceObject, 201: serviceObject, ...errorAnswers },
+        response: { 200: serviceObject, 201: serviceObject },
       },
     },
     async (request, reply) => {
@@ -95,7 +95,7 @@ function addWriteRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
     {
       schema: {
         ...{ summary: 'Change some of a service', tags, params: servicePath, body: patchBody },
-        response: { 200: serviceObject, ...errorAnswers },
+        response: { 200: serviceObject },
       },
     },
     async (call) => shown(await services.patch(ownerOf(call), call.params.serviceId, call.body)),
@@ -105,7 +105,7 @@ function addWriteRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
     {
       schema: {
         ...{ summary: 'Delete a service; requests under way go on', tags, params: servicePath },
-        response: { 204: z.null(), ...errorAnswers },
+        response: { 204: z.null() },
       },
     },
     async (request, reply) => {
@@ -124,7 +124,7 @@ function addOrderRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
       {
         schema: {
           summary: enabled ? 'Enable a service' : 'Disable a service: its requests are answered 503',
-          ...{ tags, params: servicePath, response: { 200: serviceStatus, ...errorAnswers } },
+          ...{ tags, params: servicePath, response: { 200: serviceStatus } },
         },
       },
       async (call) => {
@@ -138,7 +138,7 @@ function addOrderRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
     {
       schema: {
         summary: 'Give all requests to one endpoint, whatever its health',
-        ...{ tags, params: servicePath, body: pinBody, response: { 200: serviceStatus, ...errorAnswers } },
+        ...{ tags, params: servicePath, body: pinBody, response: { 200: serviceStatus } },
       },
     },
     async (call) => {
@@ -153,7 +153,7 @@ function addOrderRoutes(app: HttpRoutes, options: ServiceApiOptions): void {
     {
       schema: {
         summary: 'Release the pin: the strategy chooses again',
-        ...{ tags, params: servicePath, response: { 200: serviceStatus, ...errorAnswers } },
+        ...{ tags, params: servicePath, response: { 200: serviceStatus } },
       },
     },
     async (call) => {
