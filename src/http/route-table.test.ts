@@ -12,8 +12,10 @@ function table(): RouteTable {
     ['GET', '/hls/*'],
     ['GET', '/a.b'],
   ] as const) {
-    routes.add({ method, pattern, access: 'operator' })
+    routes.add({ method, pattern, access: 'operator', errors: 'peer' })
   }
+  routes.add({ method: 'GET', pattern: '/api/tunnels/:tunnelId', access: 'operator', errors: 'coded' })
+  routes.add({ method: 'GET', pattern: '/api/services', access: 'operator', errors: 'problem' })
   return routes
 }
 
@@ -36,4 +38,13 @@ test('a pattern without parameters hides those with some', () => {
 
 test('nothing is found where no route is', () => {
   for (const path of ['/streams', '/streams/x/y', '/aXb', '', '/hls', '//']) assert.deepEqual(methodsAt(path), [], path)
+})
+
+test('errors where no route is are worded as those of the routes that begin alike', () => {
+  const near = (path: string) => table().errorsNear(path)
+  assert.equal(near('/api/services/a/b'), 'problem')
+  assert.equal(near('/api/tunnels/a/b'), 'coded')
+  assert.equal(near('/api/nothing'), 'coded')
+  assert.equal(near('/streams/a/b'), 'peer')
+  for (const path of ['/', '', '/nothing', '//', 'api/services']) assert.equal(near(path), 'peer', path)
 })

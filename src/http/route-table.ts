@@ -1,4 +1,5 @@
 import type { Access } from './access.ts'
+import type { ErrorStyle } from './error-body.ts'
 
 /** A route as it was registered. */
 export interface KnownRoute {
@@ -6,6 +7,7 @@ export interface KnownRoute {
   /** Fastify's pattern: `/streams/:streamId`, with `*` at the end for everything below. */
   readonly pattern: string
   readonly access: Access
+  readonly errors: ErrorStyle
 }
 
 interface CompiledRoute extends KnownRoute {
@@ -26,7 +28,7 @@ export class RouteTable {
   /** In the order of their patterns. */
   list(): readonly KnownRoute[] {
     return this.#routes
-      .map(({ method, pattern, access }) => ({ method, pattern, access }))
+      .map(({ method, pattern, access, errors }) => ({ method, pattern, access, errors }))
       .toSorted((a, b) => `${a.pattern} ${a.method}`.localeCompare(`${b.pattern} ${b.method}`, 'en'))
   }
 
@@ -36,6 +38,23 @@ export class RouteTable {
     const exact = matching.filter(({ pattern }) => !/[:*]/.test(pattern))
     return exact.length > 0 ? exact : matching
   }
+
+  /** How errors are worded around a path to which no route leads: as the routes do that begin like it. */
+  errorsNear(path: string): ErrorStyle {
+    const parts = path.split('/')
+    let near: { readonly shared: number; readonly errors: ErrorStyle } = { shared: 1, errors: 'peer' }
+    for (const { pattern, errors } of this.#routes) {
+      const shared = sharedParts(pattern.split('/'), parts)
+      if (shared > near.shared) near = { shared, errors }
+    }
+    return near.errors
+  }
+}
+
+/** The first part of any path is empty. */
+function sharedParts(pattern: readonly string[], path: readonly string[]): number {
+  const different = pattern.findIndex((part, index) => part !== path[index])
+  return different === -1 ? pattern.length : different
 }
 
 function expressionOf(pattern: string): RegExp {

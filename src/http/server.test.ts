@@ -285,3 +285,18 @@ test('what passes the routes is in the document too, and the rest of a path has 
   assert.deepEqual(Object.keys(document.paths), ['/t/{id}', '/files/{path}'])
   assert.equal(document.paths['/files/{path}']?.get.parameters?.[0]?.name, 'path')
 })
+
+test('a path or method that no route has is refused in the words of the routes beside it', async () => {
+  const server = await serverOf()
+  for (const [method, url, status] of [
+    ['GET', '/v1/nothing', 404],
+    ['POST', '/v1/thing', 405],
+  ] as const) {
+    const answer = await server.app.inject({ method, url })
+    assert.equal(answer.statusCode, status)
+    assert.match(String(answer.headers['content-type']), /^application\/problem\+json/)
+    assert.equal(answer.json<{ status: number }>().status, status)
+  }
+  const other = await server.app.inject({ url: '/nothing' })
+  assert.deepEqual(other.json(), { detail: 'Not Found' })
+})

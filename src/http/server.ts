@@ -102,8 +102,8 @@ export interface HttpServer extends AsyncDisposable {
 /** The HTTP floor: limits, access, error bodies, CORS and documents; what the routes do is the groups' own. */
 export async function createServer(options: HttpServerOptions): Promise<HttpServer> {
   const limits = { ...defaultHttpLimits, ...options.limits }
-  const app = createApp(options, limits)
   const routes = new RouteTable()
+  const app = createApp(options, limits, routes)
   app.setValidatorCompiler(({ schema }: { schema: z.ZodType }) => (data: unknown) => {
     const result = schema.safeParse(data)
     return result.success ? { value: result.data } : { error: new RequestInvalid(result.error.issues) }
@@ -119,7 +119,7 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
       ms: Math.round(reply.elapsedTime),
     })
   })
-  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, options.log))
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, { routes, log: options.log }))
   app.setNotFoundHandler(notFound(routes))
   await registerDocuments(app, { ...options, addGroup: (group) => addGroup(app, routes, group) })
   for (const group of options.groups) await addGroup(app, routes, group)
@@ -142,7 +142,7 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
   }
 }
 
-function createApp(options: HttpServerOptions, limits: HttpLimits): FastifyInstance {
+function createApp(options: HttpServerOptions, limits: HttpLimits, routes: RouteTable): FastifyInstance {
   const { direct } = options
   const { keepAliveTimeoutMs, requestTimeoutMs } = limits
   const http = {
@@ -166,14 +166,14 @@ function createApp(options: HttpServerOptions, limits: HttpLimits): FastifyInsta
     ...(direct === undefined
       ? { http }
       : {
-          serverFactory: (routes: RequestListener) =>
-            createDirectServer(routes, direct, { http, keepAliveTimeoutMs, requestTimeoutMs }),
+          serverFactory: (routed: RequestListener) =>
+            createDirectServer(routed, direct, { http, keepAliveTimeoutMs, requestTimeoutMs }),
         }),
     clientErrorHandler: (error, socket) => {
       const isOurTime = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && direct?.isServing(socket) === true
       if (!isOurTime) refuseUnreadable(error, socket)
     },
-    frameworkErrors: (error, request, reply) => sendError(error, request, reply, options.log),
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply, { routes, log: options.log }),
   })
 }
 
@@ -196,9 +196,10 @@ async function addGroup(app: FastifyInstance, routes: RouteTable, group: RouteGr
       if (access === undefined) {
         throw new Error(`route ${methods.join(',')} ${route.url} does not say who may use it (config.access)`)
       }
+      const errors = route.config?.errors ?? group.errors ?? 'peer'
       // The hook may not assign `route` itself; its config is what the request sees.
-      Object.assign(route, { config: { errors: group.errors ?? 'peer', ...route.config, access } })
-      for (const method of methods) routes.add({ method, pattern: route.url, access })
+      Object.assign(route, { config: { ...route.config, errors, access } })
+      for (const method of methods) routes.add({ method, pattern: route.url, access, errors })
     })
     await scope.register(group.plugin)
   })
@@ -241,15 +242,25 @@ function notFound(routes: RouteTable) {
     const known = routes.at(pathOf(request))
     // A route may say itself that it has nothing there, as the one for static files does.
     const isOwnMethod = known.some(({ method }) => method === request.method)
-    if (known.length === 0 || isOwnMethod) return reply.code(404).send({ detail: 'Not Found' })
-    const allowed = [...new Set(known.map(({ method }) => method))].join(', ')
-    return reply.code(405).header('allow', allowed).send({ detail: 'Method Not Allowed' })
+    const isMissing = known.length === 0 || isOwnMethod
+    if (!isMissing) reply.header('allow', [...new Set(known.map(({ method }) => method))].join(', '))
+    const { status, contentType, body } = errorAnswer({ statusCode: isMissing ? 404 : 405 }, errorsFor(request, routes))
+    return reply.code(status).type(contentType).serializer(JSON.stringify).send(body)
   }
 }
 
-function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
-  const { errors, defectCode } = request.routeOptions.config
-  const answer = errorAnswer(error, errors ?? 'peer', defectCode)
+interface ErrorContext {
+  readonly routes: RouteTable
+  readonly log: Log
+}
+
+/** What cannot be routed has no route to ask. */
+function errorsFor(request: FastifyRequest, routes: RouteTable): ErrorStyle {
+  return request.routeOptions.config.errors ?? routes.errorsNear(pathOf(request))
+}
+
+function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, { routes, log }: ErrorContext): void {
+  const answer = errorAnswer(error, errorsFor(request, routes), request.routeOptions.config.defectCode)
   if (answer.isDefect) {
     const cause = error instanceof Error ? (error.stack ?? error.message) : errorMessage(error)
     log.error(
