@@ -105,8 +105,13 @@ const JUDGEMENT = `## Why it does not cry wolf
 ## When there is nowhere to go
 
 A source is left for a condition that is not a loss of media only while the stream has another source that is not known
-to be unhealthy (or a resolver). Otherwise it is told and the source stays: a picture with errors is better than none. Video
-that stopped and clocks that stand still are losses; there even the only source is opened again.
+to be unhealthy, or to be no better (or a resolver). Otherwise it is told and the source stays: a picture with errors is
+better than none. Video that stopped and clocks that stand still are losses; there even the only source is opened again.
+
+A source that was left for a condition, on air or as a hot standby, is taken to have it still for a minute: nobody goes
+there from the same condition, or from a lesser one (further down in the table), while there is anybody else. A short look would not see
+it. If it fails of one again once it has had another chance, it is taken so for two minutes, then four, up to a quarter of an
+hour. So a stream whose sources all show the same card stays where it is, and tries the others now and then.
 
 ## Compatible bit rate monitoring
 

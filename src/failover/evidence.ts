@@ -78,7 +78,7 @@ export function candidateFailed(turn: Turn, event: EventOf<'candidate_failed'>):
   if (event.epoch !== undefined) {
     if (onAir?.id !== event.id || onAir.epoch !== event.epoch) return
     if (event.isRehearsal === true) failureRehearsed(turn, onAir, event.reason, evidence)
-    else onAirFailed(turn, onAir, event.reason, evidence)
+    else onAirFailed(turn, onAir, { reason: event.reason, evidence, avoid: event.avoid ?? [] })
     return
   }
   if (!closeRequest(turn, event.id, event.generation, true)) return

@@ -112,6 +112,18 @@ test('with all candidates dead for an hour each is tried again and again, at the
   for (const [name, count] of tries) assert.ok(count > 60, `${name} was tried ${count} times only`)
 })
 
+test('candidates that would be no better are gone to only when nobody else is left', () => {
+  const group = new Rehearsal('a b c', streamPolicy).live()
+  const fail = (avoid: readonly string[]) =>
+    group.send({
+      ...{ kind: 'candidate_failed', reason: 'looping', avoid: avoid.map(candidateId) },
+      ...{ id: candidateId(group.onAir ?? ''), epoch: group.state.epoch },
+    })
+  assert.deepEqual(fail(['b']), ['failover c'])
+  group.deliver()
+  assert.deepEqual(fail(['a', 'b']), ['failover b'], 'a failed in this round')
+})
+
 test('a switch by hand that never delivers goes back to where it came from', () => {
   const group = new Rehearsal('a b c', streamPolicy).live()
   assert.deepEqual(group.send({ kind: 'switch_requested', by: 'operator' }), ['manual b'])

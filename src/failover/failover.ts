@@ -8,8 +8,14 @@ import { badnessOf, bestOf, othersAfter, preferenceOrder } from './standing.ts'
 import { switchAllowedAtMs } from './switch-limits.ts'
 import { change, findCandidate, recordFailure, type Turn } from './turn.ts'
 
+interface Failure {
+  readonly reason: string
+  readonly evidence: Evidence | null
+  readonly avoid: readonly CandidateId[]
+}
+
 /** The candidate on air failed: record it, then revert, go to the next, or retry. */
-export function onAirFailed(turn: Turn, onAir: OnAir, reason: string, evidence: Evidence | null): void {
+export function onAirFailed(turn: Turn, onAir: OnAir, { reason, evidence, avoid }: Failure): void {
   const { nowMs, policy } = turn
   recordFailure(turn, onAir.id, { reason, atMs: nowMs, epoch: onAir.epoch, evidence })
   noteFlap(turn, onAir.id)
@@ -19,7 +25,7 @@ export function onAirFailed(turn: Turn, onAir: OnAir, reason: string, evidence: 
   if (turn.state.pin !== null) return retry(turn, onAir, motive)
   const back = wayBack(turn, onAir)
   if (back !== null) return putOnAir(turn, { ...back, delayMs: 0, revertTo: null }, { ...motive, cause: 'revert' })
-  const next = mayFailOver(turn) ? nextInRound(turn, onAir.id, incident) : undefined
+  const next = mayFailOver(turn) ? nextInRound(turn, onAir.id, incident, avoid) : undefined
   if (next !== undefined) {
     const isImmediate = incident.attempts < policy.immediateAttempts && !incident.tried.includes(next.spec.id)
     const delayMs = isImmediate ? 0 : waitMs(turn, incident)
@@ -125,12 +131,18 @@ function retry(turn: Turn, onAir: OnAir, motive: Omit<Motive, 'cause'>): void {
 }
 
 /** The best untried candidate of this round that is not known to be worse than any other. */
-function nextInRound(turn: Turn, leaving: CandidateId, incident: Incident): CandidateState | undefined {
+function nextInRound(
+  turn: Turn,
+  leaving: CandidateId,
+  incident: Incident,
+  avoid: readonly CandidateId[] = [],
+): CandidateState | undefined {
   const present = findCandidate(turn.state, leaving)
   if (present === undefined) return undefined
   const usable = leastBad(turn, [...alternatives(turn, leaving), present])
   const untried = usable.filter(({ spec }) => spec.id !== leaving && !incident.failed.includes(spec.id))
-  return bestOf(untried, turn.nowMs, turn.policy)
+  const preferred = untried.filter(({ spec }) => !avoid.includes(spec.id))
+  return bestOf(preferred, turn.nowMs, turn.policy) ?? bestOf(untried, turn.nowMs, turn.policy)
 }
 
 /** Those that are as good as the best of them: nobody is sent to a candidate known to be worse than another. */

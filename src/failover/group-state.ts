@@ -118,6 +118,8 @@ export type GroupEvent =
       readonly generation?: number
       readonly reason: string
       readonly evidence?: Evidence
+      /** Others that would be no better than the one on air is now: gone to only when nobody else is left. */
+      readonly avoid?: readonly CandidateId[]
       /** The failure of the candidate on air was only played: it leads where it would lead, and nothing is held against it. */
       readonly isRehearsal?: boolean
     }

@@ -41,6 +41,7 @@ export class LiveSources {
       resolvedUrls: () => group.resolvedUrls,
       hasAlternative: () => group.hasAlternative,
       hasUsableAlternative: () => group.hasUsableAlternative,
+      hasBetterThan: (condition) => group.hasBetterThan(condition),
       onSignature: (id, signature) => this.#learnt(id, signature),
       onWarning: (id, finding) => reporter.sourceWarned(group.source(id), finding),
     })
@@ -91,6 +92,7 @@ export class LiveSources {
 
   standbyFailed(id: CandidateId, failure: SessionFailure): void {
     this.#options.reporter.standbyFailed(this.#options.group.source(id), failure)
+    this.#options.group.standbyFailed(id, failure.reason)
     this.#keeper.failed(id, failure)
   }
 

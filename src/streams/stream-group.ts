@@ -5,6 +5,9 @@ import type { GroupMemory } from '../failover/group-runner.ts'
 import type { Clock } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
+import type { Condition } from './detect/conditions.ts'
+import { KnownConditions } from './detect/known-conditions.ts'
+import { conditionOf } from './detect/policy.ts'
 import { askResolver } from './resolver.ts'
 import type { SourceSnapshot, StreamRequest } from './service.ts'
 import type { SessionFailure } from './sources/session.ts'
@@ -46,6 +49,7 @@ const RESOLVER_TIMEOUT_WITH_FALLBACK_MS = 2_000
 export class StreamGroup {
   readonly #options: StreamGroupOptions
   readonly #lastFailures = new Map<CandidateId, { readonly failure: SessionFailure; readonly wallMs: number }>()
+  readonly #conditions = new KnownConditions()
   #request: StreamRequest
   #policy: GroupPolicy
   #resolvedUrls: readonly string[]
@@ -89,8 +93,12 @@ export class StreamGroup {
 
   /** Whether another source is there that is not known to be bad, or a resolver that may name one. */
   get hasUsableAlternative(): boolean {
-    if (this.#request.failoverResolverUrl !== undefined) return true
-    return this.sourceSnapshots(true).some(({ onAir, health }) => !onAir && health !== 'unhealthy')
+    return this.#hasAlternativeBut(new Set())
+  }
+
+  /** The same, of those that were not themselves left for this condition, or a worse one, a while ago. */
+  hasBetterThan(condition: Condition): boolean {
+    return this.#hasAlternativeBut(this.#conditions.noBetterThan(condition, this.#options.clock.nowMs()))
   }
 
   /** Who would take over if the source on air failed now. */
@@ -134,17 +142,27 @@ export class StreamGroup {
   /** Remembers why a source failed, then tells the engine; a resolver, where there is one, is asked first. */
   failed(id: CandidateId, epoch: number, failure: SessionFailure): void {
     const { reason, evidence, isRehearsal } = failure
-    const event: GroupEvent = { kind: 'candidate_failed', id, epoch, reason, evidence }
+    const played: GroupEvent = { kind: 'candidate_failed', id, epoch, reason, evidence }
     if (isRehearsal === true) {
-      this.dispatch({ ...event, isRehearsal })
+      this.dispatch({ ...played, isRehearsal })
       return
     }
+    const condition = conditionOf(reason)
+    const nowMs = this.#options.clock.nowMs()
+    const avoid = condition === undefined ? [] : [...this.#conditions.noBetterThan(condition, nowMs)]
+    const event: GroupEvent = { ...played, avoid }
+    this.#conditions.failed(id, reason, nowMs)
     this.#lastFailures.set(id, { failure, wallMs: this.#options.clock.wallMs() })
     if (this.#request.failoverResolverUrl === undefined) {
       this.dispatch(event)
       return
     }
     void this.resolve(failure.reason, failure.status).then(() => this.dispatch(event))
+  }
+
+  /** A source that stands by has failed, and is not gone to for what it failed of. */
+  standbyFailed(id: CandidateId, reason: string): void {
+    this.#conditions.failed(id, reason, this.#options.clock.nowMs())
   }
 
   /** The latest failure of each source that has failed, by its index. */
@@ -237,6 +255,16 @@ export class StreamGroup {
         lastFailureReason: last?.failure.reason,
         lastFailureWallMs: last?.wallMs,
       }
+    })
+  }
+
+  #hasAlternativeBut(excluded: ReadonlySet<CandidateId>): boolean {
+    if (this.#request.failoverResolverUrl !== undefined) return true
+    const current = this.current
+    const nowMs = this.#options.clock.nowMs()
+    return this.#sources.some((source) => {
+      if (source === current || excluded.has(source.candidateId)) return false
+      return healthOf(this.#runner.state, source.candidateId, nowMs, this.#policy).health !== 'unhealthy'
     })
   }
 

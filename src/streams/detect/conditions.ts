@@ -186,7 +186,7 @@ export interface DetectionPolicy {
   /** Undefined: nothing is ever decoded of this source. */
   readonly decoders: Decoders | undefined
   readonly actionOf: (condition: Condition) => Action
-  /** Whether another source is there that is not known to be bad. Without one only a loss of media fails a source. */
-  readonly hasAlternative: () => boolean
+  /** Whether another source is there that is not known to be as bad. Without one only a loss of media fails a source. */
+  readonly hasAlternative: (condition: Condition) => boolean
   readonly bitRateFloor: BitRateFloor | undefined
 }

@@ -118,6 +118,6 @@ export class SourceMonitor {
     const chosen = this.#policy.actionOf(condition)
     if (chosen === 'off') return 'off'
     const wanted = severity === 'fail' ? 'fail' : severity === 'at_most_warn' ? 'warn' : chosen
-    return wanted === 'fail' && !isLoss && !this.#policy.hasAlternative() ? 'warn' : wanted
+    return wanted === 'fail' && !isLoss && !this.#policy.hasAlternative(condition) ? 'warn' : wanted
   }
 }

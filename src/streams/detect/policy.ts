@@ -48,7 +48,7 @@ export type SilenceChoice = Readonly<Record<string, boolean | number>>
 export interface StreamDetection {
   readonly choice: () => ActionChoice | undefined
   readonly silence: () => SilenceChoice
-  readonly hasAlternative: () => boolean
+  readonly hasAlternative: (condition: Condition) => boolean
   /** Undefined where nothing is to be decoded. */
   readonly decoders: Decoders | undefined
 }

@@ -34,6 +34,8 @@ export interface DrillChannel {
   readonly viewerIds: ReadonlySet<string>
   readonly outputDelayMs: number
   actionOf(condition: Condition): Action
+  /** Whether there is another source that was not itself left for this condition, or a worse one, a while ago. */
+  hasBetterThan(condition: Condition): boolean
   /** The index of the source that is named by index or URL. Throws failover_target_unknown. */
   indexOf(named: number | string): number
   /** Connects, waits for media that a decoder can begin with, closes. */

@@ -50,9 +50,12 @@ function modeRefusal(channel: DrillChannel, { mode }: DrillRequest): string | un
   if (needsTransportStream && channel.container !== 'mpegts') {
     return `${mode} needs a source of MPEG-TS, this one sends ${channel.container ?? 'something else'}`
   }
-  if (conditions.length === 0 || conditions.some((condition) => channel.actionOf(condition) === 'fail'))
-    return undefined
-  return `nothing would happen: ${conditions.join(' and ')} is not set to fail for this stream`
+  if (conditions.length === 0) return undefined
+  const failing = conditions.filter((condition) => channel.actionOf(condition) === 'fail')
+  if (failing.length === 0)
+    return `nothing would happen: ${conditions.join(' and ')} is not set to fail for this stream`
+  if (failing.some((condition) => channel.hasBetterThan(condition))) return undefined
+  return `nothing would happen: every other source was left for ${failing.join(' or ')}, or worse, a moment ago`
 }
 
 function targetRefusal(channel: DrillChannel, { mode }: DrillRequest, to: number | undefined): string | undefined {

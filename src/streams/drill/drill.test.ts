@@ -33,6 +33,7 @@ function channelOf(facts: Partial<Facts> = {}) {
     viewerIds: new Set(['viewer']),
     outputDelayMs: 0,
     actionOf: () => 'fail',
+    hasBetterThan: () => true,
     indexOf: (named) => {
       if (typeof named === 'number' && named < 3) return named
       throw new HoldfastError('failover_target_unknown', 'no such source')
@@ -162,6 +163,7 @@ test('what speaks against a drill is said in words', () => {
     [{ failsOverByItself: false }, /not to fail over by itself/],
     [{ container: 'flv' }, /needs a source of MPEG-TS, this one sends flv/],
     [{ actionOf: () => 'warn' }, /no_video is not set to fail/],
+    [{ hasBetterThan: () => false }, /every other source was left for no_video, or worse, a moment ago/],
     [{ nextIndex: undefined }, /every other source is known to be worse/],
   ]
   for (const [facts, reason] of cases) {

@@ -1,4 +1,5 @@
 import type { CandidateId } from '../../failover/group.ts'
+import type { Condition } from '../detect/conditions.ts'
 import { detectionPolicy } from '../detect/policy.ts'
 import type { Feed } from '../feed.ts'
 import type { LiveOutput } from '../live-output.ts'
@@ -83,7 +84,7 @@ export class LiveChannel implements DrillChannel {
     return this.#options.request().outputDelayMs
   }
 
-  actionOf(condition: Parameters<DrillChannel['actionOf']>[0]): ReturnType<DrillChannel['actionOf']> {
+  actionOf(condition: Condition): ReturnType<DrillChannel['actionOf']> {
     const { limits, request } = this.#options
     const policy = detectionPolicy(limits, {
       choice: () => request().detect,
@@ -92,6 +93,10 @@ export class LiveChannel implements DrillChannel {
       decoders: undefined,
     })
     return policy.actionOf(condition)
+  }
+
+  hasBetterThan(condition: Condition): boolean {
+    return this.#options.group.hasBetterThan(condition)
   }
 
   indexOf(named: number | string): number {

@@ -1,7 +1,7 @@
 import type { CandidateId } from '../../failover/group.ts'
 import type { CodecSignature } from '../../mpegts/analyser/signature.ts'
 import type { ConnectionLease, ConnectionPurpose } from '../connection-budget.ts'
-import type { Finding } from '../detect/conditions.ts'
+import type { Condition, Finding } from '../detect/conditions.ts'
 import { detectionPolicy } from '../detect/policy.ts'
 import type { Container } from '../framing/framing.ts'
 import type { SegmentReader, SegmentRequest } from '../hls/upstream/segment.ts'
@@ -23,6 +23,8 @@ export interface SourceOpenerOptions extends StreamContext {
   /** Whether another source is there to try, and whether one is that is not known to be bad. */
   readonly hasAlternative: () => boolean
   readonly hasUsableAlternative: () => boolean
+  /** Whether one is that was not itself left for this condition, or a worse one, a while ago. */
+  readonly hasBetterThan: (condition: Condition) => boolean
   /** What viewers read already, when they do. */
   readonly expectedContainer: () => Container | undefined
   /** A segment of a candidate that is read for others too. */
@@ -109,7 +111,7 @@ export class SourceOpener {
       detection: detectionPolicy(limits, {
         choice: () => request().detect,
         silence: () => request().silence,
-        hasAlternative: this.#options.hasUsableAlternative,
+        hasAlternative: this.#options.hasBetterThan,
         decoders: purpose === 'probe' ? undefined : decoders,
       }),
       onWarning: (finding) => onWarning(id, finding),
