@@ -150,10 +150,31 @@ export const streamRequestBody = z
       const message = 'Invalid input: expected string, received undefined'
       context.addIssue({ code: 'invalid_type', expected: 'string', input: undefined, path: ['url'], message })
     }
+    if (namesNoSource(body)) {
+      const message = 'is not a source of this stream: it must be an index from 0, or a URL, of one of them'
+      context.addIssue({ code: 'custom', path: ['drill', 'target'], message })
+    }
     for (const { index, message } of accountProblems(body.sources ?? [])) {
       context.addIssue({ code: 'custom', path: ['sources', index, 'max_connections'], message })
     }
   })
+
+type Listed = Parameters<typeof toSources>[0]
+
+/** Whether a scheduled drill is to lead to a source that is not there. A resolver may name any. */
+function namesNoSource({
+  drill,
+  failover_resolver_url: resolver,
+  ...listed
+}: Listed & {
+  readonly drill?: Parameters<typeof toDrillSchedule>[0] | null | undefined
+  readonly failover_resolver_url?: string | null | undefined
+}): boolean {
+  const target = drill === undefined || drill === null ? undefined : toDrillSchedule(drill).target
+  if (target === undefined || typeof resolver === 'string') return false
+  const sources = toSources(listed, undefined)
+  return typeof target === 'number' ? target >= sources.length : !sources.some(({ url }) => url === target)
+}
 
 /** What the configuration says where a body does not. Durations in milliseconds. */
 export interface StreamDefaults {

@@ -67,7 +67,7 @@ export class Drills implements Disposable {
       }
     } catch (error) {
       if (this.#stop.signal.aborted) throw refused('the gateway is stopping')
-      if (error instanceof HoldfastError && error.code === 'drill_refused') this.#refused(streamId, request, error)
+      if (error instanceof HoldfastError && isRefusal(error, request)) this.#refused(streamId, request, error)
       throw error
     }
   }
@@ -104,6 +104,11 @@ export class Drills implements Disposable {
     events.emit('drill_refused', streamId, { mode, by, reason: message })
     log.warn('drill_refused', message, { stream_id: streamId, mode })
   }
+}
+
+/** Of a target that the stream does not have any more nobody hears but through the journal, where nobody has asked. */
+function isRefusal({ code }: HoldfastError, { by }: DrillRequest): boolean {
+  return code === 'drill_refused' || (code === 'failover_target_unknown' && by === 'schedule')
 }
 
 function refused(reason: string): HoldfastError {
