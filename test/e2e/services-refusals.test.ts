@@ -43,10 +43,11 @@ test('what no service takes, what a disabled one would take, and an ambiguous pa
     assert.deepEqual([answer.status, codeOf(answer)], [404, 'route_not_found'])
     assert.match(String(answer.headers['content-type']), /^application\/problem\+json/)
   }
-  for (const target of ['/in/../out', '/in/%2e%2E/out', '/in/.', '/in/..?x']) {
+  for (const target of ['/in/../out', '/in/%2e%2E/out', '/in/.', '/in/..?x', '/in/..%2fout', '/in\\..\\out']) {
     assert.equal(await statusOfTarget(address, target), 400, target)
   }
   assert.equal(await statusOfTarget(address, '/in/..x/.well-known'), 404, 'dots in a name are no dot segments')
+  assert.equal(await statusOfTarget(address, '/in/?to=/../out'), 404, 'a query may hold any path')
   await gateway.api.call('POST', '/api/services/shop/disable')
   const disabled = await asked('/in')
   assert.deepEqual([disabled.status, codeOf(disabled)], [503, 'service_disabled'])

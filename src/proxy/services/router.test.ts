@@ -47,6 +47,8 @@ test('the longest prefix of whole segments wins', () => {
   assert.equal(matched(services, 'h', '/api/users'), 'users')
   assert.equal(matched(services, 'h', '/api/users/7/x/y'), 'users')
   assert.equal(matched(services, 'h', '*'), 'root')
+  assert.equal(matched(services, 'h', '/%61p%69/x'), 'api', 'an escape that means the letter')
+  assert.equal(matched(services, 'h', '/api%2fusers'), 'root', 'a slash in a segment is none between segments')
 })
 
 test('more header fields that fit go first; one that does not fit rules a route out', () => {
@@ -89,4 +91,6 @@ test('a prefix that is taken off leaves a path', () => {
   assert.equal(strippedPath('/api?q', '/api'), '/?q')
   assert.equal(strippedPath('/x', '/'), '/x')
   assert.equal(strippedPath('*', '/'), '*')
+  assert.equal(strippedPath('/%61pi/v1/x?a=/b', '/api/v1'), '/x?a=/b')
+  assert.equal(strippedPath('/ap%69?a=/b', '/api'), '/?a=/b')
 })

@@ -65,7 +65,7 @@ export class Router<Target> {
   }
 
   match(request: RoutedRequest): RouteMatch<Target> | undefined {
-    const path = pathOnly(request.path)
+    const path = plain(pathOnly(request.path))
     let disabled: Entry<Target> | undefined
     for (const routes of this.#routesFor(request.host)) {
       const found = findIn(routes, path, request.fields)
@@ -189,6 +189,17 @@ function pathOnly(path: string): string {
   return query < 0 ? path : path.slice(0, query)
 }
 
+const UNRESERVED = /^[\w.~-]$/
+
+/** With characters in place of the escapes that mean nothing else (RFC 3986 §6.2.2.2): `/%61pi` is `/api`. */
+function plain(path: string): string {
+  if (!path.includes('%')) return path
+  return path.replaceAll(/%[0-9a-f]{2}/gi, (escape) => {
+    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
+    return UNRESERVED.test(character) ? character : escape
+  })
+}
+
 /** Without port and trailing dot, in lower case; an IPv6 address keeps its brackets. */
 function hostOnly(host: string): string {
   const end = host.startsWith('[') ? host.indexOf(']') + 1 : host.indexOf(':')
@@ -209,7 +220,13 @@ function* candidateHosts(host: string): Generator<string> {
 
 /** The path without the prefix of its route; the query stays. */
 export function strippedPath(path: string, prefix: string): string {
-  if (prefix === '/' || !path.startsWith(prefix)) return path
-  const rest = path.slice(prefix.length)
+  if (!path.startsWith('/')) return path
+  // By segments, not characters: the path may have some of the prefix in escapes.
+  let at = 0
+  for (let left = segmentsOf(prefix); left > 0; left -= 1) {
+    const next = pathOnly(path).indexOf('/', at + 1)
+    at = next < 0 ? pathOnly(path).length : next
+  }
+  const rest = path.slice(at)
   return rest.startsWith('/') ? rest : `/${rest}`
 }

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { ClientExchange } from '../forward/client-exchange.ts'
 import { refuse } from '../forward/refuse.ts'
+import { hasDotSegment } from '../wire/dot-segment.ts'
 import { fieldList } from '../wire/fields.ts'
 import type { NameSet } from '../wire/name-set.ts'
 import { FrontListener } from './front-listener.ts'
@@ -53,10 +54,6 @@ interface Need {
 const PROXY_PLACE = 'proxy_port'
 /** Requests under way on a listener that is closed, or at the end of the process. */
 const CLOSE_GRACE_MS = 3_000
-/** A path that means another than it shows: two readers may take it for different services. */
-const DOT_SEGMENT_BEGIN = '/.'
-const CODED_DOT_BEGIN = '/%'
-const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:[/?]|$)/i
 
 /** Where requests for services come in: one router for each port, and the way from there to the service. */
 export class ServiceFront implements AsyncDisposable {
@@ -177,7 +174,7 @@ export class ServiceFront implements AsyncDisposable {
 
   #serve(exchange: ClientExchange, router: Router<LiveService>): void {
     const { head, peer } = exchange
-    if ((head.path.includes(DOT_SEGMENT_BEGIN) || head.path.includes(CODED_DOT_BEGIN)) && DOT_SEGMENT.test(head.path)) {
+    if (hasDotSegment(head.path)) {
       return refuse(exchange, new HoldfastError('ambiguous_path', 'A path may not have dot segments'))
     }
     const match = router.match(head)

@@ -9,7 +9,7 @@ export interface ControlFields {
   /** The options of Connection, in lower case. */
   connection: readonly string[]
   host: string | undefined
-  /** The value of Upgrade, when Connection names it too. */
+  /** The value of Upgrade without protocols that carry requests, when Connection names it too. */
   upgrade: string | undefined
   expect: string | undefined
 }
@@ -64,13 +64,25 @@ export function readControlFields(fields: Fields, versionMinor: number): Control
       default:
     }
   }
-  if (found.upgrade !== undefined && !found.connection.includes('upgrade')) found.upgrade = undefined
+  if (found.upgrade !== undefined) {
+    found.upgrade = found.connection.includes('upgrade') ? withoutCarriers(found.upgrade) : undefined
+  }
   if (codings === undefined) return found
   if (found.contentLength !== undefined) return 'length_and_coding'
   const reason = codingFault(codings, versionMinor)
   if (reason !== undefined) return reason
   found.chunked = true
   return found
+}
+
+/**
+ * `h2c`, `HTTP/…` and `TLS/…` would make the connection one for requests again, which nobody would look at any more: their
+ * routes, keys and paths would be whatever the client likes. A server may pass an Upgrade over (RFC 9110 §7.8).
+ */
+function withoutCarriers(upgrade: string): string | undefined {
+  const protocols = upgrade.split(',').map((protocol) => protocol.trim())
+  const kept = protocols.filter((protocol) => protocol !== '' && !/^(?:h2c?|http|tls)(?:\/|$)/i.test(protocol))
+  return kept.length === 0 ? undefined : kept.join(', ')
 }
 
 function joined(before: string | undefined, value: string): string {

@@ -158,6 +158,10 @@ test('Upgrade counts only where Connection names it', () => {
   const upgrade = (fields: string) => accepted(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`).upgrade
   assert.equal(upgrade('Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n'), 'websocket')
   assert.equal(upgrade('Upgrade: websocket\r\n'), undefined)
+  assert.equal(upgrade('Upgrade: h2c, WebSocket\r\nConnection: Upgrade\r\n'), 'WebSocket')
+  for (const carrier of ['h2c', 'H2C', 'h2', 'HTTP/2.0', 'TLS/1.2', 'tls/1.0, h2c', ',']) {
+    assert.equal(upgrade(`Upgrade: ${carrier}\r\nConnection: Upgrade\r\n`), undefined, carrier)
+  }
 })
 
 test('whether a response has a body depends on the request and the status', () => {

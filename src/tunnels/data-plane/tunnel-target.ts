@@ -37,8 +37,3 @@ function hostTunnel(host: string | undefined, domain: string): string | undefine
   const label = name.slice(0, -domain.length - 1)
   return ONE_UUID.test(label) ? label : undefined
 }
-
-/** Whether a path goes up: behind an endpoint's own path it would lead out of it. */
-export function hasDotSegment(path: string): boolean {
-  return /^[^?]*\/(?:\.|%2e){1,2}(?:[/?]|$)/i.test(path)
-}
