@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defaultBreaker } from '../../src/failover/group.ts'
+import { createSimulatedClock } from '../../src/lib/simulated-clock.ts'
 import { defaultHedgeBudget } from '../../src/proxy/forward/forward-policy.ts'
 import type { UpstreamMode } from '../lab/fault-upstream.ts'
 import { ForwardLab } from '../lab/forward-lab.ts'
@@ -10,6 +11,8 @@ import { until } from '../lab/poll.ts'
 /** Hedging, budgets, circuits and limits. */
 
 const hedge = { afterMs: 60, budget: defaultHedgeBudget }
+/** A deadline is called two ticks of the wheel late at most. */
+const HEDGE_WITHIN_MS = hedge.afterMs + 20
 
 function statuses(answers: readonly Answer[]): Record<number, number> {
   const counts: Record<number, number> = {}
@@ -18,12 +21,20 @@ function statuses(answers: readonly Answer[]): Record<number, number> {
 }
 
 test('a replica that hangs costs a hedge and not a timeout, and is left after three of them', async () => {
-  await using lab = await ForwardLab.start({ policy: { hedge, firstByteMs: 5_000 } })
-  await lab.upstream('b').become({ kind: 'hang' })
+  const clock = createSimulatedClock()
+  await using lab = await ForwardLab.start({ policy: { hedge, firstByteMs: 5_000 }, clock })
+  const sick = lab.upstream('b')
+  await sick.become({ kind: 'hang' })
   const answers: Answer[] = []
-  for (let round = 0; round < 12; round += 1) answers.push(await lab.ask('/'))
+  for (let round = 0; round < 12; round += 1) {
+    const before = sick.requests.length
+    const asked = lab.ask('/').then((answer) => answers.push(answer))
+    await until(() => answers.length > round || sick.requests.length > before, { what: 'an answer, or a hang' })
+    // Time passes only here: nobody who answers is ever late.
+    if (answers.length === round) await clock.advance(HEDGE_WITHIN_MS)
+    await asked
+  }
   assert.deepEqual(statuses(answers), { 200: 12 })
-  assert.ok(answers.every(({ durationMs }) => durationMs < 1_000))
   assert.equal(lab.access.filter(({ isHedged }) => isHedged).length, 3)
   assert.equal(lab.upstream('b').requests.length, 3)
   await until(() => lab.upstream('b').cancelled === 3, { what: 'the cancelling of the losers' })
@@ -69,7 +80,9 @@ for (const [name, mode] of outages) {
 
 test('a half-open circuit lets one request through at a time, and closes after three good ones', async () => {
   const breaker = { ...defaultBreaker, openMs: 150 }
-  await using lab = await ForwardLab.start({ upstreams: [{}], group: { breaker }, policy: { firstByteMs: 5_000 } })
+  const clock = createSimulatedClock()
+  const policy = { firstByteMs: 5_000 }
+  await using lab = await ForwardLab.start({ upstreams: [{}], group: { breaker }, policy, clock })
   const upstream = lab.upstream('a')
   await upstream.become({ kind: 'status', status: 503 })
   for (let round = 0; round < 5; round += 1) await lab.ask('/', { method: 'POST' })
@@ -79,9 +92,18 @@ test('a half-open circuit lets one request through at a time, and closes after t
   assert.equal(open.headers['retry-after'], '1')
   assert.match(open.body.toString(), /no_endpoint_usable/)
   const before = upstream.requests.length
-  await upstream.become({ kind: 'drip', bytes: 512, everyMs: 100 })
-  await until(() => lab.group.endpoints[0]?.breaker === 'half_open', { what: 'the end of the open time' })
-  const answers = await Promise.all(Array.from({ length: 50 }, () => lab.ask('/')))
+  let release: () => void = () => undefined
+  upstream.nextModes.push({
+    kind: 'custom',
+    answer: (socket) => (release = () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')),
+  })
+  await clock.advance(breaker.openMs)
+  assert.equal(lab.group.endpoints[0]?.breaker, 'half_open')
+  const answers: Answer[] = []
+  const asked = Array.from({ length: 50 }, () => lab.ask('/').then((answer) => answers.push(answer)))
+  await until(() => answers.length === 49 && upstream.requests.length > before, { what: 'the refusals' })
+  release()
+  await Promise.all(asked)
   assert.deepEqual(statuses(answers), { 200: 1, 503: 49 })
   assert.equal(upstream.requests.length, before + 1)
   await upstream.become({ kind: 'ok' })
@@ -104,9 +126,18 @@ test('five failures among 4,000 successes open no circuit', async () => {
 })
 
 test('an endpoint gets no more requests at once than it takes; the rest is refused with a time', async () => {
-  await using lab = await ForwardLab.start({ endpoint: () => ({ maxConcurrency: 2 }), policy: { firstByteMs: 5_000 } })
-  for (const upstream of lab.upstreams) await upstream.become({ kind: 'drip', bytes: 256, everyMs: 50 })
-  const answers = await Promise.all(Array.from({ length: 6 }, () => lab.ask('/')))
+  await using lab = await ForwardLab.start({ endpoint: () => ({ maxConcurrency: 2 }), policy: { firstByteMs: 60_000 } })
+  const releases: (() => void)[] = []
+  const mode: UpstreamMode = {
+    kind: 'custom',
+    answer: (socket) => releases.push(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')),
+  }
+  for (const upstream of lab.upstreams) await upstream.become(mode)
+  const answers: Answer[] = []
+  const asked = Array.from({ length: 6 }, () => lab.ask('/').then((answer) => answers.push(answer)))
+  await until(() => answers.length === 2 && releases.length === 4, { what: 'the refusals', evidence: () => answers })
+  for (const release of releases) release()
+  await Promise.all(asked)
   assert.deepEqual(statuses(answers), { 200: 4, 503: 2 })
   const refused = answers.find(({ status }) => status === 503)
   assert.match(refused?.body.toString() ?? '', /endpoints_busy/)
@@ -114,7 +145,7 @@ test('an endpoint gets no more requests at once than it takes; the rest is refus
 })
 
 test('when every way out is closed the status says why', async () => {
-  await using lab = await ForwardLab.start({ policy: { firstByteMs: 100 } })
+  await using lab = await ForwardLab.start({ policy: { firstByteMs: 1_000 }, clock: createSimulatedClock() })
   const expected: readonly (readonly [UpstreamMode, number, RegExp])[] = [
     [{ kind: 'refuse' }, 502, /endpoint_unreachable/],
     [{ kind: 'reset_before_response' }, 502, /endpoint_broken/],
@@ -128,7 +159,7 @@ test('when every way out is closed the status says why', async () => {
       lab.group.dispatch({ kind: 'failures_reset', id: lab.group.endpoints[0]?.endpoint.id as never })
       lab.group.dispatch({ kind: 'failures_reset', id: lab.group.endpoints[1]?.endpoint.id as never })
     }
-    const answer = await lab.ask('/', { method: 'POST', headers: { 'Idempotency-Key': '1' } })
+    const answer = await lab.asTimePasses(lab.ask('/', { method: 'POST', headers: { 'Idempotency-Key': '1' } }))
     assert.equal(answer.status, status, mode.kind)
     assert.match(answer.body.toString(), body)
     assert.doesNotMatch(answer.body.toString(), /127\.0\.0\.1|ECONN/)

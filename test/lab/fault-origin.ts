@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Answer, Fault, Framing, Pace } from './fault.ts'
 import { openOtherProgramme, openTsProgramme } from './live-body.ts'
 import type { Join, LiveBody } from './live-body.ts'
 import type { OtherBody, Programme } from './media.ts'
 import { garbage, OriginConnection } from './origin-connection.ts'
+import { listenSteadily } from './steady-port.ts'
 
 export interface FaultOriginOptions {
   /** Also the name in its marks, by which a viewer's bytes are attributed. */
@@ -142,9 +143,11 @@ export class FaultOrigin implements AsyncDisposable {
   async accept(): Promise<void> {
     if (this.#server !== undefined) return
     const server = createServer({ noDelay: true }, (socket) => this.#connected(socket))
-    server.listen(this.#port, '127.0.0.1')
-    await once(server, 'listening')
-    this.#port = (server.address() as AddressInfo).port
+    if (this.#port === 0) this.#port = await listenSteadily(server)
+    else {
+      server.listen(this.#port, '127.0.0.1')
+      await once(server, 'listening')
+    }
     this.#server = server
   }
 

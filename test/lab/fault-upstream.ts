@@ -4,6 +4,8 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { systemClock } from '../../src/lib/clock.ts'
 import { resetSocket } from '../../src/lib/reset-socket.ts'
+import { peerHasRead } from './peer-has-read.ts'
+import { listenSteadily } from './steady-port.ts'
 import { answerText, rangeOf } from './upstream-answer.ts'
 import { RequestReader } from './upstream-request.ts'
 import type { UpstreamRequestRecord } from './upstream-request.ts'
@@ -113,10 +115,12 @@ export class FaultUpstream implements AsyncDisposable {
   async #listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket))
     this.#server = server
+    if (this.#port === 0) {
+      this.#port = await listenSteadily(server)
+      return
+    }
     server.listen(this.#port, '127.0.0.1')
     await once(server, 'listening')
-    const address = server.address()
-    if (address !== null && typeof address === 'object') this.#port = address.port
   }
 
   async #unlisten(): Promise<void> {
@@ -256,7 +260,7 @@ export class FaultUpstream implements AsyncDisposable {
   }
 }
 
-/** Gives the peer the time to read what was sent: a reset throws away what is still on its way. */
+/** Lets the peer read what was sent: a reset throws away what is still on its way. */
 function resetLater(socket: Socket): void {
-  systemClock.schedule(20, () => resetSocket(socket))
+  void peerHasRead(socket).then(() => resetSocket(socket))
 }

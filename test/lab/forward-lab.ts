@@ -4,7 +4,9 @@ import type { TlsOptions } from 'node:tls'
 import { serviceDefaults } from '../../src/failover/group.ts'
 import type { GroupPolicy } from '../../src/failover/group.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import type { Clock } from '../../src/lib/clock.ts'
 import { seededRandom } from '../../src/lib/random.ts'
+import type { SimulatedClock } from '../../src/lib/simulated-clock.ts'
 import { EndpointGroup } from '../../src/proxy/endpoints/endpoint-group.ts'
 import type { Endpoint } from '../../src/proxy/endpoints/endpoint.ts'
 import type { AccessRecord } from '../../src/proxy/forward/access-record.ts'
@@ -19,6 +21,7 @@ import { defaultFrontLimits, defaultFrontTimeouts } from '../../src/proxy/wire/f
 import { TimerWheel } from '../../src/proxy/wire/timer-wheel.ts'
 import { FaultUpstream } from './fault-upstream.ts'
 import type { UpstreamContent } from './fault-upstream.ts'
+import { until } from './poll.ts'
 
 const SEED = 7
 const CLOSE_MS = 200
@@ -32,10 +35,14 @@ export interface ForwardLabOptions {
   readonly facts?: Partial<ForwardFacts>
   /** TLS in front, with HTTP/2. */
   readonly tls?: TlsOptions
+  /** Deadlines and waits of the proxy pass by it. Without it they pass by the real time. */
+  readonly clock?: SimulatedClock
 }
 
 /** Deadlines that are short enough for a test and long enough for a busy machine. */
-const quickPolicy: ForwardPolicy = { ...defaultForwardPolicy, connectMs: 1_000, firstByteMs: 400, idleMs: 500 }
+const quickPolicy: ForwardPolicy = { ...defaultForwardPolicy, connectMs: 5_000, firstByteMs: 2_000, idleMs: 2_000 }
+/** What passes on a simulated clock between two looks at whether what is asked has come. */
+const STEP_MS = 50
 
 /** A proxy with its upstreams in this process, without a gateway around it. */
 export class ForwardLab implements AsyncDisposable {
@@ -49,11 +56,14 @@ export class ForwardLab implements AsyncDisposable {
   /** Mistakes of ours that surfaced; there should be none. */
   readonly faults: unknown[] = []
   readonly agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
+  readonly #simulated: SimulatedClock | undefined
   port = 0
 
   private constructor(upstreams: readonly FaultUpstream[], options: ForwardLabOptions) {
     this.upstreams = upstreams
-    const wheel = new TimerWheel(systemClock)
+    this.#simulated = options.clock
+    const clock: Clock = options.clock ?? systemClock
+    const wheel = new TimerWheel(clock)
     const random = seededRandom(SEED)
     const onFault = (error: unknown) => void this.faults.push(error)
     this.group = new EndpointGroup({
@@ -62,15 +72,15 @@ export class ForwardLab implements AsyncDisposable {
         ...options.endpoint?.(name),
       })),
       policy: { ...serviceDefaults, selection: { kind: 'priority_weighted' }, ...options.group },
-      ...{ clock: systemClock, random, wheel, onFault },
+      ...{ clock, random, wheel, onFault },
     })
     const onAccess = (record: AccessRecord) => void this.access.push(record)
-    const forwarder = new Forwarder({ clock: systemClock, random, wheel, pseudonym: 'lab', onAccess, onFault })
+    const forwarder = new Forwarder({ clock, random, wheel, pseudonym: 'lab', onAccess, onFault })
     const facts: ForwardFacts = { host: 'keep', isForwardedTrusted: false, ...options.facts }
     const policy = { ...quickPolicy, ...options.policy }
     this.serve = (exchange) => forwarder.forward(exchange, this.group, policy, facts)
     this.front = createFrontServer({
-      clock: systemClock,
+      clock,
       limits: defaultFrontLimits,
       timeouts: defaultFrontTimeouts,
       onRequest: this.serve,
@@ -108,9 +118,36 @@ export class ForwardLab implements AsyncDisposable {
     return ask(this.port, this.agent, path, options)
   }
 
+  /** Lets time pass on the simulated clock, step by step, until what is asked has come. */
+  async asTimePasses<Value>(asked: Promise<Value>): Promise<Value> {
+    let isOver = false
+    const watched = asked.finally(() => (isOver = true))
+    await until(
+      async () => {
+        await this.#simulated?.advance(STEP_MS)
+        return isOver
+      },
+      { what: 'what is asked' },
+    )
+    return await watched
+  }
+
+  /** Resolves when nothing is under way at any endpoint: their ends may come after the last byte that a client waits for. */
+  async isQuiet(): Promise<void> {
+    const inFlight = () => this.group.endpoints.reduce((sum, endpoint) => sum + endpoint.inFlight, 0)
+    await until(() => inFlight() === 0, { what: 'the end of all attempts', evidence: inFlight })
+  }
+
+  /** Resolves when so many requests have come to their end. */
+  async hasTold(count: number): Promise<void> {
+    await until(() => this.access.length >= count, { what: `${count} records`, evidence: () => this.access.length })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.agent.destroy()
-    await this.front.close(CLOSE_MS)
+    const closed = this.front.close(CLOSE_MS)
+    await this.#simulated?.advance(CLOSE_MS)
+    await closed
     this.group[Symbol.dispose]()
     for (const upstream of this.upstreams) await upstream[Symbol.asyncDispose]()
   }

@@ -9,11 +9,12 @@ import { Api } from './api.ts'
 import { until } from './poll.ts'
 import { processFacts } from './process-facts.ts'
 import type { ProcessFacts } from './process-facts.ts'
+import { steadyPort } from './steady-port.ts'
 import { Viewer } from './viewer.ts'
 import type { ViewerOptions } from './viewer.ts'
 
 export interface GatewayOptions {
-  /** Environment on top of the lab's own (loopback, port 0, a directory of its own, JSON logs). */
+  /** Environment on top of the lab's own (loopback, a port and a directory of its own, JSON logs). */
   readonly env?: Readonly<Record<string, string>>
   /** Sent by the API helper with every request. */
   readonly token?: string
@@ -113,12 +114,13 @@ export class GatewayProcess implements AsyncDisposable {
 
   async #launch(changed: Readonly<Record<string, string>> = {}): Promise<void> {
     const from = this.logs.length
+    const port = this.#url === '' ? await steadyPort() : this.port
     const child = spawn(process.execPath, [MAIN, 'serve'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         PATH: process.env['PATH'] ?? '',
         HOST: '127.0.0.1',
-        PORT: this.#url === '' ? '0' : String(this.port),
+        PORT: String(port),
         HOLDFAST_DATA_DIR: this.#dataDirectory,
         LOG_FORMAT: 'json',
         LOG_LEVEL: 'info',
