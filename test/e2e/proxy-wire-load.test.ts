@@ -8,8 +8,9 @@ import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { after, test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
-import type { Clock } from '../../src/lib/clock.ts'
+import type { Clock, Timer } from '../../src/lib/clock.ts'
 import { createFrontServer } from '../../src/proxy/wire/front.ts'
+import type { FrontServer } from '../../src/proxy/wire/front.ts'
 import { defaultFrontLimits, defaultFrontTimeouts } from '../../src/proxy/wire/front-options.ts'
 import type { PassThroughOptions } from '../lab/pass-through.ts'
 import { until } from '../lab/poll.ts'
@@ -26,8 +27,40 @@ const BODY_BYTES = BODY_BLOCKS * BLOCK.length
 /** What may be on its way: the buffers of three sockets' kernels on each side and ours. */
 const IN_FLIGHT_BYTES_MAX = 40 * MiB
 
-/** Shorter than the reader stalls: silence that we cause ourselves is not the upstream's. */
-const DEADLINES_OF_STALLS = { deadlines: { idleMs: 200 } }
+/** Silence of the upstream that is waited for; a reader stalls for longer than that. */
+const IDLE_MS = 60_000
+
+/** Real time, which may be let leap ahead, and how often somebody has looked at what is due. */
+class LeapingClock implements Clock {
+  #leapMs = 0
+  ticks = 0
+
+  /** Resolves when deadlines have been looked at behind the leap. */
+  async leap(ms: number): Promise<void> {
+    this.#leapMs += ms
+    const before = this.ticks
+    await until(() => this.ticks > before + 2, { what: 'a look at what is due' })
+  }
+
+  nowMs(): number {
+    return systemClock.nowMs() + this.#leapMs
+  }
+
+  wallMs(): number {
+    return systemClock.wallMs()
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    await systemClock.sleep(ms, signal)
+  }
+
+  schedule(ms: number, task: () => void): Timer {
+    return systemClock.schedule(ms, () => {
+      this.ticks += 1
+      task()
+    })
+  }
+}
 
 const faults: unknown[] = []
 const closers: (() => unknown)[] = []
@@ -92,14 +125,18 @@ async function hashOf(stream: NodeJS.ReadableStream): Promise<string> {
 for (const framing of ['length', 'chunked'] as const) {
   test(`a reader that stalls stalls the upstream instead of filling memory, and misses nothing (${framing})`, async () => {
     let sent = 0
-    const lab = await labWith((_request, response) => {
+    const clock = new LeapingClock()
+    const serve: RequestListener = (_request, response) => {
       if (framing === 'length') response.setHeader('Content-Length', BODY_BYTES)
       writeBody(response, (bytes) => (sent += bytes))
-    }, DEADLINES_OF_STALLS)
+    }
+    const lab = await labWith(serve, { clock, timeouts: { writeMs: 10 * IDLE_MS }, deadlines: { idleMs: IDLE_MS } })
     const [response] = (await once(httpGet({ port: lab.port, agent: false }), 'response')) as [IncomingMessage]
     response.pause()
     const standstill = await settled(() => sent)
     assert.ok(standstill < IN_FLIGHT_BYTES_MAX, `${standstill} bytes were taken from the upstream`)
+    // Silence that we cause ourselves is not the upstream's.
+    await clock.leap(3 * IDLE_MS)
     assert.equal(await hashOf(response), expectedHash)
   })
 
@@ -122,10 +159,11 @@ for (const framing of ['length', 'chunked'] as const) {
 }
 
 test('a response that breaks off never looks complete to the client, whatever its framing', async () => {
+  let breakOff: () => void = () => undefined
   const lab = await labWith((request, response) => {
     if (request.url === '/length') response.setHeader('Content-Length', 1_000_000)
     response.write('a part of it')
-    setTimeout(() => response.socket?.resetAndDestroy(), 50)
+    breakOff = () => response.socket?.resetAndDestroy()
   })
   for (const [path, version] of [
     ['/length', '1.1'],
@@ -138,21 +176,25 @@ test('a response that breaks off never looks complete to the client, whatever it
     socket.on('data', (bytes: Buffer) => (heard += bytes.toString()))
     socket.on('error', (cause: NodeJS.ErrnoException) => (error = cause.code ?? ''))
     socket.write(`GET ${path} HTTP/${version}\r\nHost: a\r\n\r\n`)
-    await once(socket, 'close').catch(() => undefined)
-    assert.match(heard, /a part of it/, `${path} ${version}`)
+    await until(() => heard.includes('a part of it'), { what: `the part of ${path} ${version}`, evidence: () => heard })
+    breakOff()
+    await until(() => socket.closed, { what: `the end of ${path} ${version}` })
     assert.doesNotMatch(heard, /\r\n0\r\n\r\n$/)
     assert.equal(error, 'ECONNRESET', `${path} with HTTP/${version} ended cleanly`)
   }
 })
 
 test('a client that takes nothing is cut after the write timeout, and its attempt with it', async () => {
-  const lab = await labWith((_request, response) => writeBody(response, () => undefined), {
-    timeouts: { writeMs: 300 },
-  })
+  let asked = 0
+  const serve: RequestListener = (_request, response) => {
+    asked += 1
+    writeBody(response, () => undefined)
+  }
+  const lab = await labWith(serve, { timeouts: { writeMs: 300 } })
   const socket = connect({ port: lab.port })
   socket.on('error', () => undefined).pause()
   socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-  await until(() => lab.pool.openConnections === 1, { what: 'the attempt' })
+  await until(() => asked === 1, { what: 'the attempt' })
   await until(() => lab.pool.openConnections === 0 && lab.front.connections === 0, { what: 'the cut' })
   socket.destroy()
 })
@@ -197,22 +239,22 @@ test('a client that sends requests and reads no responses is not served ahead, a
   assert.equal(heard.digest('hex'), wanted.digest('hex'))
 })
 
+const LINGER_MS = 100
+
+/** Resolves when it has closed without a delay; throws when a connection stays. */
+async function closes(front: FrontServer): Promise<void> {
+  let isClosed = false
+  const closing = front.close(0).then(() => (isClosed = true))
+  await until(() => isClosed, { what: 'the end of the last connection', evidence: () => front.connections })
+  await closing
+}
+
 test('a server that closes ends connections whose last bytes nobody takes', async () => {
-  let leapMs = 0
-  let ticks = 0
-  const leaping: Clock = {
-    ...systemClock,
-    nowMs: () => systemClock.nowMs() + leapMs,
-    schedule: (ms, task) =>
-      systemClock.schedule(ms, () => {
-        ticks += 1
-        task()
-      }),
-  }
+  const clock = new LeapingClock()
   const front = createFrontServer({
-    clock: leaping,
+    clock,
     limits: defaultFrontLimits,
-    timeouts: { ...defaultFrontTimeouts, lingerMs: 100 },
+    timeouts: { ...defaultFrontTimeouts, lingerMs: LINGER_MS },
     onFault: (error) => faults.push(error),
     onRequest: (exchange) => {
       exchange.respond('HTTP/1.1 200 OK\r\n', { kind: 'close' })
@@ -226,11 +268,9 @@ test('a server that closes ends connections whose last bytes nobody takes', asyn
   closers.unshift(() => socket.destroy())
   socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   await until(() => front.connections === 1, { what: 'the connection' })
-  leapMs = 300
-  const before = ticks
-  await until(() => ticks > before + 2, { what: 'a look at what is due' })
+  await clock.leap(3 * LINGER_MS)
   assert.equal(front.connections, 1, 'the client is given time to take what it was sent')
-  await Promise.race([front.close(0), systemClock.sleep(5_000).then(() => assert.fail('the connection stays'))])
+  await closes(front)
   assert.equal(front.connections, 0)
 })
 
@@ -255,7 +295,7 @@ test('a server that closes without a delay cuts connections whose end has just b
   const socket = connect({ port })
   socket.on('error', () => undefined)
   await until(() => front.connections === 1, { what: 'the connection' })
-  await Promise.race([front.close(0), systemClock.sleep(5_000).then(() => assert.fail('the connection stays'))])
+  await closes(front)
   assert.equal(front.connections, 0)
 })
 

@@ -7,6 +7,7 @@ import { createFrontServer } from '../../src/proxy/wire/front.ts'
 import type { FrontExchange } from '../../src/proxy/wire/front-exchange.ts'
 import { defaultFrontLimits, defaultFrontTimeouts } from '../../src/proxy/wire/front-options.ts'
 import type { AbortReason, FrontOptions } from '../../src/proxy/wire/front-options.ts'
+import { peerHasRead } from '../lab/peer-has-read.ts'
 import { until } from '../lab/poll.ts'
 
 /** The front server by itself: what its user may do with an exchange, and what the client sees of it. */
@@ -22,7 +23,8 @@ interface Heard {
   error: string
   isClosed: boolean
   say(text: string): void
-  end(): void
+  /** Ends its side; resolves when the server knows. */
+  end(): Promise<void>
 }
 
 /** Serves with `onRequest` and says `text` to it. */
@@ -34,7 +36,7 @@ async function front(
   const server = createFrontServer({
     clock: systemClock,
     limits: defaultFrontLimits,
-    timeouts: { ...defaultFrontTimeouts, lingerMs: 200 },
+    timeouts: { ...defaultFrontTimeouts, lingerMs: 10_000 },
     onFault: (error) => assert.fail(String(error)),
     onRequest,
     ...options,
@@ -46,7 +48,10 @@ async function front(
     error: '',
     isClosed: false,
     say: (more) => void socket.write(more, 'latin1'),
-    end: () => void socket.end(),
+    end: async () => {
+      socket.end()
+      await peerHasRead(socket)
+    },
   }
   socket.setEncoding('latin1')
   socket.on('data', (piece: string) => (heard.text += piece))
@@ -76,22 +81,28 @@ const answer = (exchange: FrontExchange): void => {
 }
 
 test('a response with less than it promised is cut', async () => {
+  let end: () => void = () => undefined
   const heard = await front((exchange) => {
     exchange.respond(OK, { kind: 'length', bytes: 5 })
     exchange.write(Buffer.from('abc'))
-    setTimeout(() => exchange.end(), 50)
+    end = () => exchange.end()
   }, GET)
+  await until(() => heard.text.endsWith('abc'), { what: 'what there is' })
+  end()
   await until(() => heard.isClosed, { what: 'the cut' })
   assert.equal(heard.error, 'ECONNRESET')
   assert.match(heard.text, /Content-Length: 5\r\n\r\nabc$/)
 })
 
 test('a response with more than it promised is cut, and nothing of the surplus goes out', async () => {
+  let goOn: () => void = () => undefined
   const heard = await front((exchange) => {
     exchange.respond(OK, { kind: 'length', bytes: 3 })
     exchange.write(Buffer.from('abc'))
-    setTimeout(() => exchange.write(Buffer.from('HTTP/1.1 200 Evil\r\n\r\n')), 50)
+    goOn = () => exchange.write(Buffer.from('HTTP/1.1 200 Evil\r\n\r\n'))
   }, GET)
+  await until(() => heard.text.endsWith('abc'), { what: 'what was promised' })
+  goOn()
   await until(() => heard.isClosed, { what: 'the cut' })
   assert.equal(heard.error, 'ECONNRESET')
   assert.doesNotMatch(heard.text, /Evil/)
@@ -156,20 +167,23 @@ test('a body that is read has its 100 Continue', async () => {
 })
 
 for (const [halfClose, expected] of [
-  ['abort', 'client_closed'],
-  ['serve', 'served'],
+  ['abort', ['client_closed']],
+  ['serve', []],
 ] as const) {
   test(`a client that ends its side while it waits: ${halfClose}`, async () => {
     const seen: string[] = []
+    const exchanges: FrontExchange[] = []
     const serve = (exchange: FrontExchange): void => {
       exchange.listen({ onAbort: (reason: AbortReason) => void seen.push(reason), onDrain: () => undefined })
-      setTimeout(() => answer(exchange), 100)
+      exchanges.push(exchange)
     }
     const heard = await front(serve, GET, { halfClose })
-    heard.end()
+    await until(() => exchanges.length === 1, { what: 'the request' })
+    await heard.end()
+    if (halfClose === 'serve') exchanges.forEach(answer)
     await until(() => heard.isClosed, { what: 'the end' })
-    if (heard.text.endsWith('ok')) seen.push('served')
-    assert.deepEqual(seen, [expected])
+    assert.deepEqual(seen, expected)
+    assert.equal(heard.text.endsWith('ok'), halfClose === 'serve')
   })
 }
 

@@ -71,7 +71,7 @@ export function poolFor(port: number, changes: Partial<Origin> = {}): UpstreamPo
   return pool
 }
 
-export const deadlines = { connectMs: 2_000, firstByteMs: 2_000, idleMs: 2_000 }
+export const deadlines = { connectMs: 10_000, firstByteMs: 10_000, idleMs: 10_000 }
 export const shortDeadlines = { connectMs: 150, firstByteMs: 150, idleMs: 150 }
 export const HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 
