@@ -12,6 +12,7 @@ export class AudioMeter {
   #isLost = true
   #ticks = 0
   #frameTicks = 0
+  readonly #latest = Buffer.alloc(AUDIO_HEADER_BYTES)
 
   /** Duration of the frames that began since `beginUnit`, in 90 kHz ticks; undefined when they could not be told. */
   get unitTicks(): number | undefined {
@@ -27,6 +28,11 @@ export class AudioMeter {
   /** Duration of the latest frame, 0 before the first. */
   get frameTicks(): number {
     return this.#frameTicks
+  }
+
+  /** The first AUDIO_HEADER_BYTES of the latest frame, zeros before the first. */
+  get header(): Buffer {
+    return this.#latest
   }
 
   /** Forgets where the last frame ends: what follows begins elsewhere. */
@@ -86,6 +92,7 @@ export class AudioMeter {
       return 0
     }
     this.#ticks += frame.ticks
+    for (let index = 0; index < AUDIO_HEADER_BYTES; index += 1) this.#latest[index] = bytes[at + index] ?? 0
     if (frame.ticks > 0) this.#frameTicks = frame.ticks
     return frame.bytes
   }

@@ -3,6 +3,7 @@ import { makePcrPacket, stripPcr } from './adaptation-field.ts'
 import { OutputClock } from './output-clock.ts'
 import type { OutputProgramme } from './output-programme.ts'
 import type { PacketWriter } from './packet-writer.ts'
+import type { SoundFiller } from './silence/sound-filler.ts'
 import { NO_TIMESTAMP, PCR_PER_TICK, pcrStep } from './timestamp.ts'
 import type { Timeline } from './timeline.ts'
 import type { Track } from './track.ts'
@@ -20,6 +21,7 @@ export interface ClockSenderOptions {
   readonly programme: OutputProgramme
   readonly timeline: Timeline
   readonly writer: PacketWriter
+  readonly filler: SoundFiller
 }
 
 /** Sends the output's PCR, always on its own PCR PID, whichever PID the source has its PCR on. */
@@ -96,6 +98,7 @@ export class ClockSender {
         return
       }
       this.#fillBefore(pcr)
+      this.#options.filler.keepUp(this.#clock.last, pcr)
       writePcr(buffer, at, pcr)
       this.#clock.advance(pcr, this.#leadingDts)
       return
@@ -137,7 +140,8 @@ export class ClockSender {
   }
 
   #sendPacket(pcr: number): void {
-    const { programme, tracks, writer } = this.#options
+    const { filler, programme, tracks, writer } = this.#options
+    filler.keepUp(this.#clock.last, pcr)
     const counter = tracks.at(programme.pcrPid)?.sending.counter ?? 0
     makePcrPacket(this.#packet, 0, programme.pcrPid, counter, pcr)
     writer.write(this.#packet)

@@ -13,6 +13,7 @@ import type { OutputProgramme } from './output-programme.ts'
 import type { PacketWriter } from './packet-writer.ts'
 import { makePesHeader, readPesHeader, writeTimestamp } from './pes-header.ts'
 import { PictureNumbers } from './picture-numbers.ts'
+import type { SoundFiller } from './silence/sound-filler.ts'
 import { moveSpliceInfo } from './splice-info.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
 import { endUnit, isDoubtful, OVERLAP_TOLERANCE_TICKS, unitTicksOf } from './timeline.ts'
@@ -37,6 +38,7 @@ export interface EmitterOptions {
   readonly timeline: Timeline
   readonly clock: ClockSender
   readonly writer: PacketWriter
+  readonly filler: SoundFiller
 }
 
 /** What happens at the join of a source, as far as the emitter has seen it. */
@@ -247,7 +249,10 @@ export class Emitter {
       return false
     }
     // Trimming has moved the timestamps; nothing else changes them between.
-    if (isFirst && isAudio(track)) readPesHeader(buffer, payloadOffset(buffer, at), at + PACKET_BYTES, header)
+    if (isFirst && isAudio(track)) {
+      readPesHeader(buffer, payloadOffset(buffer, at), at + PACKET_BYTES, header)
+      this.#options.filler.end(track, wrapTimestamp(header.pts + sending.offset))
+    }
     return this.#writeTimestamps(track, buffer, isFirst && !isAudio(track) ? sourceDts : header.dts)
   }
 

@@ -25,6 +25,8 @@ export interface SourceShape {
   readonly audioStreams?: number
   /** Audio frames in a unit, which comes when the last of them is due, as multiplexers do it. */
   readonly framesPerUnit?: number
+  /** There is no audio before the picture at `firstDts` and this many ticks. */
+  readonly soundFromTicks?: number
   readonly videoStreamType?: number
   /** PES_packet_length of video is written instead of 0. */
   readonly hasVideoLength?: boolean
@@ -92,7 +94,7 @@ function tablesOf(shape: SourceShape, firstPid: number, pcrPid: number): Buffer 
 function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
   const random = seededRandom(shape.seed)
   const { pictures = 60, pictureTicks = 3_600, reordered = 0, groupPictures = 12, pictureBytesMax = 6_000 } = shape
-  const { framesPerUnit = 1 } = shape
+  const { framesPerUnit = 1, soundFromTicks = 0 } = shape
   const units: Unit[] = []
   const audioPid = firstPid + (shape.hasVideo === false ? 0 : 1)
   let audioUnits = 0
@@ -105,18 +107,20 @@ function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
       units.push({ pid: firstPid, dts: wrapTimestamp(dts), pts: wrapTimestamp(pts), isKey, bytes })
     }
     while (((audioUnits + 1) * framesPerUnit - 1) * AUDIO_TICKS < (index + 1) * pictureTicks) {
-      const pts = wrapTimestamp(shape.firstDts + audioUnits * framesPerUnit * AUDIO_TICKS)
+      const fromTicks = audioUnits * framesPerUnit * AUDIO_TICKS
+      const pts = wrapTimestamp(shape.firstDts + fromTicks)
+      audioUnits += 1
+      if (fromTicks < soundFromTicks) continue
       for (let stream = 0; stream < (shape.audioStreams ?? 1); stream += 1) {
         const isFirst = shape.hasVideo === false && stream === 0
         units.push({
           pid: audioPid + stream,
           dts: pts,
           pts,
-          isKey: isFirst && audioUnits % 10 === 0,
+          isKey: isFirst && audioUnits % 10 === 1,
           bytes: framesPerUnit * AUDIO_FRAME_BYTES,
         })
       }
-      audioUnits += 1
     }
   }
   return units
@@ -240,9 +244,16 @@ export function makePacket(
   return packet
 }
 
+/** Whether ADTS frames fill the data, those of a source or silent ones. */
+function isWholeFrames(data: Buffer): boolean {
+  let at = 0
+  while (at + 7 <= data.length && data[at] === 0xff) at += (data.readUIntBE(at + 3, 3) >>> 5) & 0x1fff
+  return at > 0 && at === data.length
+}
+
 /** The number in a unit's data, and whether all of it is there; undefined when it is none of these sources. */
 export function readUnitData(data: Buffer, isVideo: boolean): { readonly isWhole: boolean } | undefined {
-  if (!isVideo) return { isWhole: data.length % AUDIO_FRAME_BYTES === 0 && data[0] === 0xff }
+  if (!isVideo) return { isWhole: isWholeFrames(data) }
   if (data.length < 12 || data.readUInt32BE(0) !== UNIT_MAGIC) return undefined
   return { isWhole: readWithoutZeros(data, 8) === data.length }
 }

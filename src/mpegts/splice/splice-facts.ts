@@ -14,8 +14,10 @@ export interface SeamFacts {
   /** Units at the join that began before the audio on air had ended, or that no decoder could use. */
   readonly audioUnitsDropped: number
   readonly leadingPicturesDropped: number
-  /** Silence between the end of the old audio and the begin of the new, ms; undefined until the new audio begins. */
+  /** Time without audio between that of the old source and that of the new one, ms; undefined until the new one begins. */
   readonly audioHoleMs: number | undefined
+  /** Silence that was put in between so that there is less of it, ms so far. */
+  readonly audioFilledMs: number
 }
 
 export interface SpliceFacts {

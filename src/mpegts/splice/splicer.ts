@@ -16,6 +16,7 @@ import { OutputProgramme } from './output-programme.ts'
 import { PacketWriter } from './packet-writer.ts'
 import type { PesHeader } from './pes-header.ts'
 import { Progress } from './progress.ts'
+import { SoundFiller } from './silence/sound-filler.ts'
 import type { SeamFacts, SeamKind, SpliceFacts } from './splice-facts.ts'
 import type { SpliceSink } from './splice-sink.ts'
 import { endUnit, joinDtsOf, shownLaterBy, Timeline, unitTicksOf } from './timeline.ts'
@@ -52,6 +53,7 @@ export class Splicer {
   readonly #programme = new OutputProgramme()
   readonly #timeline = new Timeline()
   readonly #writer = new PacketWriter()
+  readonly #filler = new SoundFiller(this.#writer)
   readonly #clock: ClockSender
   readonly #emitter: Emitter
   readonly #listener: IntakeListener
@@ -85,6 +87,7 @@ export class Splicer {
       programme: this.#programme,
       timeline: this.#timeline,
       writer: this.#writer,
+      filler: this.#filler,
     }
     this.#clock = new ClockSender(shared)
     this.#emitter = new Emitter({ ...shared, clock: this.#clock })
@@ -120,6 +123,7 @@ export class Splicer {
    */
   begin(tables: Buffer, sink: SpliceSink, twin?: KnownTimeline): void {
     this.cut(sink)
+    this.#filler.reset()
     const wasScrambled = this.#isScrambled
     this.#continuityErrors += this.#intake.continuityErrors
     this.#intake = new Intake(this.#listener, this.#options.programmeNumber)
@@ -191,6 +195,7 @@ export class Splicer {
       audioUnitsDropped,
       leadingPicturesDropped: this.#leadingPicturesDropped,
       audioHoleMs,
+      audioFilledMs: this.#filler.filledTicks / TICKS_PER_MS,
     }
   }
 
@@ -319,13 +324,16 @@ export class Splicer {
     }
     const override = firstDts === key.dts ? undefined : { position: key.position, sourceDts: firstDts }
     this.#emitter.begin(wrapTimestamp(keyPts - AUDIO_LEAD_TICKS), override)
+    this.#filler.begin(this.#byPid.values(), keyPts)
   }
 
   #joinAudio(): void {
     if (this.#firstAudio === undefined) return
     this.#leadingPicturesDropped = 0
-    this.#joinAt(this.#firstAudio.track, this.#firstAudio.pts, this.#firstAudio.pts, 0)
+    const { track, pts } = this.#firstAudio
+    this.#joinAt(track, pts, pts, 0)
     this.#emitter.begin(NO_TIMESTAMP, undefined)
+    this.#filler.begin(this.#byPid.values(), wrapTimestamp(pts + this.#timeline.offset))
   }
 
   /** Timestamps of scrambled units cannot be read or changed: the source goes on in its own time. */
