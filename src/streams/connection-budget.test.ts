@@ -34,6 +34,32 @@ test('the ways in which one stream has one source count as one, until the last i
   assert.equal(budget.inUse('provider'), 0)
 })
 
+test('the ways in which one stream has one standby count as one, and all lose it when it is needed elsewhere', () => {
+  const budget = new ConnectionBudget()
+  const use = 'stream source'
+  const revoked: number[] = []
+  const ways = [1, 2].map((way) => budget.lease(one, 'standby', () => revoked.push(way), use))
+  assert.ok(ways.every((lease) => lease !== undefined))
+  assert.equal(budget.inUse('provider'), 1)
+  assert.ok(budget.lease(one, 'on_air', undefined, 'stream other') !== undefined)
+  assert.deepEqual(revoked, [1, 2])
+  for (const way of ways) way?.release()
+  assert.equal(budget.inUse('provider'), 1)
+})
+
+test('a standby of one way makes room for the same source on air in another', () => {
+  const budget = new ConnectionBudget()
+  const use = 'stream source'
+  const standby = budget.lease(one, 'standby', () => assert.fail('revoked'), use)
+  const onAir = budget.lease(one, 'on_air', undefined, use)
+  assert.ok(onAir !== undefined)
+  assert.equal(budget.hasRoomOnAir(one), false)
+  onAir.release()
+  assert.equal(budget.inUse('provider'), 1)
+  standby?.release()
+  assert.equal(budget.inUse('provider'), 0)
+})
+
 test('a source without an account is not counted', () => {
   const budget = new ConnectionBudget()
   for (let count = 0; count < 100; count += 1) assert.ok(budget.lease(undefined, 'on_air') !== undefined)

@@ -13,7 +13,8 @@ export interface ConnectionLease {
 
 interface Held {
   purpose: ConnectionPurpose
-  readonly onRevoked: () => void
+  /** Of each of its leases. */
+  readonly onRevoked: Set<() => void>
   readonly use: string | undefined
   /** Leases that it stands for. */
   leases: number
@@ -26,7 +27,8 @@ export class ConnectionBudget {
   /**
    * Room for one more connection; undefined when the account has none. For the air, standbys and probes of the account
    * have to make room: the least needed is told by `onRevoked`, and has to close its connection before it returns.
-   * Leases for the air with the same `use` count as one: the ways in which one stream takes in one source.
+   * Leases for the air, and for a standby, with the same `use` count as one: the ways in which one stream takes in one
+   * source. What one way goes on air with is not on standby for the other any more.
    */
   lease(
     account: Account | undefined,
@@ -36,24 +38,30 @@ export class ConnectionBudget {
   ): ConnectionLease | undefined {
     if (account === undefined) return { goOnAir: () => {}, release: () => {} }
     const held = this.#accounts.get(account.name) ?? new Set<Held>()
-    const shared = use === undefined || purpose !== 'on_air' ? undefined : [...held].find((each) => isAir(each, use))
-    if (shared !== undefined) return this.#leaseOf(account, held, shared)
+    const shared = use === undefined ? undefined : [...held].find((each) => each.use === use && mayJoin(purpose, each))
+    if (shared !== undefined) {
+      shared.purpose = purpose
+      return this.#leaseOf(account, held, shared, onRevoked)
+    }
     if (held.size >= account.connectionsMax && purpose === 'on_air') {
       const dispensable = leastNeeded(held)
       if (dispensable !== undefined) {
         held.delete(dispensable)
-        dispensable.onRevoked()
+        for (const tell of [...dispensable.onRevoked]) tell()
       }
     }
     if (held.size >= account.connectionsMax) return undefined
-    const own: Held = { purpose, onRevoked, use, leases: 0 }
+    const own: Held = { purpose, onRevoked: new Set(), use, leases: 0 }
     held.add(own)
     this.#accounts.set(account.name, held)
-    return this.#leaseOf(account, held, own)
+    return this.#leaseOf(account, held, own, onRevoked)
   }
 
-  #leaseOf({ name }: Account, held: Set<Held>, own: Held): ConnectionLease {
+  #leaseOf({ name }: Account, held: Set<Held>, own: Held, onRevoked: () => void): ConnectionLease {
     own.leases += 1
+    // Each has its own, also where two were given the same function.
+    const tell = (): void => onRevoked()
+    own.onRevoked.add(tell)
     let isReleased = false
     return {
       goOnAir: () => {
@@ -62,6 +70,7 @@ export class ConnectionBudget {
       release: () => {
         if (isReleased) return
         isReleased = true
+        own.onRevoked.delete(tell)
         own.leases -= 1
         if (own.leases === 0) held.delete(own)
         if (held.size === 0 && this.#accounts.get(name) === held) this.#accounts.delete(name)
@@ -83,8 +92,9 @@ export class ConnectionBudget {
   }
 }
 
-function isAir(held: Held, use: string): boolean {
-  return held.purpose === 'on_air' && held.use === use
+/** A standby beside what is on air would be another connection to the same source. */
+function mayJoin(purpose: ConnectionPurpose, held: Held): boolean {
+  return purpose !== 'probe' && (held.purpose === purpose || (purpose === 'on_air' && held.purpose === 'standby'))
 }
 
 function leastNeeded(held: ReadonlySet<Held>): Held | undefined {

@@ -38,6 +38,9 @@ export interface Entry {
   readonly seam: SeamMeasure | undefined
 }
 
+/** … in whatever way the stream takes it in: of playlists that are passed on nothing else is known. */
+export type Arrival = Pick<Entry, 'wasStandby'> & Partial<Entry>
+
 export interface FeedListener {
   /** The first media of a source is on its way to viewers, or the one on air was chosen again. */
   onAir(candidateId: CandidateId, epoch: number, entry: Entry): void

@@ -3,15 +3,18 @@ import type { CodecSignature } from '../mpegts/analyser/signature.ts'
 import type { Feed } from './feed.ts'
 import type { FeedSource } from './feed-track.ts'
 import type { Container } from './framing/framing.ts'
+import type { HlsStandbyListener } from './hls/hls-standby.ts'
+import type { LiveHls } from './hls/live-hls.ts'
 import type { SourceSnapshot, StreamRequest } from './service.ts'
 import { SourceOpener } from './sources/source-opener.ts'
-import type { SourceOpenerOptions } from './sources/source-opener.ts'
 import type { SessionFailure, SessionListener, SourceSession } from './sources/session.ts'
 import { Compatibility } from './standby/compatibility.ts'
 import type { ProbeResult } from './standby/source-probe.ts'
 import { StandbyKeeper } from './standby/standby-keeper.ts'
+import type { StandbyLeg } from './standby/standby-keeper.ts'
 import type { StreamContext } from './stream-context.ts'
 import type { StreamGroup } from './stream-group.ts'
+import type { Leg } from './stream-legs.ts'
 import type { StreamReporter } from './stream-reporter.ts'
 
 export interface LiveSourcesOptions extends StreamContext {
@@ -19,10 +22,11 @@ export interface LiveSourcesOptions extends StreamContext {
   readonly group: StreamGroup
   readonly feed: Feed
   readonly request: () => StreamRequest
-  readonly isLive: () => boolean
+  /** Whether media of the stream flows in this leg. */
+  readonly isLive: (leg: Leg) => boolean
   readonly expectedContainer: () => Container | undefined
   readonly reporter: StreamReporter
-  readonly shared: SourceOpenerOptions['shared']
+  readonly hls: () => LiveHls
 }
 
 /** The sources of one live stream: opened within what their accounts allow, kept ready, looked at, and compared. */
@@ -33,7 +37,7 @@ export class LiveSources {
   readonly #compatibility = new Compatibility()
 
   constructor(options: LiveSourcesOptions) {
-    const { group, feed, reporter, limits, clock, request, isLive } = options
+    const { group, reporter, limits, clock, request, hls } = options
     this.#options = options
     this.#opener = new SourceOpener({
       ...options,
@@ -42,13 +46,13 @@ export class LiveSources {
       hasAlternative: () => group.hasAlternative,
       hasUsableAlternative: () => group.hasUsableAlternative,
       hasBetterThan: (condition) => group.hasBetterThan(condition),
+      shared: (...wanted) => hls().shared(...wanted),
       onSignature: (id, signature) => this.#learnt(id, signature),
       onWarning: (id, finding) => reporter.sourceWarned(group.source(id), finding),
     })
     this.#keeper = new StandbyKeeper({
       clock,
-      feed,
-      isLive,
+      legs: this.#standbyLegs(),
       opener: this.#opener,
       keyframeWaitMs: limits.keyframeWaitMs,
       kind: () => request().standby,
@@ -76,7 +80,11 @@ export class LiveSources {
     purpose: 'on_air' | 'standby',
     present: CandidateId | undefined,
   ): SourceSession | 'no_connection_left' | 'close_present_first' {
-    const onRevoked = purpose === 'standby' ? { onRevoked: () => this.#keeper.revoked() } : {}
+    const revoked = (): void => {
+      this.#options.feed.prepare(undefined)
+      this.#keeper.revoked()
+    }
+    const onRevoked = purpose === 'standby' ? { onRevoked: revoked } : {}
     return this.#opener.open(id, listener, purpose, { present, ...onRevoked })
   }
 
@@ -130,24 +138,49 @@ export class LiveSources {
   }
 
   snapshots(isOnAir: boolean): readonly SourceSnapshot[] {
-    const { clock, feed, group, request } = this.#options
+    const { clock, feed, group, hls, request } = this.#options
     const { standby } = request()
+    const received = new Set([feed.standby?.id, hls().standby?.id])
     const wallAheadMs = clock.wallMs() - clock.nowMs()
     return group.sourceSnapshots(isOnAir).map((source) => {
       const id = group.sources[source.index]?.candidateId
-      const isReceived = feed.standby !== undefined && feed.standby.id === id
-      const received = id === undefined ? undefined : feed.received(id)
+      const isReceived = id !== undefined && received.has(id)
+      const looked = id === undefined ? undefined : feed.received(id)
       return {
         ...source,
         standby: source.onAir ? 'on_air' : isReceived ? 'hot' : standby === 'cold' ? 'cold' : 'warm',
-        unmonitored: received?.unmonitored() ?? [],
-        conditions: (received?.findings() ?? []).map(({ condition, action, message, sinceMs, evidence }) => ({
+        unmonitored: looked?.unmonitored() ?? [],
+        conditions: (looked?.findings() ?? []).map(({ condition, action, message, sinceMs, evidence }) => ({
           ...{ condition, action, message, evidence },
           sinceWallMs: sinceMs + wallAheadMs,
         })),
         signature: id === undefined ? undefined : this.#compatibility.textOf(id),
       }
     })
+  }
+
+  #standbyLegs(): readonly StandbyLeg[] {
+    const { feed, hls, isLive } = this.#options
+    const listener: HlsStandbyListener = {
+      failed: (id, failure) => this.standbyFailed(id, failure),
+      revoked: () => this.#keeper.revoked(),
+    }
+    return [
+      {
+        isLive: () => isLive(feed),
+        get standby() {
+          return feed.standby
+        },
+        prepare: (id) => feed.prepare(id),
+      },
+      {
+        isLive: () => isLive(hls().leg),
+        get standby() {
+          return hls().standby
+        },
+        prepare: (id) => hls().prepare(id, listener),
+      },
+    ]
   }
 
   #learnt(id: CandidateId, signature: CodecSignature): void {

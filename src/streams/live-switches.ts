@@ -1,5 +1,5 @@
 import type { Receipt } from '../failover/group.ts'
-import type { Entry } from './feed-options.ts'
+import type { Arrival } from './feed-options.ts'
 import { IncidentRecord } from './receipts/incident-record.ts'
 import type { SwitchReceipt } from './receipts/receipt.ts'
 import type { SessionFailure } from './sources/session.ts'
@@ -38,8 +38,8 @@ export class LiveSwitches {
     reporter.sourceFailed(source, failure, firstClientId())
   }
 
-  /** A source delivers; `entry` is undefined where nothing of its seam was measured. */
-  sourceArrived(entry: Entry | undefined): void {
+  /** A source delivers, in one of the ways in which the stream takes it in. */
+  sourceArrived(entry: Arrival): void {
     this.#incident.arrived(entry)
   }
 

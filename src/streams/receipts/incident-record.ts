@@ -1,5 +1,5 @@
 import type { Receipt } from '../../failover/group.ts'
-import type { Entry } from '../feed-options.ts'
+import type { Arrival } from '../feed-options.ts'
 import type { SessionFailure } from '../sources/session.ts'
 import { settledReceipt } from './settled-receipt.ts'
 import type { Circumstances } from './settled-receipt.ts'
@@ -8,14 +8,14 @@ import type { SwitchReceipt } from './receipt.ts'
 /** What has been seen of the incident under way: the failure that it began with, and how its end came on air. */
 export class IncidentRecord {
   #failure: SessionFailure | undefined
-  #arrival: { readonly entry: Entry | undefined; readonly failure: SessionFailure | undefined } | undefined
+  #arrival: { readonly entry: Arrival; readonly failure: SessionFailure | undefined } | undefined
 
   failed(failure: SessionFailure): void {
     this.#failure ??= failure
   }
 
-  /** A source delivers; `entry` is undefined where nothing of its seam was measured. */
-  arrived(entry: Entry | undefined): void {
+  /** A source delivers, in one of the ways in which the stream takes it in. */
+  arrived(entry: Arrival): void {
     this.#arrival = { entry, failure: this.#failure }
     this.#failure = undefined
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Receipt } from '../../failover/group.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { Entry } from '../feed-options.ts'
+import type { Arrival } from '../feed-options.ts'
 import type { SessionFailure } from '../sources/session.ts'
 import type { ReceiptSource, SwitchReceipt } from './receipt.ts'
 
@@ -13,7 +13,7 @@ export interface Circumstances {
   /** The failure that the switch began with. */
   readonly failure: SessionFailure | undefined
   /** How the new source came on air; undefined for a stream at rest. */
-  readonly entry: Entry | undefined
+  readonly entry: Arrival | undefined
   readonly viewers: number
 }
 
@@ -37,7 +37,7 @@ export function settledReceipt(settled: Receipt, circumstances: Circumstances): 
     by: settled.by ?? undefined,
     attempts: settled.attempts,
     detectionMs: failure?.detectionMs,
-    connectMs: wasStandby ? undefined : entry?.source.connectMs,
+    connectMs: wasStandby ? undefined : entry?.source?.connectMs,
     wasStandby,
     // A drill watches what it does itself.
     measured: viewers > 0 || settled.isRehearsal ? entry?.seam : undefined,

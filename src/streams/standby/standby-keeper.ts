@@ -6,23 +6,25 @@ import type { StandbyKind } from '../service.ts'
 import { probeSource } from './source-probe.ts'
 import type { ProbeResult } from './source-probe.ts'
 
-/**
- * Keeps the sources that are not on air ready: receives the next one all the time where the stream asks for a hot
- * standby, and looks at those that the engine wants to know about. What it learns goes to the engine as probes.
- */
+/** A way of taking in sources that can have one more ready than is on air. */
+export interface StandbyLeg {
+  /** Media of the stream flows in it, so that a standby is worth its connection. */
+  isLive(): boolean
+  /** What is received beside the source on air; `isReady`: it could take over now. */
+  readonly standby: { readonly id: CandidateId; readonly isReady: boolean } | undefined
+  /** Has this candidate ready from now on, and none if it is undefined. False when it cannot connect now. */
+  prepare(id: CandidateId | undefined): boolean
+}
+
 export interface StandbyKeeperOptions {
   readonly clock: Clock
   readonly opener: SourceOpener
   readonly keyframeWaitMs: number
   readonly kind: () => StandbyKind
-  /** Media of the stream flows, so that a standby is worth its connection. */
-  readonly isLive: () => boolean
   /** Who would take over now. */
   readonly next: () => CandidateId | undefined
-  readonly feed: {
-    readonly standby: { readonly id: CandidateId; readonly isReady: boolean } | undefined
-    prepare(id: CandidateId | undefined): boolean
-  }
+  /** The ways in which the stream takes in its sources; each has a standby of its own. */
+  readonly legs: readonly StandbyLeg[]
   readonly dispatch: (event: GroupEvent) => void
   readonly onProbed: (id: CandidateId, result: ProbeResult) => void
 }
@@ -38,6 +40,10 @@ interface Watch {
   timer: Timer
 }
 
+/**
+ * Keeps the sources that are not on air ready: receives the next one all the time where the stream asks for a hot
+ * standby, and looks at those that the engine wants to know about. What it learns goes to the engine as probes.
+ */
 export class StandbyKeeper {
   readonly #options: StandbyKeeperOptions
   readonly #watches = new Map<CandidateId, Watch>()
@@ -49,12 +55,14 @@ export class StandbyKeeper {
 
   /** What is true of the stream has changed: another source may be the one to have ready. */
   arrange(): void {
-    const { kind, isLive, next, feed } = this.#options
+    const { kind, next, legs } = this.#options
     if (this.#retryTimer !== undefined) return
     // While the stream recovers the standby is what it recovers with.
-    if (!isLive()) return
+    const live = legs.filter((leg) => leg.isLive())
+    if (live.length === 0) return
     const wanted = kind() === 'hot' ? next() : undefined
-    if (feed.standby?.id !== wanted && !feed.prepare(wanted)) this.#retryLater()
+    const refused = live.filter(({ standby }) => standby?.id !== wanted).filter((leg) => !leg.prepare(wanted))
+    if (refused.length > 0) this.#retryLater()
   }
 
   /** The hot standby failed. */
@@ -63,9 +71,8 @@ export class StandbyKeeper {
     this.#options.dispatch({ kind: 'probe_failed', id, reason: failure.reason, evidence: failure.evidence })
   }
 
-  /** The connection of the hot standby is needed elsewhere. */
+  /** The connection of a hot standby was needed elsewhere; its leg has none now. */
   revoked(): void {
-    this.#options.feed.prepare(undefined)
     this.#retryLater()
   }
 
@@ -115,14 +122,15 @@ export class StandbyKeeper {
   }
 
   #probe(id: CandidateId, watch: Watch): void {
-    const { feed, dispatch } = this.#options
+    const { legs, dispatch } = this.#options
     const again = () => {
       if (this.#watches.get(id) !== watch) return
       watch.timer = this.#options.clock.schedule(watch.intervalMs, () => this.#probe(id, watch))
     }
-    if (feed.standby?.id === id) {
+    const standing = legs.flatMap(({ standby }) => (standby?.id === id ? [standby] : []))
+    if (standing.length > 0) {
       // It is received anyway: that it delivers is as good as a look.
-      if (feed.standby.isReady) dispatch({ kind: 'probe_succeeded', id })
+      if (standing.every(({ isReady }) => isReady)) dispatch({ kind: 'probe_succeeded', id })
       again()
       return
     }

@@ -1,5 +1,4 @@
 import type { MediaPlaylist, MediaSegment } from '../../../hls/playlist.ts'
-import { failureReason } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import { readProgrammeLayout } from '../../../mpegts/programme-layout.ts'
 import { cannotBecome, isOtherFormat, recipeOf } from '../transmux/slot-format.ts'
@@ -13,7 +12,8 @@ import type { HlsProxyOptions, HlsProxySource } from './proxy-options.ts'
 import type { References } from './reference.ts'
 import { Sealer } from './seal-playlist.ts'
 import { SlotOutput } from './slot-output.ts'
-import { SourceRun } from './source-run.ts'
+import { sessionFailureOf, SourceRun } from './source-run.ts'
+import type { SourceRunListener } from './source-run.ts'
 import type { SourceSessions } from './source-sessions.ts'
 import { Stitch } from './stitch.ts'
 import type { Taken } from './stitch.ts'
@@ -26,6 +26,8 @@ export interface PublisherOptions extends HlsProxyOptions {
   readonly onChanged: () => void
   /** A slot has segments that will be asked for soon. */
   readonly onSegments: (slot: SlotOutput, run: SourceRun) => void
+  /** A player has asked for a slot. */
+  readonly onWanted: (slot: number) => void
 }
 
 /** A playlist that nobody asked for within so many target durations, and this time, is followed no more. */
@@ -33,6 +35,11 @@ const IDLE_TARGETS = 3
 const IDLE_MS_MIN = 8_000
 /** The memory is told to have changed at every so many segments. */
 const SEGMENTS_PER_MEMORY = 4
+/** What a live programme cannot go on with. */
+export const FINISHED: SourceFailure = {
+  kind: 'playlist_ended',
+  message: 'has a finished programme where a live one is wanted',
+}
 /** Names of a finished programme are of no span: they stay when it is loaded again. */
 export const COMPLETE_SPAN = 0
 
@@ -48,6 +55,12 @@ export class Publisher implements Disposable {
   #current: SourceRun | undefined
   /** It takes over as soon as it has a playlist; until then the present source goes on. */
   #incoming: SourceRun | undefined
+  readonly #listener: SourceRunListener = {
+    onEntry: (run) => this.#entered(run),
+    onPlaylist: (run, slots, followed) => this.#published(run, slots, followed),
+    onReset: () => (this.#options.hasAlternative() ? 'fail' : 'go_on'),
+    onFailed: (run, failure) => this.#failed(run, failure),
+  }
   #advancesUntold = 0
   /** When a playlist last grew. */
   advancedAtMs: number | undefined
@@ -104,32 +117,39 @@ export class Publisher implements Disposable {
     if (output === undefined) return false
     output.lastAskedMs = this.#options.clock.nowMs()
     this.#incoming?.follow(number)
+    this.#options.onWanted(number)
     return this.#current?.follow(number) ?? true
   }
 
-  putOnAir(source: HlsProxySource, epoch: number): void {
+  /** A time of a source that fills the slots of this stream; not started yet. */
+  createRun(source: HlsProxySource, epoch: number, listener: SourceRunListener): SourceRun {
     const { sessions, clock } = this.#options
-    this.#incoming?.[Symbol.dispose]()
-    this.#incoming = undefined
-    const run = new SourceRun({
-      ...{ source, epoch, clock },
+    return new SourceRun({
+      ...{ source, epoch, clock, listener },
       session: sessions.open(source),
       match: (slot, master) => matchSlot(this.#master ?? undefined, slot, master),
-      listener: {
-        onEntry: (each) => this.#entered(each),
-        onPlaylist: (each, slots, followed) => this.#published(each, slots, followed),
-        onReset: () => (this.#options.hasAlternative() ? 'fail' : 'go_on'),
-        onFailed: (each, failure) => this.#failed(each, failure),
-      },
     })
+  }
+
+  /** The slots that players ask for; the first where that is none, because whether a source delivers has to show. */
+  get wanted(): readonly number[] {
+    const wanted = [...this.#slots].filter(([, slot]) => !this.isIdle(slot)).map(([number]) => number)
+    return wanted.length === 0 ? [0] : wanted
+  }
+
+  /** `standby`: a run of the source that stood by; without one it begins from nothing. */
+  putOnAir(source: HlsProxySource, epoch: number, standby: SourceRun | undefined): void {
+    this.#incoming?.[Symbol.dispose]()
+    this.#incoming = undefined
+    const run = standby ?? this.createRun(source, epoch, this.#listener)
     // A switch that no failure led to: players go on with what there is until the new source has something.
     const goesOn = this.#current?.isAlive === true && this.#current.source.candidateId !== source.candidateId
     if (goesOn) this.#incoming = run
     else this.#takeOver(run)
-    const wanted = [...this.#slots].filter(([, slot]) => !this.#isIdle(slot)).map(([number]) => number)
-    // Whether it delivers has to show, also before a player asks for the first of its playlists.
-    for (const number of wanted.length === 0 ? [0] : wanted) run.follow(number)
-    run.start()
+    standby?.goOnAir(epoch, this.#listener)
+    for (const number of this.wanted) run.follow(number)
+    if (standby === undefined) run.start()
+    else standby.retell()
     this.#options.onChanged()
   }
 
@@ -213,7 +233,7 @@ export class Publisher implements Disposable {
     for (const number of slots) {
       const slot = this.slot(number)
       if (slot === undefined || !run.isAlive) continue
-      if (this.#isIdle(slot) && slot.hasContent) this.#unfollow(run, number, slot)
+      if (this.isIdle(slot) && slot.hasContent) this.#unfollow(run, number, slot)
       else this.#publish(run, number, slot, followed)
     }
     this.#options.onChanged()
@@ -225,7 +245,7 @@ export class Publisher implements Disposable {
   }
 
   #publish(run: SourceRun, number: number, slot: SlotOutput, given: FollowedPlaylist): void {
-    const target = this.#targetOf(number, slot, given.playlist)
+    const target = this.targetOf(number, slot, given.playlist)
     const followed = target === undefined ? given : asMade(given, target)
     const { playlist, finalUrl } = followed
     if (slot.complete !== undefined && playlist.hasEndList) {
@@ -235,7 +255,7 @@ export class Publisher implements Disposable {
     slot.complete = undefined
     if (playlist.hasEndList && slot.epoch !== run.epoch && !this.#mayEnd(slot)) {
       if (slot.timeline.nextSequence === 0) this.#publishComplete(run, slot, playlist, finalUrl)
-      else run.fail({ kind: 'playlist_ended', message: 'has a finished programme where a live one is wanted' })
+      else run.fail(FINISHED)
       return
     }
     const why = target === undefined ? undefined : cannotBecome(target.format, playlist, finalUrl)
@@ -265,7 +285,7 @@ export class Publisher implements Disposable {
   }
 
   /** What its segments are to be; undefined where they pass as they are. */
-  #targetOf(number: number, slot: SlotOutput, { partTargetS }: MediaPlaylist): SlotTarget | undefined {
+  targetOf(number: number, slot: SlotOutput, { partTargetS }: MediaPlaylist): SlotTarget | undefined {
     const { format, partTargetS: promisedS } = slot.features ?? {}
     const streams = streamsOf(this.#master ?? undefined, number)
     if (format === undefined || streams === undefined || slot.complete !== undefined) return undefined
@@ -310,10 +330,7 @@ export class Publisher implements Disposable {
     const isOver = failure.kind === 'playlist_ended' && run === this.#current
     if (isOver && [...this.#slots.values()].some(({ isEnded }) => isEnded)) return
     if (run === this.#incoming) this.#incoming = undefined
-    const { message, status, evidence = {} } = failure
-    const detectionMs = clock.nowMs() - run.lastGoodMs
-    const reason = failureReason(failure)
-    listener.failed(run.source.candidateId, run.epoch, { reason, message, status, detectionMs, evidence })
+    listener.failed(run.source.candidateId, run.epoch, sessionFailureOf(run, failure, clock.nowMs()))
     this.#options.onChanged()
   }
 
@@ -322,7 +339,8 @@ export class Publisher implements Disposable {
     return features?.playlistType === 'EVENT' && !this.#options.hasAlternative()
   }
 
-  #isIdle({ lastAskedMs, timeline }: SlotOutput): boolean {
+  /** Whether no player has asked for a slot for a while. */
+  isIdle({ lastAskedMs, timeline }: SlotOutput): boolean {
     const idleMs = Math.max(IDLE_MS_MIN, IDLE_TARGETS * 1_000 * timeline.targetDurationS)
     return this.#options.clock.nowMs() - lastAskedMs > idleMs
   }

@@ -52,10 +52,14 @@ export class ResourceJudge {
     if (failure.kind === 'segment_missing' && !isOffered) return { kind: 'missing' }
     const isOfSpan = this.#isComplete(name) || reference.span === publisher.stitch.span?.number
     const isItsEnd = isOnAir && isOfSpan && this.#isTooMuch(current)
-    if (isItsEnd) current.fail(failure)
-    if (this.#isComplete(name)) return this.#completeElsewhere(name, reference)
-    publisher.lost(name)
-    if (isItsEnd) this.#loseAfter(name)
+    const isComplete = this.#isComplete(name)
+    // What players miss is known before another source takes over: a hot standby does so at once, with as much more.
+    if (!isComplete) publisher.lost(name)
+    if (isItsEnd) {
+      if (!isComplete) this.#loseAfter(name)
+      current.fail(failure)
+    }
+    if (isComplete) return this.#completeElsewhere(name, reference)
     return isOffered || reference.kind === 'key' || reference.kind === 'map'
       ? { kind: 'unavailable' }
       : { kind: 'missing' }

@@ -1,7 +1,9 @@
 import type { MasterPlaylist } from '../../../hls/playlist.ts'
 import { resolveUri } from '../../../hls/uri.ts'
 import type { Clock } from '../../../lib/clock.ts'
+import { failureReason } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
+import type { SessionFailure } from '../../sources/session.ts'
 import type { HlsSession } from '../upstream/hls-session.ts'
 import { fetchPlaylist } from '../upstream/playlist-fetch.ts'
 import type { LoadedPlaylist } from '../upstream/playlist-fetch.ts'
@@ -42,6 +44,8 @@ export class SourceRun implements Disposable {
   readonly #abort = new AbortController()
   readonly #wanted = new Set<number>()
   readonly #followed = new Map<string, Followed>()
+  #epoch: number
+  #listener: SourceRunListener
   #entry: LoadedPlaylist | undefined
   #isFirstUsed = false
   #failure: SourceFailure | undefined
@@ -52,9 +56,13 @@ export class SourceRun implements Disposable {
   hasDelivered = false
   /** Resources that failed since the last good one. */
   resourceFailures = 0
+  /** What it needed to go on air at once was here before it was put there. */
+  wasStandby = false
 
   constructor(options: SourceRunOptions) {
     this.#options = options
+    this.#epoch = options.epoch
+    this.#listener = options.listener
     this.lastGoodMs = options.clock.nowMs()
   }
 
@@ -63,7 +71,7 @@ export class SourceRun implements Disposable {
   }
 
   get epoch(): number {
-    return this.#options.epoch
+    return this.#epoch
   }
 
   get session(): HlsSession {
@@ -86,6 +94,20 @@ export class SourceRun implements Disposable {
 
   start(): void {
     void this.#loadEntry(RETRIES)
+  }
+
+  /** It stood by and goes on air: what it does from now on is told to this listener, with this epoch. */
+  goOnAir(epoch: number, listener: SourceRunListener): void {
+    this.#epoch = epoch
+    this.#listener = listener
+  }
+
+  /** Tells all that is known of it now. */
+  retell(): void {
+    if (this.#entry !== undefined) this.#listener.onEntry(this)
+    for (const { follower, slots } of [...this.#followed.values()]) {
+      if (follower.latest !== undefined && this.isAlive) this.#listener.onPlaylist(this, [...slots], follower.latest)
+    }
   }
 
   /** Feeds a slot from now on. False when this source has nothing for it; true also while that is not known. */
@@ -127,16 +149,18 @@ export class SourceRun implements Disposable {
     return undefined
   }
 
-  /** Whether a slot is fed. */
-  isFollowing(slot: number): boolean {
-    return [...this.#followed.values()].some(({ slots }) => slots.has(slot))
+  /** The slots that are fed, and each with its latest playlist. */
+  get followed(): readonly (readonly [slot: number, latest: FollowedPlaylist | undefined])[] {
+    return [...this.#followed.values()].flatMap(({ follower, slots }) =>
+      [...slots].map((slot) => [slot, follower.latest] as const),
+    )
   }
 
   fail(failure: SourceFailure): void {
     if (this.#isDone) return
     this.#failure = failure
     this[Symbol.dispose]()
-    this.#options.listener.onFailed(this, failure)
+    this.#listener.onFailed(this, failure)
   }
 
   [Symbol.dispose](): void {
@@ -146,7 +170,7 @@ export class SourceRun implements Disposable {
   }
 
   async #loadEntry(retriesLeft: number): Promise<void> {
-    const { session, clock, listener } = this.#options
+    const { session, clock } = this.#options
     const answer = await fetchPlaylist(session, session.entryUrl, this.#abort.signal).catch(internal)
     if (this.#isDone) return
     if (answer.kind === 'failed') {
@@ -168,7 +192,7 @@ export class SourceRun implements Disposable {
     this.lastGoodMs = clock.nowMs()
     this.#entry = loaded
     session.entryAnswered(loaded.finalUrl)
-    listener.onEntry(this)
+    this.#listener.onEntry(this)
     for (const slot of this.#wanted) if (this.isAlive) this.follow(slot)
   }
 
@@ -181,7 +205,7 @@ export class SourceRun implements Disposable {
   }
 
   #follower(key: string, url: string | undefined, entry: LoadedPlaylist): PlaylistFollower {
-    const { session, clock, listener } = this.#options
+    const { session, clock } = this.#options
     const slots = (): readonly number[] => [...(this.#followed.get(key)?.slots ?? [])]
     const isFirst = url === undefined && !this.#isFirstUsed
     if (isFirst) this.#isFirstUsed = true
@@ -192,9 +216,9 @@ export class SourceRun implements Disposable {
       listener: {
         onPlaylist: (followed) => {
           this.lastGoodMs = clock.nowMs()
-          listener.onPlaylist(this, slots(), followed)
+          this.#listener.onPlaylist(this, slots(), followed)
         },
-        onReset: () => listener.onReset(this),
+        onReset: () => this.#listener.onReset(this),
         onFailed: (failure) => this.fail(failure),
         onComplete: () => {},
       },
@@ -205,4 +229,10 @@ export class SourceRun implements Disposable {
 function internal(error: unknown): { readonly kind: 'failed'; readonly failure: SourceFailure } {
   const message = error instanceof Error ? error.message : String(error)
   return { kind: 'failed', failure: { kind: 'internal', message: `the gateway failed on the playlist: ${message}` } }
+}
+
+/** How a run failed, as the engine is told. */
+export function sessionFailureOf({ lastGoodMs }: SourceRun, failure: SourceFailure, nowMs: number): SessionFailure {
+  const { message, status, evidence = {} } = failure
+  return { reason: failureReason(failure), message, status, detectionMs: nowMs - lastGoodMs, evidence }
 }

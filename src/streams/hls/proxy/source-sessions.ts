@@ -63,6 +63,12 @@ export class SourceSessions implements Disposable {
     this.find(candidateId)?.suspend()
   }
 
+  closeConnections(candidateId: string): void {
+    const session = this.#sessions.get(candidateId)?.session
+    session?.suspend()
+    session?.resume()
+  }
+
   [Symbol.dispose](): void {
     for (const { session } of this.#sessions.values()) session[Symbol.dispose]()
     this.#sessions.clear()

@@ -46,7 +46,7 @@ export interface Tail {
 }
 
 /** Never more than this many target durations of a new source at once: it would only add to the delay. */
-const OWED_TARGETS_MAX = 3
+export const OWED_TARGETS_MAX = 3
 /** A source that is at most so many target durations behind is waited for, so that nothing is repeated. */
 const BEHIND_TARGETS_MAX = 1
 

@@ -5,14 +5,15 @@ import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SourceReader, SourceResponseHandler } from '../../sources/http-client.ts'
 import type { HlsSession, SegmentSession } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
+import type { KeyAnswer } from '../upstream/segment-keys.ts'
 import type { SegmentRequest } from '../upstream/segment.ts'
 import { UnreadableSegment } from '../upstream/unreadable-segment.ts'
 import { CONTENT_TYPES, recipeText } from './recipe.ts'
 import type { Recipe, WholeRecipe } from './recipe.ts'
 import { ToFmp4 } from './to-fmp4.ts'
 import { ToMpegts } from './to-mpegts.ts'
-import { FailedSegment, wholeReader } from './whole-segment.ts'
-import type { ReadWhole } from './whole-segment.ts'
+import { FailedSegment, keysOfSessions, wholeReader } from './whole-segment.ts'
+import type { KeysOf, ReadWhole } from './whole-segment.ts'
 
 /** A segment as its source has it. */
 export interface RawSegment extends SegmentRequest {
@@ -41,12 +42,14 @@ const KEPT_HEADERS = ['cache-control', 'expires'] as const
 export class SegmentMaker implements Disposable {
   readonly #cache: SegmentCache
   readonly #abort = new AbortController()
+  readonly #keysOf: KeysOf
   readonly #readWhole: ReadWhole
   readonly #runs = new Map<string, Run>()
 
   constructor(cache: SegmentCache) {
     this.#cache = cache
-    this.#readWhole = wholeReader(cache, this.#abort.signal)
+    this.#keysOf = keysOfSessions(this.#abort.signal)
+    this.#readWhole = wholeReader(cache, this.#abort.signal, this.#keysOf)
   }
 
   /** The request with which the cache is asked for what the recipe makes of a segment. */
@@ -60,6 +63,11 @@ export class SegmentMaker implements Disposable {
     const range = byteRange === undefined ? '' : `${byteRange.offset}+${byteRange.length}`
     const url = `${raw.url} ${range} ${recipeText(recipe)}`
     return { session, url, ...(raw.isRetry === undefined ? {} : { isRetry: raw.isRetry }), isMade: true }
+  }
+
+  /** The key with which segments of a source will be decrypted to be made into something else; fetched once. */
+  key(session: HlsSession, url: string): Promise<KeyAnswer> {
+    return this.#keysOf(session).get(url)
   }
 
   [Symbol.dispose](): void {

@@ -28,16 +28,29 @@ export type ReadWhole = (
   signal: AbortSignal,
 ) => Promise<WholeSegment>
 
-/** Reads whole segments through a cache; `signal` ends the requests for keys. */
-export function wholeReader(cache: SegmentCache, keysSignal: AbortSignal): ReadWhole {
+/** The keys of each source. */
+export type KeysOf = (session: HlsSession) => Pick<SegmentKeys, 'get'>
+
+/** `signal` ends the requests for keys. */
+export function keysOfSessions(signal: AbortSignal): KeysOf {
   const keysOf = new WeakMap<HlsSession, SegmentKeys>()
-  return async (request, key, signal) => {
-    const { session } = request
-    const keys = keysOf.get(session) ?? new SegmentKeys(session, keysSignal)
+  return (session) => {
+    const keys = keysOf.get(session) ?? new SegmentKeys(session, signal)
     keysOf.set(session, keys)
+    return keys
+  }
+}
+
+/** Reads whole segments through a cache; `keysSignal` ends the requests for keys. */
+export function wholeReader(
+  cache: SegmentCache,
+  keysSignal: AbortSignal,
+  keysOf: KeysOf = keysOfSessions(keysSignal),
+): ReadWhole {
+  return async (request, key, signal) => {
     // Both are on their way at once.
     const [secret, whole] = await Promise.all([
-      key === undefined ? undefined : keys.get(key.url),
+      key === undefined ? undefined : keysOf(request.session).get(key.url),
       read(cache, request, signal),
     ])
     if (key === undefined || secret === undefined) return whole

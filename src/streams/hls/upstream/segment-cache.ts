@@ -20,6 +20,7 @@ const FETCHES_MAX = 64
 const SWEEP_MS = 1_000
 
 interface Entry {
+  key: string
   readonly fetch: SegmentFetch
   readonly isMade: boolean
   readonly isPrefetch: boolean
@@ -85,6 +86,38 @@ export class SegmentCache implements Disposable {
     if (ahead.length < PREFETCHES_MAX) this.#begin(request, true)
   }
 
+  /** Bytes that are here of it. */
+  bytesOf(request: SegmentRequest): number {
+    return this.#entries.get(keyOf(request))?.fetch.bytes ?? 0
+  }
+
+  /** It is not too old yet, though nobody has read it. False where it is not here whole. */
+  keep(request: SegmentRequest): boolean {
+    const entry = this.#entries.get(keyOf(request))
+    if (entry?.fetch.state !== 'complete') return false
+    entry.usedAtMs = this.#options.clock.nowMs()
+    return true
+  }
+
+  /** What is here, or on its way, under one name is had under another from now on, unless that is taken. */
+  rename(from: SegmentRequest, to: SegmentRequest): void {
+    const [before, now] = [keyOf(from), keyOf(to)]
+    const entry = this.#entries.get(before)
+    if (entry === undefined || this.#entries.has(now)) return
+    this.#entries.delete(before)
+    entry.key = now
+    this.#entries.set(now, entry)
+  }
+
+  /** Nobody will ask for it: it is given up, or let go. Readers that are left are told, or keep their buffers. */
+  drop(request: SegmentRequest): void {
+    const key = keyOf(request)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#remove(key)
+    entry.fetch.cancel()
+  }
+
   /** Gives up what is being fetched; what is complete stays until it is old. */
   cancelFetches(sessionKey: string): void {
     for (const [key, { fetch }] of this.#entries) {
@@ -121,6 +154,7 @@ export class SegmentCache implements Disposable {
     const { clock } = this.#options
     const key = keyOf(request)
     const entry: Entry = {
+      key,
       isPrefetch,
       isMade: request.isMade === true,
       usedAtMs: clock.nowMs(),
@@ -129,7 +163,7 @@ export class SegmentCache implements Disposable {
         clock,
         onBytes: (bytes) => {
           if (request.isMade !== true) this.#bytesReceived += bytes
-          if (this.#entries.get(key) !== entry) return
+          if (this.#entries.get(entry.key) !== entry) return
           this.#bytes += bytes
           this.#makeRoom()
         },
@@ -138,7 +172,7 @@ export class SegmentCache implements Disposable {
         },
         onUnread: () => {
           if (isPrefetch || entry.fetch.state !== 'fetching') return
-          if (this.#entries.get(key) === entry) this.#remove(key)
+          if (this.#entries.get(entry.key) === entry) this.#remove(entry.key)
           entry.fetch.cancel()
         },
       }),

@@ -1,0 +1,178 @@
+import type { CandidateId } from '../../../failover/candidate.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import type { SourceFailure } from '../../sources/http-failure.ts'
+import type { SessionFailure } from '../../sources/session.ts'
+import { cannotBecome, isOtherFormat } from '../transmux/slot-format.ts'
+import type { HlsSession } from '../upstream/hls-session.ts'
+import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
+import type { SegmentCache } from '../upstream/segment-cache.ts'
+import type { KeyAnswer } from '../upstream/segment-keys.ts'
+import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
+import type { HlsProxySource } from './proxy-options.ts'
+import { FINISHED } from './publisher.ts'
+import type { Publisher } from './publisher.ts'
+import type { SourceRun } from './source-run.ts'
+import { sessionFailureOf } from './source-run.ts'
+import type { SourceSessions } from './source-sessions.ts'
+import { StandbySegments } from './standby-segments.ts'
+import type { WantedResource } from './standby-segments.ts'
+import { standbyWindow } from './standby-window.ts'
+
+export interface StandbyOptions {
+  readonly clock: Clock
+  readonly publisher: Publisher
+  readonly sessions: SourceSessions
+  readonly cache: SegmentCache
+  /** Bytes of segments that are kept ready. */
+  readonly bytesMax: number
+  /** Fetches a key that the gateway decrypts with. */
+  readonly makersKey: (session: HlsSession, url: string) => Promise<KeyAnswer>
+}
+
+interface StandingBy {
+  readonly run: SourceRun
+  readonly segments: StandbySegments
+}
+
+/**
+ * The source that takes over next, followed while another is on air: the playlists of what players play, and what of them
+ * a switch would need. So the first playlist after a switch is there at once, and its segments too.
+ */
+export class Standby implements Disposable {
+  readonly #options: StandbyOptions
+  #present: StandingBy | undefined
+  /** It has been put on air; what was fetched for it is its span's as soon as it has one. */
+  #joining: StandingBy | undefined
+
+  constructor(options: StandbyOptions) {
+    this.#options = options
+  }
+
+  /** Undefined while none stands by. */
+  get candidateId(): CandidateId | undefined {
+    return this.#present?.run.source.candidateId
+  }
+
+  /** It could go on air without asking its source for anything. */
+  get isReady(): boolean {
+    const { run, segments } = this.#present ?? {}
+    if (run === undefined || segments === undefined || run.followed.length === 0) return false
+    return run.followed.every(([, latest]) => latest !== undefined) && segments.isReady
+  }
+
+  /** Another source stands by from now on; `onFailed` is called once, and none does after it. */
+  prepare(source: HlsProxySource, onFailed: (failure: SessionFailure) => void): void {
+    const { clock, publisher, cache, bytesMax, makersKey } = this.#options
+    this.drop()
+    const run = publisher.createRun(source, Number.NaN, {
+      onEntry: () => {},
+      onPlaylist: (...[, slots, followed]) => this.#loaded(run, slots, followed),
+      onReset: () => {
+        segments.clear()
+        return 'go_on'
+      },
+      onFailed: (_, failure) => {
+        if (this.#present?.run !== run) return
+        this.drop()
+        onFailed(sessionFailureOf(run, failure, clock.nowMs()))
+      },
+    })
+    const { session } = run
+    const segments: StandbySegments = new StandbySegments({
+      ...{ clock, cache, session, bytesMax },
+      makersKey: (url) => makersKey(session, url),
+      onFailed: (failure) => run.fail(failure),
+    })
+    this.#present = { run, segments }
+    for (const slot of publisher.wanted) run.follow(slot)
+    run.start()
+  }
+
+  /** A player has asked for a slot. */
+  follow(slot: number): void {
+    this.#present?.run.follow(slot)
+  }
+
+  /** Nothing stands by any more; what was fetched for it is let go. */
+  drop(): void {
+    const present = this.#present
+    this.#present = undefined
+    present?.segments[Symbol.dispose]()
+    present?.run[Symbol.dispose]()
+  }
+
+  /** What stands by, if it is this source: it goes on air. */
+  takeOver(source: HlsProxySource): SourceRun | undefined {
+    this.#joining?.segments[Symbol.dispose]()
+    this.#joining = undefined
+    const present = this.#present
+    if (present?.run.source.candidateId !== source.candidateId) return undefined
+    // The operator may have given it another address or other headers meanwhile.
+    if (this.#options.sessions.open(source) !== present.run.session) {
+      this.drop()
+      return undefined
+    }
+    present.run.wasStandby = this.isReady
+    this.#present = undefined
+    this.#joining = present
+    return present.run
+  }
+
+  /** The first of its segments are published. */
+  joined(run: SourceRun, span: number): void {
+    if (this.#joining?.run !== run) return
+    this.#joining.segments.adopt(span)
+    this.#joining = undefined
+  }
+
+  /** A segment that is fetched for it anyway; undefined for any other. */
+  shared(candidateId: CandidateId, request: SegmentRequest): SegmentReader | undefined {
+    return this.candidateId === candidateId ? this.#present?.segments.reader(request) : undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.drop()
+    this.#joining?.segments[Symbol.dispose]()
+    this.#joining = undefined
+  }
+
+  #loaded(run: SourceRun, slots: readonly number[], followed: FollowedPlaylist): void {
+    const { publisher } = this.#options
+    for (const number of slots) {
+      const slot = publisher.slot(number)
+      const why = this.#refusal(number, followed)
+      if (why !== undefined) {
+        run.fail(why)
+        return
+      }
+      if (slot?.hasContent === true && publisher.isIdle(slot)) run.unfollow(number)
+    }
+    if (this.#present?.run === run) this.#present.segments.want(this.#wanted(run))
+  }
+
+  /** Why players could not go on with it. */
+  #refusal(number: number, { playlist, finalUrl }: FollowedPlaylist): SourceFailure | undefined {
+    const { publisher } = this.#options
+    const slot = publisher.slot(number)
+    if (slot === undefined || !slot.hasContent || slot.complete !== undefined) return undefined
+    if (playlist.hasEndList) return FINISHED
+    const target = publisher.targetOf(number, slot, playlist)
+    const message = target === undefined ? undefined : cannotBecome(target.format, playlist, finalUrl)
+    return message === undefined ? undefined : { kind: 'segment_invalid', message }
+  }
+
+  #wanted(run: SourceRun): readonly WantedResource[] {
+    const { publisher, clock } = this.#options
+    const hasTrueDates = publisher.stitch.span?.dates.kind === 'shifted'
+    const seen = new Set<FollowedPlaylist>()
+    return run.followed.flatMap(([number, latest]) => {
+      const slot = publisher.slot(number)
+      if (slot === undefined || latest === undefined || latest.playlist.hasEndList || seen.has(latest)) return []
+      seen.add(latest)
+      const target = publisher.targetOf(number, slot, latest.playlist)
+      const isMade = target !== undefined && isOtherFormat(target.format, latest.playlist)
+      const window = standbyWindow(latest, slot.timeline.tail(clock.nowMs(), hasTrueDates, true))
+      return window.map((resource) => ({ ...resource, isMade, isMedia: target !== undefined }))
+    })
+  }
+}
