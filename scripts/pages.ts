@@ -147,6 +147,7 @@ const errorMeanings = {
     'A service or tunnel has no endpoint that may be used: all circuits are open, or none is enabled.',
   endpoints_busy: 'Every usable endpoint has as many requests as its `maxConcurrency`.',
   connect_not_supported: 'A request with the method CONNECT.',
+  loop_detected: 'An endpoint of a service or tunnel leads back to the gateway: the request has been here eight times.',
   failover_failed: 'A manual failover was asked for and no source works.',
   store_unavailable: 'The store cannot be read or written: disk full, file locked, shutting down.',
   invalid_configuration: 'An environment variable has a value that is not allowed. The gateway does not start.',

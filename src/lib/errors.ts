@@ -71,6 +71,7 @@ const REGISTRY = {
   no_endpoint_usable: { status: 503, source: 'upstream', retry: 'same' },
   endpoints_busy: { status: 503, source: 'upstream', retry: 'same' },
   connect_not_supported: { status: 501, source: 'client', retry: 'never' },
+  loop_detected: { status: 508, source: 'config', retry: 'never' },
   failover_failed: { status: 500, source: 'upstream', retry: 'same' },
   store_unavailable: { status: 503, source: 'internal', retry: 'same' },
   invalid_configuration: { status: 500, source: 'config', retry: 'never' },

@@ -117,3 +117,27 @@ test('every problem of a body is told with its place, its value and what is allo
     )
   }
 })
+
+test('an endpoint that leads back to its own service is noticed after a few rounds', async () => {
+  await using gateway = await GatewayProcess.start({ env: { PROXY_PORT: '0' } })
+  const service = (url: string) => ({ routes: [{ host: 'round.test' }], endpoints: [{ id: 'self', url }] })
+  const made = await gateway.api.call<ServiceAnswer>('PUT', '/api/services/round', service('http://127.0.0.1:9'))
+  const [address = ''] = made.body.addresses
+  await gateway.api.call('PUT', '/api/services/round', service(`http://${address}`))
+  const answer = await ask(`http://${address}/`, { host: 'round.test' })
+  assert.equal(answer.status, 508)
+  assert.equal((JSON.parse(answer.body) as { code: string }).code, 'loop_detected')
+  const { counters } = await gateway.api.get<{ counters: { attempts: number } }>('/api/services/round/status')
+  assert.equal(counters.attempts, 8)
+})
+
+test('a changed endpoint is answered with what was changed', async () => {
+  await using gateway = await GatewayProcess.start()
+  await gateway.api.call('PUT', '/api/services/s', {
+    listeners: [{ port: 0 }],
+    endpoints: [{ id: 'a', url: 'http://a' }],
+  })
+  const change = { priority: 2, weight: 3, region: 'eu', maxConcurrency: 5, drain: true }
+  const { body } = await gateway.api.call<object>('PATCH', '/api/services/s/endpoints/a', change)
+  assert.deepEqual({ ...body, ...change }, body)
+})

@@ -23,7 +23,7 @@ import type { ForwardPolicy } from './forward-policy.ts'
 import { hedgeDelayMs } from './hedge-delay.ts'
 import { holdOf } from './hold.ts'
 import { maySendTwice } from './idempotency.ts'
-import { refusalStatus, refuse } from './refuse.ts'
+import { reasonToRefuse, refusalStatus, refuse } from './refuse.ts'
 import { RequestRelay, type RequestRelayOwner } from './request-relay.ts'
 import { ResponseRelay } from './response-relay.ts'
 import { retryAfterMs } from './retry-after.ts'
@@ -71,10 +71,8 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
   begin(): void {
     const { head } = this.#client
     this.#client.listen(this)
-    if (head.form === 'authority') {
-      this.#refuse('connect_not_supported')
-      return
-    }
+    const reason = reasonToRefuse(head, this.#shared.pseudonym)
+    if (reason !== undefined) return this.#refuse(reason)
     if (head.framing.kind !== 'none') {
       this.#countsFromMs = NEVER_MS
       this.#relay = new RequestRelay(this.#client, this.policy.replayBytesMax, this)

@@ -3,7 +3,9 @@ import { errorAnswer } from '../../http/error-body.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import type { ErrorCode } from '../../lib/errors.ts'
 import { fieldLines } from '../wire/front-exchange.ts'
+import type { RequestHead } from '../wire/head.ts'
 import type { ClientExchange } from './client-exchange.ts'
+import { isGoingInCircles } from './loop.ts'
 
 /** What the client is told of each; neither endpoints nor addresses are named. */
 const details: Partial<Record<ErrorCode, string>> = {
@@ -13,6 +15,13 @@ const details: Partial<Record<ErrorCode, string>> = {
   no_endpoint_usable: 'No upstream is available for this request.',
   endpoints_busy: 'All upstreams have as many requests as they take.',
   connect_not_supported: 'CONNECT is not supported here.',
+  loop_detected: 'The request has been here many times: an upstream leads back to this gateway.',
+}
+
+/** Why a request goes to no endpoint whatever they are like; undefined for nearly every one. */
+export function reasonToRefuse({ form, fields }: RequestHead, pseudonym: string): ErrorCode | undefined {
+  if (form === 'authority') return 'connect_not_supported'
+  return isGoingInCircles(fields, pseudonym) ? 'loop_detected' : undefined
 }
 
 /** The status that a refusal has. */

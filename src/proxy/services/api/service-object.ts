@@ -15,6 +15,10 @@ export const serviceObject = z.looseObject({
 export const endpointStatus = z.object({
   id: z.string(),
   url: z.string(),
+  priority: z.number(),
+  weight: z.number(),
+  region: z.string().nullable(),
+  maxConcurrency: z.number().nullable(),
   enabled: z.boolean(),
   drain: z.boolean(),
   health: z.enum(['healthy', 'unhealthy', 'unknown']),
@@ -74,9 +78,10 @@ function activeEndpointId({ group }: LiveService): string | null {
 export function toEndpointStatus(snapshot: EndpointSnapshot, clock: Clock) {
   const { endpoint, health, failures, breaker, openUntilMs, inFlight, openConnections, isProbed, lastFailure } =
     snapshot
-  const { id, url, enabled, drain } = endpoint
+  const { id, url, priority, weight, region = null, maxConcurrency = null, enabled, drain } = endpoint
   return {
-    ...{ id, url: redactUrl(url), enabled, drain, health, failures, breaker },
+    ...{ id, url: redactUrl(url), priority, weight, region, maxConcurrency, enabled, drain },
+    ...{ health, failures, breaker },
     breakerOpenUntil: openUntilMs === null ? null : isoAt(openUntilMs, clock),
     ...{ inFlight, openConnections, isChecked: isProbed },
     lastFailure:
