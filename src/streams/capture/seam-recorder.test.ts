@@ -72,6 +72,19 @@ test('a capture stays within its bytes', async () => {
   assert.ok((captured.get('seam') ?? '').length > 50)
 })
 
+test('a capture that is full has no holes, though a smaller slice would still fit', () => {
+  const clock = createSimulatedClock()
+  const captured: string[] = []
+  const onCaptured = (_id: string, pieces: readonly Buffer[]) => captured.push(Buffer.concat(pieces).toString())
+  const recorder = new SeamRecorder({ clock, captureBytesMax: 10, onCaptured })
+  recorder.switched('seam', clock.nowMs(), 0)
+  for (const [sequence, text] of ['first ', 'too long ', 'tiny'].entries()) {
+    recorder.published({ sequence, offset: 0, publishedAtMs: 0, data: Buffer.from(text), preamble: undefined })
+  }
+  recorder.end()
+  assert.deepEqual(captured, ['first '])
+})
+
 test('a stream that ends leaves what it has of a capture, and holds nothing on', async () => {
   const { clock, captured, recorder, play } = playing()
   await play(30_000)

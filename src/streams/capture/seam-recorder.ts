@@ -20,6 +20,8 @@ interface Capture {
   readonly receiptId: string
   readonly slices: Slice[]
   bytes: number
+  /** A slice did not fit: what comes after it is left out too, or the capture would have a hole. */
+  isFull: boolean
   timer: Timer
 }
 
@@ -59,6 +61,7 @@ export class SeamRecorder {
       receiptId,
       slices: [],
       bytes: 0,
+      isFull: false,
       timer: this.#options.clock.schedule(delayMs + CAPTURE_MS, () => this.#finish(capture)),
     }
     for (const slice of this.#from(decidedAtMs + delayMs - CAPTURE_MS)) this.#add(capture, slice)
@@ -82,7 +85,8 @@ export class SeamRecorder {
   }
 
   #add(capture: Capture, slice: Slice): void {
-    if (capture.bytes + slice.data.length > this.#options.captureBytesMax) return
+    if (capture.bytes + slice.data.length > this.#options.captureBytesMax) capture.isFull = true
+    if (capture.isFull) return
     capture.slices.push(slice)
     capture.bytes += slice.data.length
   }
