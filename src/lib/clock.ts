@@ -14,7 +14,10 @@ export interface Clock {
   wallMs(): number
   /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Calls `task` once after `ms`, unless the returned timer is cancelled first. Never keeps the process alive. */
+  /**
+   * Calls `task` once after `ms`, unless the returned timer is cancelled first. Never keeps the process alive. Where this
+   * process stood still meanwhile, what has come by then is read first: silence that is ours is not taken for a peer's.
+   */
   schedule(ms: number, task: () => void): Timer
 }
 
@@ -25,6 +28,9 @@ export interface Timer {
 /** It never changes, and asking for it costs as much as the time itself. */
 const PROCESS_START_MS = performance.timeOrigin
 
+/** A timer that is so much too late, in milliseconds, says that the process stood still: busy, or not given the processor. */
+const STOOD_STILL_MS = 50
+
 export const systemClock: Clock = {
   nowMs: () => PROCESS_START_MS + performance.now(),
   wallMs: () => Date.now(),
@@ -32,8 +38,19 @@ export const systemClock: Clock = {
     await sleepFor(ms, undefined, signal === undefined ? {} : { signal })
   },
   schedule: (ms, task) => {
-    const handle = setTimeout(task, ms)
-    handle.unref()
-    return { cancel: () => clearTimeout(handle) }
+    const dueMs = performance.now() + ms
+    let turn: NodeJS.Immediate | undefined
+    const onDue = () => {
+      if (performance.now() - dueMs < STOOD_STILL_MS) task()
+      // Node.js runs timers before it looks at its sockets again; behind the next look is soon enough.
+      else turn = setImmediate(task).unref()
+    }
+    const handle = setTimeout(onDue, ms).unref()
+    return {
+      cancel: () => {
+        clearTimeout(handle)
+        clearImmediate(turn)
+      },
+    }
   },
 }
