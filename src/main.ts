@@ -42,9 +42,16 @@ async function serve(signal: AbortSignal, args: readonly string[]): Promise<numb
   for (const { name, reason } of settingsIgnored(process.env)) {
     log.warn('setting_without_effect', `${name} is set and has no effect: ${reason}`, { name })
   }
+  let isReloadWanted = false
+  let onHangUp = (): void => {
+    isReloadWanted = true
+  }
+  // Without a file of services SIGHUP ends the process, as it does by default. With one it never does, not even before
+  // there is anything to read it again.
+  if (config.configFile !== undefined) process.on('SIGHUP', () => onHangUp())
   await using gateway = await startGateway({ config, log })
-  // Without a file of services SIGHUP ends the process, as it does by default.
-  if (config.configFile !== undefined) process.on('SIGHUP', () => void gateway.reload())
+  onHangUp = () => void gateway.reload()
+  if (isReloadWanted) onHangUp()
   await new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
