@@ -115,7 +115,7 @@ test('a gateway whose file is wrong does not start, and says everything that is 
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-lab-data-'))
   const env = { PATH: process.env['PATH'], PORT: '0', HOLDFAST_DATA_DIR: directory, HOLDFAST_CONFIG: file.path }
   const { code, text } = await new Promise<{ code: number | null; text: string }>((resolve) => {
-    const child = execFile(process.execPath, [MAIN, 'serve'], { env, timeout: 20_000 }, (_error, _out, errors) => {
+    const child = execFile(process.execPath, [MAIN, 'serve'], { env, timeout: 60_000 }, (_error, _out, errors) => {
       resolve({ code: child.exitCode, text: errors })
     })
   })

@@ -38,7 +38,7 @@ async function openService(gateway: GatewayProcess, urls: readonly string[], mor
 async function curl(port: number, path: string, ...more: readonly string[]): Promise<string> {
   const place = ['--resolve', `origin.test:${port}:127.0.0.1`, `https://origin.test:${port}${path}`]
   const told = ['-w', '\n%{http_version} %{http_code}']
-  const { stdout } = await run('curl', ['-sS', '--cacert', caFile, '--max-time', '10', ...told, ...more, ...place])
+  const { stdout } = await run('curl', ['-sS', '--cacert', caFile, '--max-time', '60', ...told, ...more, ...place])
   return stdout
 }
 

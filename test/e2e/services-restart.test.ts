@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { once } from 'node:events'
 import { request } from 'node:https'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -12,20 +9,12 @@ import { FaultUpstream } from '../lab/fault-upstream.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { ask, ServiceLoad } from '../lab/service-load.ts'
+import { steadyPort } from '../lab/steady-port.ts'
 
 interface StatusAnswer {
   readonly addresses: readonly string[]
   readonly pin: { readonly endpointId: string } | null
   readonly endpoints: readonly { readonly id: string; readonly health: string; readonly drain: boolean }[]
-}
-
-/** A port that nobody listened on just now, for what has to be there again after a restart. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 const API_TOKEN = 'operator-token'
@@ -66,7 +55,7 @@ test('after kill -9 services are there with health, pins and drained endpoints, 
 })
 
 test('a gateway that dies in the middle of load and failures serves again, and answers nothing wrong', async () => {
-  const port = await freePort()
+  const port = await steadyPort()
   await using gateway = await GatewayProcess.start({ env: { PROXY_PORT: String(port) } })
   await using a = await FaultUpstream.start('a')
   await using b = await FaultUpstream.start('b')
@@ -77,7 +66,15 @@ test('a gateway that dies in the middle of load and failures serves again, and a
   await using load = new ServiceLoad(`http://127.0.0.1:${port}/bytes/20000`, 4)
   const moreAnswers = async () => {
     const from = load.answers.filter(({ status }) => status === 200).length
-    await until(() => load.answers.filter(({ status }) => status === 200).length > from + 40, { what: 'more answers' })
+    await until(() => load.answers.filter(({ status }) => status === 200).length > from + 40, {
+      what: 'more answers',
+      evidence: () => [
+        load.answers.length,
+        load.answers.slice(-3),
+        gateway.logs.slice(-10),
+        gateway.otherOutput.slice(-5),
+      ],
+    })
   }
   for (const failing of [a, b]) {
     await moreAnswers()

@@ -115,6 +115,7 @@ test('open WebSockets count for the limits of their endpoint and of the service,
   const sockets = [await openSocket(`${url}/1`), await openSocket(`${url}/2`)]
   assert.deepEqual(await inFlight(gateway), [2, 0])
   assert.equal((await ask(`${url}/who`)).body, 'b', 'the first endpoint is full')
+  await until(async () => (await inFlight(gateway))[1] === 0, { what: 'the place of that request' })
   sockets.push(await openSocket(`${url}/3`))
   assert.deepEqual(await inFlight(gateway), [2, 1])
   assert.equal((await ask(`${url}/who`)).status, 503, 'the service is full')

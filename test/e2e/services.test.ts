@@ -48,7 +48,7 @@ test('active-passive: everything goes to the best that works, and back again, an
       { id: 'a', url: a.url, priority: 2 },
       { id: 'b', url: b.url, priority: 1 },
     ],
-    healthCheck: { kind: 'http', path: '/health', intervalMs: 100, timeoutMs: 500 },
+    healthCheck: { kind: 'http', path: '/health', intervalMs: 100, timeoutMs: 10_000 },
     failback: { mode: 'auto', probationMs: 500, holdDownMs: 500 },
   })
   await using load = new ServiceLoad(url, 4)
@@ -74,9 +74,13 @@ test('active-passive: everything goes to the best that works, and back again, an
       ['failover', 'b'],
     ],
   )
-  const events = await gateway.api.get<{ events: readonly { event_type: string }[] }>('/events?limit=50')
-  const types = events.events.map(({ event_type }) => event_type)
-  for (const type of ['service_created', 'service_switched', 'endpoint_health_changed']) assert.ok(types.includes(type))
+  const types = async () => {
+    const { events } = await gateway.api.get<{ events: readonly { event_type: string }[] }>('/events?limit=50')
+    return new Set(events.map(({ event_type: type }) => type))
+  }
+  for (const type of ['service_created', 'service_switched', 'endpoint_health_changed']) {
+    await until(async () => (await types()).has(type), { what: `the event ${type}` })
+  }
 })
 
 test('active-active: a key stays where it is; losing one of four moves its own keys only', async () => {
@@ -159,11 +163,9 @@ test('edits, new ports and endpoints that go away under load cost nobody a reque
     load.answers.every(({ body }) => body.length === 100_000),
     'an answer was cut short',
   )
-  const status = await statusOf(gateway, 'busy')
-  assert.ok(
-    status.endpoints.every(({ inFlight }) => inFlight === 0),
-    JSON.stringify(status.endpoints),
-  )
+  await until(async () => (await statusOf(gateway, 'busy')).endpoints.every(({ inFlight }) => inFlight === 0), {
+    what: 'no request being under way',
+  })
   for (const upstream of [a, b, c]) await upstream[Symbol.asyncDispose]()
 })
 
@@ -206,7 +208,7 @@ test('a pin holds whatever the health and ends by itself; a drained endpoint get
   const wrong = await gateway.api.call('POST', '/api/services/pinned/pin', { endpointId: 'z' })
   assert.equal(wrong.status, 404)
   assert.match(wrong.text, /there are a, b/)
-  await gateway.api.call('POST', '/api/services/pinned/pin', { endpointId: 'b', ttlSeconds: 0.5 })
+  await gateway.api.call('POST', '/api/services/pinned/pin', { endpointId: 'b', ttlSeconds: 3 })
   assert.equal(await whereTo(), 'b')
   await until(async () => (await whereTo()) === 'a', { what: 'the end of the pin' })
   await gateway.api.call('POST', '/api/services/pinned/endpoints/a/drain')
@@ -232,7 +234,7 @@ test('an endpoint that says that it is not ready gets no more requests, though i
   const url = await makeService(gateway, {
     id: 'unready',
     endpoints: [a, b].map(({ name, url }) => ({ id: name, url })),
-    healthCheck: { kind: 'http', path: '/ready', intervalMs: 100 },
+    healthCheck: { kind: 'http', path: '/ready', intervalMs: 100, timeoutMs: 10_000 },
   })
   await using load = new ServiceLoad(url, 4)
   await until(async () => (await statusOf(gateway, 'unready')).endpoints[0]?.health === 'unhealthy', {
@@ -249,10 +251,13 @@ test('an endpoint whose live playlist stands still is left although it answers 2
   await using gateway = await GatewayProcess.start()
   const frozen = '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:1,\n1.ts\n'
   let sequence = 1
-  const answer = (text: () => string) =>
+  const answer = (next: () => string) =>
     ({
       kind: 'custom',
-      answer: (socket) => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${text().length}\r\n\r\n${text()}`),
+      answer: (socket) => {
+        const text = next()
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
+      },
     }) as const satisfies Parameters<FaultUpstream['become']>[0]
   await using a = await FaultUpstream.start('a')
   await using b = await FaultUpstream.start('b')
@@ -270,12 +275,9 @@ test('an endpoint whose live playlist stands still is left although it answers 2
   await until(async () => (await statusOf(gateway, 'live')).activeEndpointId === 'b', {
     what: 'leaving the frozen one',
   })
-  const { endpoints } = await statusOf(gateway, 'live')
-  assert.deepEqual(
-    endpoints.map(({ id, health }) => [id, health]),
-    [
-      ['a', 'unhealthy'],
-      ['b', 'healthy'],
-    ],
-  )
+  for (const [index, health] of ['unhealthy', 'healthy'].entries()) {
+    await until(async () => (await statusOf(gateway, 'live')).endpoints[index]?.health === health, {
+      what: `the endpoint ${index} being ${health}`,
+    })
+  }
 })

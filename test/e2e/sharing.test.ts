@@ -3,12 +3,19 @@ import { after, before, test } from 'node:test'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 let gateway: GatewayProcess
+/** Its grace period is longer than any test, so that what happens in it happens without waiting for its end. */
+let patient: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start({ env: { SHARED_STREAM_GRACE: '1' } })
+  gateway = await GatewayProcess.start({ env: { ...unhurried, SHARED_STREAM_GRACE: '1' } })
+  patient = await GatewayProcess.start({ env: { ...unhurried, SHARED_STREAM_GRACE: '600' } })
 })
-after(async () => await gateway[Symbol.asyncDispose]())
+after(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await patient[Symbol.asyncDispose]()
+})
 
 test('twenty viewers are one connection at the source', async () => {
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
@@ -34,8 +41,9 @@ test('the first viewer pauses and the others read on', async () => {
   const first = await scene.watching()
   const second = await scene.watching()
   first.pause()
+  const pausedAt = first.totalBytes
   await second.hasRead(second.totalBytes + 1_500_000)
-  assert.ok(second.longestGapMs() < 1_000, `a gap of ${second.longestGapMs()} ms`)
+  assert.equal(first.totalBytes, pausedAt, 'nothing was waited for')
   assert.equal(scene.origin(0).connectionsEver, 1)
   first.resume()
   await first.hasRead(first.totalBytes + 500_000)
@@ -46,13 +54,13 @@ test('the source is released after the grace period, and a later viewer opens it
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
   const viewer = await scene.watching()
   viewer.close()
-  await scene.released(4_000)
+  await scene.released()
   await scene.watching()
   assert.equal(scene.origin(0).connectionsEver, 2)
 })
 
 test('a viewer who comes back within the grace period finds the source still open', async () => {
-  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+  await using scene = await Scene.open({ gateway: patient, origins: [{ name: 'primary' }] })
   for (const _ of [1, 2, 3]) {
     const viewer = await scene.watching()
     viewer.close()
@@ -61,13 +69,13 @@ test('a viewer who comes back within the grace period finds the source still ope
   assert.equal(scene.origin(0).connectionsEver, 1)
 })
 
-test('deleting the stream ends its viewers cleanly and releases the source at once', async () => {
-  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+test('deleting the stream ends its viewers cleanly and releases the source, without a grace period', async () => {
+  await using scene = await Scene.open({ gateway: patient, origins: [{ name: 'primary' }] })
   const viewer = await scene.watching()
-  assert.equal((await gateway.api.call('DELETE', `/streams/${scene.streamId}`)).status, 200)
-  assert.equal(await viewer.finished(3_000), 'ended')
-  await scene.released(1_000)
-  assert.equal((await gateway.api.call('GET', `/streams/${scene.streamId}`)).status, 404)
+  assert.equal((await patient.api.call('DELETE', `/streams/${scene.streamId}`)).status, 200)
+  assert.equal(await viewer.finished(), 'ended')
+  await scene.released()
+  assert.equal((await patient.api.call('GET', `/streams/${scene.streamId}`)).status, 404)
 })
 
 test('a failover of many viewers opens the backup once', async () => {

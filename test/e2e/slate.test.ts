@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 import { dtsSteps, judgeSeams } from '../lab/seam-oracle.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 /** What viewers get when no source delivers. */
 const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0
@@ -15,13 +16,9 @@ const needsFfmpeg = { skip: hasFfmpeg ? false : 'ffmpeg is not installed' }
 /** 90 kHz ticks: one and a half frames at 25 frames a second. */
 const STEP_TICKS_MAX = 5_400
 
+/** How long viewers are kept with nothing, where a test waits for its end. */
 const HOLD_SECONDS = 4
-
-let gateway: GatewayProcess
-before(async () => {
-  gateway = await GatewayProcess.start({ env: { VIEWER_HOLD_SECONDS: `${HOLD_SECONDS}`, SLATE_HOLD_SECONDS: '20' } })
-})
-after(async () => await gateway[Symbol.asyncDispose]())
+const briefly = { VIEWER_HOLD_SECONDS: `${HOLD_SECONDS}` }
 
 async function outage(scene: Scene): Promise<void> {
   for (const origin of scene.origins) {
@@ -37,14 +34,22 @@ function recovery(scene: Scene): void {
 async function slateOn(scene: Scene, isOn: boolean): Promise<void> {
   await until(
     async () => {
-      const { stream } = await gateway.api.get<{ stream: { slate_on: boolean } }>(`/streams/${scene.streamId}`)
+      const { stream } = await scene.gateway.api.get<{ stream: { slate_on: boolean } }>(`/streams/${scene.streamId}`)
       return stream.slate_on === isOn
     },
     { what: `the slate being ${isOn ? 'on' : 'off'}`, deadlineMs: 20_000 },
   )
 }
 
-async function assertNoStep(bytes: Buffer): Promise<void> {
+/** Has the slate of such a stream made, so that it is there at once when the gateway is started again. */
+async function makeSlate(gateway: GatewayProcess, slate: object): Promise<void> {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }], stream: { slate } })
+  await scene.watching()
+  await outage(scene)
+  await slateOn(scene, true)
+}
+
+async function assertNoStep(gateway: GatewayProcess, bytes: Buffer): Promise<void> {
   const path = join(gateway.dataDirectory, 'slate.ts')
   await writeFile(path, bytes)
   const { warnings, continuityErrors, packets } = await judgeSeams(path)
@@ -58,10 +63,14 @@ test(
   'viewers see a slate, longer than they are held without one, and come back without a step',
   needsFfmpeg,
   async () => {
+    const slate = { after_seconds: 1, text: 'Soon back' }
+    await using gateway = await GatewayProcess.start({ env: unhurried })
+    await makeSlate(gateway, slate)
+    await gateway.restart(briefly)
     await using scene = await Scene.open({
       gateway,
       origins: [{ name: 'primary' }, { name: 'backup' }],
-      stream: { slate: { after_seconds: 1, text: 'Soon back' } },
+      stream: { slate },
     })
     const viewer = await scene.watching()
     await viewer.hasRead(150_000)
@@ -77,13 +86,10 @@ test(
     await slateOn(scene, false)
     await gateway.api.call('DELETE', `/streams/${scene.streamId}`)
     await until(() => !viewer.isAlive, { what: 'the end of the stream' })
-    await assertNoStep(viewer.body)
-    const { events } = await gateway.api.get<{ events: readonly { data: { slate_ms: number; gap_ms: number } }[] }>(
-      `/events?type=switch_completed&stream_id=${scene.streamId}`,
-    )
-    const receipt = events.find(({ data }) => data.slate_ms > 0)
-    assert.ok(receipt !== undefined, 'the receipt tells of the slate')
-    assert.ok(receipt.data.gap_ms < receipt.data.slate_ms, 'the gap ended with the slate')
+    await assertNoStep(gateway, viewer.body)
+    // The receipt of the switch back tells of the slate.
+    const receipt = await scene.firstFacts('switch_completed', ({ slate_ms: ms }) => Number(ms) > 0)
+    assert.ok(Number(receipt['gap_ms']) < Number(receipt['slate_ms']), 'the gap ended with the slate')
   },
 )
 
@@ -91,6 +97,7 @@ test(
   'nothing but null packets comes before it, and without it, and then the viewers are let go',
   needsFfmpeg,
   async () => {
+    await using gateway = await GatewayProcess.start({ env: { ...unhurried, ...briefly } })
     await using scene = await Scene.open({
       gateway,
       origins: [{ name: 'primary' }],
@@ -107,6 +114,7 @@ test(
 )
 
 test('the operator’s file is shown, and one that is missing does no harm', needsFfmpeg, async () => {
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   const picture = join(gateway.dataDirectory, 'card.png')
   spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=red:size=64x64', '-frames:v', '1', '-y', picture])
   await using scene = await Scene.open({

@@ -3,11 +3,12 @@ import { after, before, describe, test } from 'node:test'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { Scene } from '../lab/scene.ts'
 import { silentStartFaults, startFaults } from '../lab/stream-faults.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 let gateway: GatewayProcess
 before(async () => {
-  // The deadline for a source that accepts and never answers is 5 s by default; here it only has to be noticed.
-  gateway = await GatewayProcess.start({ env: { FIRST_BYTE_TIMEOUT_SECONDS: '1.5' } })
+  // The deadline for a source that accepts and never answers, and not one that a slow machine misses.
+  gateway = await GatewayProcess.start({ env: { ...unhurried, FIRST_BYTE_TIMEOUT_SECONDS: '5' } })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 

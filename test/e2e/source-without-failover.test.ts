@@ -26,8 +26,8 @@ test('the only source is tried again after a silence', async () => {
   await using scene = await Scene.open({ gateway, origins: [{ name: 'only' }] })
   const viewer = await scene.watching()
   scene.origin(0).inject({ kind: 'silence' })
-  const before = viewer.totalBytes
-  await viewer.hasRead(before + 50_000)
+  await until(() => scene.origin(0).connectionsEver >= 2, { what: 'another connection' })
+  await viewer.hasRead(viewer.totalBytes + 50_000)
   assert.equal(viewer.record.misalignedBytes, 0)
 })
 

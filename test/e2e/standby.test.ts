@@ -7,9 +7,17 @@ import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 
+/** Silence of so long is noticed; less than that a slow machine may make of sources that are well. */
+const SILENCE_SECONDS = 3
+
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start({ env: { STANDBY_CHECK_SECONDS: '1', FAILBACK_CHECK_SECONDS: '0.3' } })
+  gateway = await GatewayProcess.start({
+    env: {
+      ...{ STANDBY_CHECK_SECONDS: '1', FAILBACK_CHECK_SECONDS: '0.3' },
+      LIVE_STALL_FLOOR_SECONDS: `${SILENCE_SECONDS}`,
+    },
+  })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
@@ -84,7 +92,7 @@ test('with a hot standby and a delay longer than detection viewers are given med
   await using scene = await Scene.open({
     gateway,
     origins: [{ name: 'primary' }, { name: 'backup' }],
-    stream: { standby: 'hot', output_delay_ms: 3_000 },
+    stream: { standby: 'hot', output_delay_ms: 8_000 },
   })
   const viewer = await scene.watching()
   await standbyIs(scene, 1, 'hot')
@@ -94,10 +102,12 @@ test('with a hot standby and a delay longer than detection viewers are given med
   await viewer.sees(scene.origin(1).name, { marks: 10 })
   const receipt = await receiptOf(scene.streamId, 'failover')
   const { detection_ms: detectionMs, gap_ms: gapMs } = receipt
-  assert.ok(detectionMs !== null && detectionMs > 300, `the silence was noticed after ${detectionMs} ms`)
-  assert.ok(gapMs !== null && gapMs < detectionMs / 4, `no more than between any two pieces: ${gapMs} ms`)
+  const silenceMs = SILENCE_SECONDS * 1_000
+  assert.ok(detectionMs !== null && detectionMs >= silenceMs, `the silence was noticed after ${detectionMs} ms`)
+  // Without the delay nothing would have come for as long as the silence took to be noticed.
+  assert.ok(gapMs !== null && gapMs < silenceMs, `no more than between any two pieces: ${gapMs} ms`)
   const longest = viewer.longestGapMs(struckMs)
-  assert.ok(longest < detectionMs, `the viewer waited ${longest} ms, less than detection took`)
+  assert.ok(longest < silenceMs, `the viewer waited ${longest} ms, less than detection took`)
 })
 
 test('a warm standby is looked at and left, and one that is known to be bad is not switched to', async () => {
@@ -112,11 +122,16 @@ test('a warm standby is looked at and left, and one that is known to be bad is n
   })
   await until(async () => (await sources(scene.streamId))[2]?.health === 'healthy', { what: 'the spare being known' })
   await until(() => scene.origin(2).connectionsNow === 0, { what: 'the spare being left again' })
-  const askedBefore = scene.origin(1).connectionsEver
   scene.origin(0).inject({ kind: 'reset', aligned: true })
   await viewer.sees(scene.origin(2).name)
   assert.deepEqual(viewer.sources, [scene.origin(0).name, scene.origin(2).name])
-  assert.ok(scene.origin(1).connectionsEver <= askedBefore + 1, 'only looks, no attempt to switch there')
+  await scene.firstFacts('failover_triggered')
+  const switches = await scene.facts('failover_triggered')
+  assert.deepEqual(
+    switches.map(({ new_url: url }) => url),
+    [scene.origin(2).url],
+    'no attempt to switch to the broken one',
+  )
 })
 
 test('with a cold standby nobody connects to a source that is not on air', async () => {
@@ -234,14 +249,12 @@ test('health says what is true of each source, after a look where it is asked to
   await scene.watching()
   assert.equal((await gateway.api.get<Health>(path)).healthy, true)
   scene.origin(0).inject({ kind: 'packets', fault: { kind: 'gone', pids: [0x101] } })
-  const ill = await until(
-    async () => {
-      const health = await gateway.api.get<Health>(path)
-      return health.healthy ? undefined : health
-    },
-    { what: 'the missing sound in the health', deadlineMs: 20_000 },
-  )
-  assert.equal(ill.sources[0]?.conditions[0]?.condition, 'no_audio')
+  const isMute = ({ healthy, sources: [first] }: Health) =>
+    !healthy && first?.conditions.some(({ condition }) => condition === 'no_audio') === true
+  await until(async () => isMute(await gateway.api.get<Health>(path)), {
+    what: 'the missing sound in the health',
+    deadlineMs: 20_000,
+  })
   assert.equal((await gateway.api.call('GET', '/streams/none/health')).status, 404)
   assert.equal((await gateway.api.call('POST', '/streams/none/health')).status, 404)
 })

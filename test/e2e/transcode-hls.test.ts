@@ -7,11 +7,12 @@ import { runTool } from '../lab/media.ts'
 import { PlaylistWatch } from '../lab/playlist-watch.ts'
 import { until } from '../lab/poll.ts'
 import { TranscodeScene } from '../lab/transcode-lab.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 let gateway: GatewayProcess
 const watches: PlaylistWatch[] = []
 before(async () => {
-  gateway = await GatewayProcess.start({ env: { TRANSCODES_MAX: '8', HLS_SEGMENT_SECONDS: '2' } })
+  gateway = await GatewayProcess.start({ env: { ...unhurried, TRANSCODES_MAX: '8', HLS_SEGMENT_SECONDS: '2' } })
 })
 after(async () => {
   for (const watch of watches) await watch.stop()

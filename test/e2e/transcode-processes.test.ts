@@ -7,9 +7,10 @@ import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { isRunning } from '../lab/running-process.ts'
 import { FakeFfmpeg, TranscodeScene } from '../lab/transcode-lab.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 test('kill -9 of the gateway leaves no encoder behind, and the stream is there again after it', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await TranscodeScene.open(gateway, [{}])
   await scene.watching()
   const pid = await scene.pid()
@@ -20,16 +21,18 @@ test('kill -9 of the gateway leaves no encoder behind, and the stream is there a
 })
 
 test('TERM of the gateway ends its encoders', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await TranscodeScene.open(gateway, [{}])
   await scene.watching()
   const pid = await scene.pid()
   assert.equal(await gateway.kill('SIGTERM'), 0)
-  assert.equal(await isRunning(pid), false)
+  await until(async () => !(await isRunning(pid)), { what: 'the end of the encoder' })
 })
 
 test('one more encoder than TRANSCODES_MAX is refused with 503, and let in when one has ended', async () => {
-  await using gateway = await GatewayProcess.start({ env: { TRANSCODES_MAX: '1', SHARED_STREAM_GRACE: '0' } })
+  await using gateway = await GatewayProcess.start({
+    env: { ...unhurried, TRANSCODES_MAX: '1', SHARED_STREAM_GRACE: '0' },
+  })
   await using first = await TranscodeScene.open(gateway, [{}])
   await using second = await TranscodeScene.open(gateway, [{}])
   const viewer = await first.watching()
@@ -68,27 +71,33 @@ test('without ffmpeg the answer is 503 with the reason', async () => {
 
 test('an encoder that cannot read a source twice in a row is given the next source, before anybody is refused', async () => {
   await using fake = await FakeFfmpeg.make('[ "$RUN" -le 2 ] && { echo "Invalid data found" >&2; exit 1; }')
-  await using gateway = await GatewayProcess.start({ env: { PATH: fake.path } })
+  await using gateway = await GatewayProcess.start({ env: { ...unhurried, PATH: fake.path } })
   await using scene = await TranscodeScene.open(gateway, [{}, {}])
   const viewer = await scene.watching()
   const state = await scene.state()
   assert.deepEqual([state.failover_index, state.transcoder.restarts, await fake.runs()], [1, 2, 3])
   assert.match(state.transcoder.last_failure ?? '', /Invalid data found/)
   assert.equal(viewer.state, 'reading')
-  assert.ok(gateway.logs.some(({ message }) => message === 'Transcoding process exited, attempting failover'))
-  const { body } = await gateway.api.call<{ switches: readonly { reason: string }[] }>(
-    'GET',
-    `/streams/${scene.streamId}/switches`,
+  await until(() => gateway.logs.some(({ message }) => message === 'Transcoding process exited, attempting failover'), {
+    what: 'the line in the log',
+  })
+  const switches = await until(
+    async () => {
+      const path = `/streams/${scene.streamId}/switches`
+      const answer = await gateway.api.get<{ switches: readonly { reason: string }[] }>(path)
+      return answer.switches.length > 0 && answer.switches
+    },
+    { what: 'the record of the switch' },
   )
   assert.deepEqual(
-    body.switches.map(({ reason }) => reason),
+    switches.map(({ reason }) => reason),
     ['transcode_failed'],
   )
 })
 
 test('an encoder that fails on every source: whoever waits is told, and the gateway does not spin', async () => {
   await using fake = await FakeFfmpeg.make('exit 1')
-  await using gateway = await GatewayProcess.start({ env: { PATH: fake.path } })
+  await using gateway = await GatewayProcess.start({ env: { ...unhurried, PATH: fake.path } })
   await using scene = await TranscodeScene.open(gateway, [{}, {}])
   const viewer = scene.watch()
   await viewer.finished()
@@ -99,7 +108,9 @@ test('an encoder that fails on every source: whoever waits is told, and the gate
 
 test('an encoder that puts out nothing is given up after the start limit, and another is started', async () => {
   await using fake = await FakeFfmpeg.make('[ "$RUN" -eq 1 ] && exec cat > /dev/null')
-  await using gateway = await GatewayProcess.start({ env: { PATH: fake.path, TRANSCODE_START_SECONDS: '1' } })
+  await using gateway = await GatewayProcess.start({
+    env: { ...unhurried, PATH: fake.path, TRANSCODE_START_SECONDS: '10' },
+  })
   await using scene = await TranscodeScene.open(gateway, [{}])
   await scene.watching()
   const { transcoder } = await scene.state()
@@ -109,7 +120,7 @@ test('an encoder that puts out nothing is given up after the start limit, and an
 
 test('an encoder that puts out something that is not media counts as failed', async () => {
   await using fake = await FakeFfmpeg.make('[ "$RUN" -eq 1 ] && { echo "<html>no</html>"; exec cat > /dev/null; }')
-  await using gateway = await GatewayProcess.start({ env: { PATH: fake.path } })
+  await using gateway = await GatewayProcess.start({ env: { ...unhurried, PATH: fake.path } })
   await using scene = await TranscodeScene.open(gateway, [{}])
   await scene.watching()
   const { transcoder } = await scene.state()
@@ -118,7 +129,9 @@ test('an encoder that puts out something that is not media counts as failed', as
 
 test('an encoder that does not keep up goes on at a later keyframe', async () => {
   await using fake = await FakeFfmpeg.make('sleep 7')
-  await using gateway = await GatewayProcess.start({ env: { PATH: fake.path, STREAM_BUFFER_SECONDS: '1' } })
+  await using gateway = await GatewayProcess.start({
+    env: { ...unhurried, PATH: fake.path, STREAM_BUFFER_SECONDS: '1', TRANSCODE_START_SECONDS: '60' },
+  })
   await using scene = await TranscodeScene.open(gateway, [{ videoKbps: 2_000 }])
   await scene.watching()
   const { transcoder } = await scene.state()

@@ -201,9 +201,12 @@ test('requests through tunnels are in the metrics', async () => {
   await using replica = await ReplicaProcess.start('r')
   const tunnel = await TrafficTunnel.open(gateway, [replica])
   for (let times = 0; times < 3; times += 1) await (await tunnel.ask('/')).text()
-  const text = (await gateway.api.call('GET', '/metrics')).text
-  assert.match(text, new RegExp(`holdfast_tunnel_requests_total\\{tunnel="${tunnel.id}",status="2xx"\\} 3`))
-  assert.match(text, /holdfast_tunnels\{status="created"\} 1/)
-  assert.match(text, /holdfast_tunnel_endpoints\{health="healthy"\} 1/)
-  assert.match(text, /holdfast_tunnel_requests_in_flight 0/)
+  for (const line of [
+    `holdfast_tunnel_requests_total{tunnel="${tunnel.id}",status="2xx"} 3`,
+    'holdfast_tunnels{status="created"} 1',
+    'holdfast_tunnel_endpoints{health="healthy"} 1',
+    'holdfast_tunnel_requests_in_flight 0',
+  ]) {
+    await until(async () => (await gateway.api.call('GET', '/metrics')).text.includes(`${line}\n`), { what: line })
+  }
 })

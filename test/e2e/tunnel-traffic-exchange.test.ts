@@ -14,7 +14,9 @@ import { until } from '../lab/poll.ts'
 
 /** What an exchange on the main port promises to whoever answers through it, over real sockets. */
 
-const TIMEOUTS = { bodyMs: 100, writeMs: 100 }
+/** Of clients that are given up: an end of waiting that no client of these tests comes to by being slow. */
+const PATIENT = { bodyMs: 60_000, writeMs: 60_000 }
+const IMPATIENT = { bodyMs: 100, writeMs: 100 }
 
 class Lab implements AsyncDisposable {
   readonly faults: unknown[] = []
@@ -29,7 +31,7 @@ class Lab implements AsyncDisposable {
   }
 
   /** Every request is answered by `answer`. */
-  static async start(answer: (exchange: NodeExchange, lab: Lab) => void): Promise<Lab> {
+  static async start(answer: (exchange: NodeExchange, lab: Lab) => void, timeouts = PATIENT): Promise<Lab> {
     const server = createServer()
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -40,7 +42,7 @@ class Lab implements AsyncDisposable {
       const onFault = (error: unknown) => void lab.faults.push(error)
       const exchange = new NodeExchange({
         carrier: new ServerCarrier(request, response, undefined),
-        ...{ head, wheel: lab.wheel, timeouts: TIMEOUTS, onFault },
+        ...{ head, wheel: lab.wheel, timeouts, onFault },
       })
       exchange.listen({ onAbort: (reason) => void lab.aborts.push(reason), onDrain: () => undefined })
       answer(exchange, lab)
@@ -138,14 +140,14 @@ test('answers to HEAD, 204 and 304 have no body', async () => {
 
 test('a client that stops in the middle of its body is let go, and so is one that takes no more of the answer', async () => {
   const sink = { onPiece: () => true, onEnd: () => undefined }
-  await using reading = await Lab.start((exchange) => exchange.readBody(sink))
+  await using reading = await Lab.start((exchange) => exchange.readBody(sink), IMPATIENT)
   await reading.ask(post('Content-Length: 9\r\n', 'abc'))
   assert.deepEqual(reading.aborts, ['body_timeout'])
   await using writing = await Lab.start((exchange) => {
     exchange.respond(OK, { kind: 'chunked' })
     // More than the system's own buffers take.
     exchange.write(Buffer.alloc(64 << 20))
-  })
+  }, IMPATIENT)
   const socket = writing.open()
   socket.pause()
   socket.on('error', () => undefined)
@@ -194,9 +196,11 @@ test('after an early answer the rest of a small body is read away, and a long on
   const endless = lab.open()
   endless.on('error', () => undefined)
   endless.write(post('Content-Length: 999999999\r\n'))
-  await until(() => endless.destroyed || (!endless.write(Buffer.alloc(65_536)) && endless.destroyed), {
-    what: 'the end of the connection',
-  })
+  const goOn = () => {
+    if (endless.writableLength < 1 << 20) endless.write(Buffer.alloc(65_536))
+    return endless.destroyed
+  }
+  await until(goOn, { what: 'the end of the connection' })
 })
 
 test('a client that waits for 100 Continue and is refused keeps no connection', async () => {

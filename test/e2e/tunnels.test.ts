@@ -84,7 +84,8 @@ test('an endpoint that goes down is left, found to be up again, and gone back to
   assert.equal(await tunnel.chosen(), 0)
   await primary.down()
   for (let times = 0; times < 3; times += 1) await tunnel.tell('record-failure', 0, { error: 'ECONNREFUSED' })
-  assert.equal((await tunnel.endpoint(0)).healthStatus, 'unhealthy')
+  // A check that was under way when it went down may still count for it, between the others.
+  await tunnel.becomes(0, 'unhealthy')
   assert.equal(await tunnel.chosen(), 1)
   await primary.up()
   await tunnel.becomes(0, 'healthy')
@@ -112,6 +113,9 @@ test('after kill -9 no endpoint is forgotten and none is stuck', async () => {
   await gateway.api.call('POST', `/api/tunnels/${tunnel.id}/start`)
   await primary.down()
   for (let times = 0; times < 3; times += 1) await tunnel.tell('record-failure', 0)
+  await tunnel.becomes(0, 'unhealthy')
+  // The answer to another change comes when that is stored, and so what was before it.
+  await gateway.api.call('PUT', `/api/tunnels/${tunnel.id}`, { name: 'still here' })
   await gateway.restart()
   const after = await tunnel.endpoint(0)
   assert.deepEqual([after.healthStatus, after.isRecovering], ['unhealthy', true])
@@ -132,7 +136,7 @@ test('a pin survives kill -9, and the end of its time', async () => {
   await tunnel.tell('manual', 1)
   await gateway.restart()
   assert.equal(await tunnel.chosen(), 1)
-  await tunnel.tell('manual', 1, { ttlSeconds: 0.5 })
+  await tunnel.tell('manual', 1, { ttlSeconds: 3 })
   assert.equal(await tunnel.chosen(), 1)
   await until(async () => (await tunnel.chosen()) === 0, { what: 'the end of the pin' })
 })
@@ -164,8 +168,10 @@ test('a failover is told to webhooks, signed, with who and why, and to the journ
   )
   const types = receiver.received.map(({ body }) => (body as { event_type: string }).event_type)
   assert.deepEqual(types.slice(0, 2), ['tunnel_created', 'TUNNEL.STATUS_CHANGED'])
-  const history = await gateway.api.get<{ events: readonly object[] }>('/events?type=tunnel.failover')
-  assert.equal(history.events.length, 1)
+  const told = async () =>
+    (await gateway.api.get<{ events: readonly object[] }>('/events?type=tunnel.failover')).events.length
+  await until(async () => (await told()) > 0, { what: 'the failover in the journal' })
+  assert.equal(await told(), 1)
 })
 
 test('users reach private addresses only in networks that the operator opened', async () => {

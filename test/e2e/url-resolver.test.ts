@@ -48,7 +48,7 @@ async function startPage(): Promise<Page> {
 function resolverIn(room: ProcessRoom, options: Partial<UrlResolverOptions> = {}): UrlResolver {
   return new UrlResolver({
     ...{ processes: room.processes, clock: systemClock, directory: join(room.directory, 'resolver') },
-    ...{ isEnabled: { streamlink: true, ytdlp: true }, timeoutMs: 30_000, runsMax: 2, ...options },
+    ...{ isEnabled: { streamlink: true, ytdlp: true }, timeoutMs: 120_000, runsMax: 2, ...options },
   })
 }
 

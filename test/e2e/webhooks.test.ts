@@ -6,10 +6,11 @@ import { JsonReceiver } from '../lab/json-receiver.ts'
 import type { ReceivedJson } from '../lab/json-receiver.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
@@ -76,14 +77,14 @@ test('a webhook without events gets the six of the reference, in order of a stre
 test('a dead webhook delays no other', async () => {
   await using dead = await JsonReceiver.start(() => 'never')
   await using alive = await JsonReceiver.start()
-  await register(dead, { events: ['failover_triggered'] })
+  // It waits longer for its answer than the test does for the deliveries.
+  await register(dead, { events: ['failover_triggered'], timeout: 300 })
   await register(alive, { events: ['failover_triggered'] })
   await using first = await failOver()
   await using second = await failOver()
   const streams = () => payloadsOf(alive).map(({ stream_id }) => stream_id)
   await until(() => streams().includes(first.streamId) && streams().includes(second.streamId), {
     what: 'both deliveries to the live webhook',
-    deadlineMs: 3_000,
   })
   for (const { url } of [dead, alive]) {
     await gateway.api.call('DELETE', `/webhooks?webhook_url=${encodeURIComponent(url)}`)

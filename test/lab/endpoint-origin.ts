@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listenSteadily } from './steady-port.ts'
 
 /** A replica on loopback that can be taken down and brought back on the same port. */
 export class EndpointOrigin implements AsyncDisposable {
@@ -27,10 +27,13 @@ export class EndpointOrigin implements AsyncDisposable {
       this.asked.push(`${request.method} ${request.url}`)
       response.writeHead(this.status).end()
     })
+    this.#server = server
+    if (this.#port === 0) {
+      this.#port = await listenSteadily(server)
+      return
+    }
     server.listen(this.#port, '127.0.0.1')
     await once(server, 'listening')
-    this.#port = (server.address() as AddressInfo).port
-    this.#server = server
   }
 
   /** Connections are refused from now on. */
@@ -38,9 +41,10 @@ export class EndpointOrigin implements AsyncDisposable {
     const server = this.#server
     if (server === undefined) return
     this.#server = undefined
-    server.closeAllConnections()
+    const closed = once(server, 'close')
     server.close()
-    await once(server, 'close')
+    server.closeAllConnections()
+    await closed
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -52,9 +52,10 @@ export class JsonReceiver implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
+    const closed = once(this.#server, 'close')
     this.#server.close()
-    await once(this.#server, 'close')
+    this.#server.closeAllConnections()
+    await closed
   }
 }
 

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parsePlaylist } from '../../src/hls/parse-playlist.ts'
@@ -19,18 +19,21 @@ export interface SegmentFacts {
 
 let files = 0
 
-/** What a media playlist names, fetched and read. */
+/** What a media playlist names: all of it fetched before it is read, which takes longer than it is kept. */
 export async function segmentFacts(url: string): Promise<readonly SegmentFacts[]> {
   const playlist = await mediaPlaylist(url)
-  const facts: SegmentFacts[] = []
-  for (const [index, { uri, durationS, isDiscontinuity, programDateTime, map }] of playlist.segments.entries()) {
+  const media: Buffer[] = []
+  for (const { uri, map } of playlist.segments) {
     const init = map === undefined ? [] : [await bytesAt(new URL(map.uri, url))]
-    const bytes = Buffer.concat([...init, await bytesAt(new URL(uri, url))])
+    media.push(Buffer.concat([...init, await bytesAt(new URL(uri, url))]))
+  }
+  const facts: SegmentFacts[] = []
+  for (const [index, { durationS, isDiscontinuity, programDateTime }] of playlist.segments.entries()) {
     facts.push({
       sequence: playlist.mediaSequence + index,
       ...{ durationS, isDiscontinuity },
       date: programDateTime?.text,
-      ...(await picturesOf(bytes)),
+      ...(await picturesOf(media[index] ?? Buffer.alloc(0))),
     })
   }
   return facts
@@ -54,10 +57,12 @@ async function bytesAt(url: URL): Promise<Buffer> {
 
 async function picturesOf(bytes: Buffer): Promise<Pick<SegmentFacts, 'pts' | 'beginsWithKeyframe' | 'height'>> {
   files += 1
-  const path = join(tmpdir(), `holdfast-lab-ladder-${process.pid}-${files % 4}`)
+  // Of its own: segments of several renditions are read at once.
+  const path = join(tmpdir(), `holdfast-lab-ladder-${process.pid}-${files}`)
   await writeFile(path, bytes)
   const entries = ['-show_entries', 'packet=pts,flags:stream=height,time_base', '-of', 'json']
   const { stdout } = await runTool('ffprobe', ['-v', 'error', '-select_streams', 'v:0', ...entries, path])
+  await rm(path)
   const { packets, streams } = JSON.parse(stdout) as {
     readonly packets: readonly { readonly pts: number; readonly flags: string }[]
     readonly streams: readonly { readonly height: number; readonly time_base: string }[]

@@ -109,19 +109,21 @@ export interface FfmpegResult {
   readonly stderr: string
 }
 
-/** Runs ffmpeg or ffprobe; a failure is a result, not an exception. */
+/** Runs ffmpeg or ffprobe; a failure is a result, not an exception, and so is an end at the limit of its time. */
 export async function runTool(
   tool: 'ffmpeg' | 'ffprobe',
   args: readonly string[],
-  timeoutMs = 30_000,
+  timeoutMs = 90_000,
 ): Promise<FfmpegResult> {
   try {
     const { stdout, stderr } = await run(tool, args, { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 })
     return { code: 0, stdout, stderr }
   } catch (error) {
-    const failure = error as { code?: unknown; stdout?: string; stderr?: string }
+    const failure = error as { code?: unknown; killed?: boolean; stdout?: string; stderr?: string }
     const code = typeof failure.code === 'number' ? failure.code : 1
-    return { code, stdout: failure.stdout ?? '', stderr: failure.stderr ?? String(error) }
+    // Whoever looks for complaints must not take a run that was cut short for one without any.
+    const cutShort = failure.killed === true ? `${tool} was ended after ${timeoutMs} ms\n` : ''
+    return { code, stdout: failure.stdout ?? '', stderr: `${cutShort}${failure.stderr ?? String(error)}` }
   }
 }
 

@@ -1,4 +1,5 @@
 import { AnsweringChild } from './answering-child.ts'
+import { steadyPort } from './steady-port.ts'
 
 /** What the replica's process is told, and what it tells. */
 export type ReplicaCommand =
@@ -43,8 +44,9 @@ export class ReplicaProcess implements AsyncDisposable {
   }
 
   async up(): Promise<void> {
+    if (this.#port === 0) this.#port = await steadyPort()
     this.#child = new AnsweringChild(CHILD, `replica ${this.name}`)
-    this.#port = (await this.#ask({ kind: 'start', name: this.name, port: this.#port })).port
+    await this.#ask({ kind: 'start', name: this.name, port: this.#port })
   }
 
   async kill(): Promise<void> {

@@ -49,9 +49,10 @@ export class VodOrigin implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
+    const closed = once(this.#server, 'close')
     this.#server.close()
-    await once(this.#server, 'close')
+    this.#server.closeAllConnections()
+    await closed
   }
 
   #respond(request: IncomingMessage, response: ServerResponse): void {
