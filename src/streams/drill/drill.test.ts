@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HoldfastError } from '../../lib/errors.ts'
+import { silentLog } from '../../lib/log.ts'
 import { createSimulatedClock } from '../../lib/simulated-clock.ts'
+import { createMemoryStore } from '../../store/memory.ts'
 import type { SwitchReceipt } from '../receipts/receipt.ts'
 import type { StagedFault } from '../sources/staged-fault.ts'
 import type { DrillChannel } from './drill-channel.ts'
@@ -9,6 +11,7 @@ import type { DrillMode } from './drill-mode.ts'
 import { planDrill } from './drill-refusal.ts'
 import type { DrillReport } from './drill-report.ts'
 import { runDrill } from './drill.ts'
+import { Drills } from './drills.ts'
 
 type Facts = { -readonly [Key in keyof DrillChannel]: DrillChannel[Key] }
 
@@ -172,4 +175,36 @@ test('what speaks against a drill is said in words', () => {
   }
   assert.deepEqual(planDrill(channelOf().channel, request), { kind: 'go', to: 1 })
   assert.throws(() => planDrill(channelOf().channel, { ...request, target: 7 }), { code: 'failover_target_unknown' })
+})
+
+test('the report of a stream that is deleted meanwhile is not kept for the next one of its URL', async () => {
+  const { channel } = channelOf()
+  const clock = createSimulatedClock()
+  const told: string[] = []
+  let isDeleted = false
+  using drills = new Drills({
+    store: createMemoryStore(),
+    clock,
+    log: silentLog,
+    events: { emit: (type) => void told.push(type) },
+    metrics: { drilled: () => {} },
+    streams: {
+      drillChannel: () => {
+        if (isDeleted) throw new HoldfastError('stream_not_found', 'Stream not found')
+        return channel
+      },
+      scheduledDrills: [],
+    },
+  })
+  const request = { mode: 'switch', stayMs: 5_000, returns: true, by: 'drill' } as const
+  for (const wasDeleted of [false, true]) {
+    const running = drills.run('stream', request)
+    await clock.advance(1_000)
+    isDeleted = wasDeleted
+    await clock.advance(200_000)
+    const { drillId } = await running
+    const kept = JSON.stringify(await drills.last('stream'))
+    assert.equal(kept.includes(drillId), !wasDeleted)
+  }
+  assert.deepEqual(told, ['drill_completed', 'drill_completed'])
 })

@@ -92,11 +92,21 @@ export class Drills implements Disposable {
       ...{ stream_id: streamId, mode, verdict },
       findings: report.findings.join('; '),
     })
+    if (!this.#exists(streamId)) return
     await store.put('drills', streamId, drillObject(report)).catch((error: unknown) => {
       log.error('drill_not_saved', `The report of a drill of stream ${streamId} could not be saved`, {
         detail: errorMessage(error),
       })
     })
+  }
+
+  /** A stream may be deleted while it is rehearsed, and the report would be that of the next one of its URL. */
+  #exists(streamId: string): boolean {
+    try {
+      return this.#options.streams.drillChannel(streamId) !== undefined
+    } catch {
+      return false
+    }
   }
 
   #refused(streamId: string, { mode, by }: DrillRequest, { message }: HoldfastError): void {
