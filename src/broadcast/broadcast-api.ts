@@ -61,7 +61,7 @@ function addControlRoutes(app: HttpRoutes, { broadcasts, sourceProtocols }: Broa
     async ({ params, body }) => {
       const request = toBroadcastRequest(body)
       const sources = request.urls.map((url) => ({ url, priority: 0, weight: 1, headers: {} }))
-      requireAllowedProtocols({ url: request.urls[0] ?? '', sources }, sourceProtocols)
+      requireAllowedProtocols({ url: request.urls[0] ?? '', sources }, sourceProtocols, 'stream_url')
       return toStatus(await broadcasts.start(params.networkId, request))
     },
   )

@@ -35,7 +35,8 @@ export function programmeArguments(programme: ProgrammeArguments): readonly stri
     ...['-f', 'segment', '-segment_format', 'mpegts', '-segment_time', `${segmentS}`],
     ...['-segment_list', `pipe:${SEGMENT_LIST_PIPE}`, '-segment_list_type', 'csv'],
     // One stream over all segments, so that its continuity counters go on; each begins with its tables all the same.
-    ...['-individual_header_trailer', '0', '-segment_format_options', 'mpegts_flags=resend_headers'],
+    // Flushed, because ffmpeg lists a segment before it closes the file, and keeps up to 256 KiB of it to itself until then.
+    ...['-individual_header_trailer', '0', '-segment_format_options', 'mpegts_flags=resend_headers:flush_packets=1'],
     filePattern,
   ]
 }

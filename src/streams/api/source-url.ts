@@ -31,14 +31,15 @@ function isOtherSourceUrl(text: string): boolean {
   return scheme === 'file' ? hostname === '' : hostname !== ''
 }
 
-/** Throws RequestInvalid for the first source whose scheme SOURCE_PROTOCOLS does not allow. */
+/** Throws RequestInvalid, about `field`, for the first source whose scheme SOURCE_PROTOCOLS does not allow. */
 export function requireAllowedProtocols(
   { url, sources }: Pick<StreamRequest, 'url' | 'sources'>,
   protocols: readonly string[] = ['http', 'https'],
+  field = 'url',
 ): void {
   const schemes = [url, ...sources.map((source) => source.url)].map((each) => new URL(each).protocol.slice(0, -1))
   const refused = schemes.find((scheme) => !protocols.includes(scheme))
   if (refused === undefined) return
   const message = `SOURCE_PROTOCOLS does not allow ${refused}, only ${protocols.join(', ')}`
-  throw new RequestInvalid([{ code: 'custom', path: ['url'], message, input: undefined }], 'body')
+  throw new RequestInvalid([{ code: 'custom', path: [field], message, input: undefined }], 'body')
 }
