@@ -340,7 +340,7 @@ export class Feed {
     else if (track.isAnnounced) this.#meter.delivered(delivery)
     else if (this.#isSeamKnown(track)) {
       track.isAnnounced = true
-      const seam = this.#meter.joined(track.firstDelivery, this.#splice?.facts)
+      const seam = this.#meter.joined(track.firstDelivery, this.#splice)
       this.#meter.delivered(delivery)
       listener.onAir(track.candidateId, track.epoch, { ...track, seam })
     }

@@ -69,9 +69,14 @@ export class LiveSwitches {
       to: group.source(settled.to),
       viewers: viewerCount(),
     })
-    reporter.switched(receipt)
     for (const observer of observers()) observer(receipt)
-    onSwitched(receipt)
+    // What is told for good waits for the sound, which may begin a moment after the pictures.
+    const report = () => {
+      reporter.switched(receipt)
+      onSwitched(receipt)
+    }
+    if (receipt.measured?.sound === undefined) report()
+    else receipt.measured.sound.whenKnown(report)
     onMemoryChanged()
   }
 

@@ -1,4 +1,6 @@
 import type { SpliceFacts } from '../mpegts/splice/splice-facts.ts'
+import { SeamSound } from './seam-sound.ts'
+import type { Splice } from './splice.ts'
 
 /**
  * How a source was joined to what viewers had before. `hitless`: the same encode, nothing missing and nothing twice;
@@ -25,8 +27,12 @@ export interface SeamMeasure {
   readonly mediaJumpMs: number
   /** Pictures and sound units that were incomplete at the cut, or could not be decoded at the join. */
   readonly unitsDropped: number | undefined
-  /** Silence in the sound at the seam; undefined where it is not known. */
+  /** Time without any sound at the seam; undefined where it is not known. May be known later than the rest. */
   readonly audioHoleMs: number | undefined
+  /** Silence that was put into the sound at the seam so that there is less of that; likewise. */
+  readonly audioFilledMs: number | undefined
+  /** Tells when these two are known; undefined where they do not change. */
+  readonly sound?: Pick<SeamSound, 'whenKnown'>
 }
 
 export interface Delivery {
@@ -44,11 +50,13 @@ export class SeamMeter {
   #slateMs = 0
   #slateSinceMs: number | undefined
   #before: SpliceFacts | undefined
+  #sound: SeamSound | undefined
 
   /** Media of the source on air. */
   delivered({ dueMs, arrivedAtMs }: Delivery): void {
     this.#lastOut = dueMs
     this.#lastSource = { dueMs, arrivedAtMs }
+    this.#sound?.observe(arrivedAtMs)
   }
 
   /** A piece of the slate. */
@@ -62,11 +70,16 @@ export class SeamMeter {
   /** The splice is about to leave a source; `facts` are its counts so far. */
   leaving(facts: SpliceFacts | undefined): void {
     this.#before ??= facts
+    this.#sound?.end()
   }
 
-  /** The first media of a source; undefined when there was none before it. */
-  joined(delivery: Delivery, facts: SpliceFacts | undefined): SeamMeasure | undefined {
+  /** The first media of a source has come through `splice`; undefined when there was none before it. */
+  joined(delivery: Delivery, splice: Pick<Splice, 'facts'> | undefined): SeamMeasure | undefined {
     const { dueMs, arrivedAtMs } = delivery
+    const facts = splice?.facts
+    this.#sound?.end()
+    const sound = new SeamSound(splice, arrivedAtMs)
+    this.#sound = sound
     const last = this.#lastSource
     const gapMs = this.#lastOut === undefined ? 0 : Math.max(this.#gapMs, dueMs - this.#lastOut, 0)
     const measure: SeamMeasure | undefined =
@@ -79,7 +92,13 @@ export class SeamMeter {
             slateMs: this.#slateMs,
             mediaJumpMs: classOf(facts) === 'hitless' ? 0 : arrivedAtMs - last.arrivedAtMs,
             unitsDropped: dropped(facts, this.#before),
-            audioHoleMs: facts?.seam?.audioHoleMs,
+            get audioHoleMs() {
+              return sound.holeMs
+            },
+            get audioFilledMs() {
+              return sound.filledMs
+            },
+            sound,
           }
     this.#gapMs = 0
     this.#slateMs = 0
@@ -91,6 +110,8 @@ export class SeamMeter {
 
   /** The stream is idle: what comes next follows nothing. */
   reset(): void {
+    this.#sound?.end()
+    this.#sound = undefined
     this.#lastOut = undefined
     this.#lastSource = undefined
     this.#gapMs = 0

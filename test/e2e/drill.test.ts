@@ -6,6 +6,7 @@ import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 import type { SceneOptions } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 interface Step {
   readonly step: string
@@ -61,7 +62,7 @@ async function drill(
   return until(
     async () => {
       const path = `/streams/${scene.streamId}/drill`
-      const answer = await gateway.api.call<Report & Refusal>('POST', path, body)
+      const answer = await scene.gateway.api.call<Report & Refusal>('POST', path, body)
       return answer.status === 409 && answer.body.detail.endsWith('for long enough') ? undefined : answer
     },
     { what: 'an answer to a drill', deadlineMs: 60_000 },
@@ -92,20 +93,20 @@ async function onAir(
   return { scene, viewer, path: `/streams/${scene.streamId}/drill` }
 }
 
-const gateway = await GatewayProcess.start()
+const gateway = await GatewayProcess.start({ env: unhurried })
 after(() => gateway[Symbol.asyncDispose]())
 
-/** What the seam itself does to sound, which depends on how the source interleaves it. */
-const SOUND = /^Audio hole/
+/** How long it takes to notice, and to open the next source, says how busy this machine is. */
+const PAUSE = /^on the way (?:out|back) viewers were given nothing for/
 const MODES = {
-  switch: { reason: 'manual', cause: 'manual', mayShow: [SOUND] },
-  reset: { reason: 'reset', cause: 'failover', mayShow: [SOUND] },
-  stall: { reason: 'stalled', cause: 'failover', mayShow: [SOUND] },
-  not_media: { reason: 'stalled', cause: 'failover', mayShow: [SOUND] },
+  switch: { reason: 'manual', cause: 'manual', mayShow: [PAUSE] },
+  reset: { reason: 'reset', cause: 'failover', mayShow: [PAUSE] },
+  stall: { reason: 'stalled', cause: 'failover', mayShow: [PAUSE] },
+  not_media: { reason: 'stalled', cause: 'failover', mayShow: [PAUSE] },
   no_video: { reason: 'no_video', cause: 'failover', mayShow: undefined },
   no_audio: { reason: 'no_audio', cause: 'failover', mayShow: undefined },
   continuity_errors: { reason: 'continuity_errors', cause: 'failover', mayShow: undefined },
-  frozen_timestamps: { reason: 'pcr_stalled', cause: 'failover', mayShow: [SOUND, /^DTS step/, /^PCR/] },
+  frozen_timestamps: { reason: 'pcr_stalled', cause: 'failover', mayShow: [PAUSE, /^DTS step/, /^PCR/] },
 } as const
 
 describe('a drill leads out and back and leaves no trace:', { concurrency: 3 }, () => {
@@ -139,6 +140,7 @@ describe('a drill leads out and back and leaves no trace:', { concurrency: 3 }, 
       // One look at the backup, then one connection; the primary is asked again for the way back, and nothing else.
       assert.deepEqual([primary.requests.length, backup.requests.length], [(asked[0] ?? 0) + 1, (asked[1] ?? 0) + 2])
       assert.equal(viewer.state, 'reading')
+      await until(() => viewer.sources.length > 2, { what: 'the way back at the viewer' })
       assert.deepEqual(viewer.sources, [primary.name, backup.name, primary.name])
       assert.equal(viewer.record.misalignedBytes, 0)
       const after = await healthOf(gateway.api, scene.streamId)
@@ -170,11 +172,11 @@ describe('a drill leads out and back and leaves no trace:', { concurrency: 3 }, 
 })
 
 test('a rehearsed failure with a hot standby and a delay leaves no gap, and the standby is not asked again', async () => {
-  const { scene, viewer } = await onAir(gateway, { standby: 'hot', output_delay_ms: 2_500 })
+  await using prompt = await GatewayProcess.start()
+  const { scene, viewer } = await onAir(prompt, { standby: 'hot', output_delay_ms: 6_000 })
   await using _scene = scene
   const snapshot = async () =>
-    (await gateway.api.get<{ stream: { sources: readonly { standby: string }[] } }>(`/streams/${scene.streamId}`))
-      .stream
+    (await prompt.api.get<{ stream: { sources: readonly { standby: string }[] } }>(`/streams/${scene.streamId}`)).stream
   await until(async () => (await snapshot()).sources[1]?.standby === 'hot', { what: 'a hot standby' })
   await viewer.hasRead(viewer.totalBytes + 100_000)
   await proven(scene)
@@ -183,7 +185,8 @@ test('a rehearsed failure with a hot standby and a delay leaves no gap, and the 
   const [out] = report.steps
   assert.equal(report.target.verified, 'received')
   assert.equal(out?.was_standby, true)
-  assert.ok((out.gap_ms ?? Infinity) < 500, `${out.gap_ms} ms without media`)
+  // Without the delay viewers are given nothing for at least as long as it takes to notice.
+  assert.ok((out.gap_ms ?? Infinity) < (out.detection_ms ?? 0), JSON.stringify(out))
   // Once more after the way back, to stand by again.
   assert.ok(scene.origin(1).requests.length <= asked + 1, `${scene.origin(1).requests.length - asked} requests`)
   assert.notEqual(report.verdict, 'failed', report.findings.join())
@@ -198,20 +201,19 @@ test('a drill may stay where it led, which is then where the stream is', async (
     report.steps.map(({ step }) => step),
     ['out'],
   )
-  assert.equal(viewer.source, scene.origin(1).name)
+  await viewer.sees(scene.origin(1).name)
 })
 
 test('a source that fails in earnest during a drill is left, and the drill has failed', async () => {
   const { scene, viewer } = await onAir(gateway)
   await using _scene = scene
-  const asked = drill(scene, { mode: 'reset', stay_seconds: 5 })
+  const asked = drill(scene, { mode: 'reset', stay_seconds: 30 })
   await viewer.sees(scene.origin(1).name)
   scene.origin(1).inject({ kind: 'reset', aligned: true })
   const report = (await asked).body
   assert.equal(report.verdict, 'failed')
   assert.match(report.findings[0] ?? '', /source 0 came on air by failover \(reset\) meanwhile/)
-  assert.equal(viewer.state, 'reading')
-  assert.equal(viewer.source, scene.origin(0).name)
+  await viewer.sees(scene.origin(0).name)
 })
 
 describe('a drill is refused with 409 and the reason, and nothing is done:', { concurrency: 4 }, () => {
@@ -299,11 +301,13 @@ async function refusedAccount(): Promise<Refused> {
       { url: backup, ...account },
     ],
   })
+  const asked = () => scene.origins.reduce((sum, { requests }) => sum + requests.length, 0)
+  const before = asked()
   scene.origin(0).inject({ kind: 'end' })
   await until(
     async () => {
       const { phase, sources } = await healthOf(gateway.api, scene.streamId)
-      return phase === 'live' && sources.some(({ health }) => health === 'healthy')
+      return asked() > before && phase === 'live' && sources.some(({ health }) => health === 'healthy')
     },
     { what: 'media within the account' },
   )
@@ -315,7 +319,8 @@ test('one drill of a stream at a time, and what is asked for wrongly is 422, 400
   const { scene, path } = await onAir(gateway)
   await using _scene = scene
   await proven(scene)
-  const running = drill(scene, { mode: 'switch', stay_seconds: 1 })
+  const running = drill(scene, { mode: 'switch', stay_seconds: 4 })
+  await until(() => scene.origin(1).requests.length > 0, { what: 'the look at the target' })
   const second = await until(
     async () => {
       const answer = await gateway.api.call<{ detail: string }>('POST', path, { mode: 'switch', stay_seconds: 1 })
@@ -357,7 +362,7 @@ test('holdfast drill prints the report, and its exit code is the verdict', async
   let errors = ''
   const run = (...args: string[]) =>
     runDrillCommand({
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(150_000),
       args: ['--gateway', gateway.url, ...args],
       environment: {},
       write: (text) => (output += text),

@@ -17,6 +17,8 @@ interface Receipt {
   readonly outage_ms: number | null
   readonly seam: string | null
   readonly units_dropped: number | null
+  readonly audio_hole_ms: number | null
+  readonly audio_filled_ms: number | null
   readonly viewers: number
   readonly by: string | null
   readonly drill: boolean
@@ -28,6 +30,9 @@ interface Page {
   readonly switches: readonly Receipt[]
   readonly next_before: number | null
 }
+
+/** 1,024 samples at 48 kHz, rounded up. */
+const AUDIO_FRAME_MS = 22
 
 async function receiptsOf(api: Api, streamId: string, count: number): Promise<readonly Receipt[]> {
   return until(
@@ -57,6 +62,10 @@ test('each switch leaves a receipt, the newest first, and all survive kill -9', 
     assert.ok(value !== null && value >= 0 && value < 5_000, `${field} is ${value}`)
   }
   assert.equal(failover.seam, 'seamless')
+  // The backup begins its connection with a keyframe, and nobody has its sound.
+  const { audio_hole_ms: holeMs, audio_filled_ms: filledMs } = failover
+  assert.ok(holeMs !== null && holeMs < AUDIO_FRAME_MS, `${holeMs} ms without sound`)
+  assert.ok(filledMs !== null && filledMs >= 0 && filledMs < 1_000, `${filledMs} ms of silence`)
   assert.deepEqual([byHand.cause, byHand.by, byHand.detection_ms], ['manual', 'operator', null])
   assert.deepEqual([byHand.old_index, byHand.failover_index], [1, 0])
   assert.ok(receipts.every(({ drill, capture }) => !drill && capture === null))

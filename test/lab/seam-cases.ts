@@ -43,12 +43,16 @@ export interface SourceOptions {
   readonly muxDelay?: number
   /** PCR on a PID that carries nothing else. */
   readonly hasOwnPcrPid?: boolean
+  /** The sound begins this much later than the pictures. */
+  readonly soundDelaySeconds?: number
 }
 
 export interface PartOptions extends SourceOptions {
   /** Which key picture it is joined at, and the share of the source's bytes at which it ends. */
   readonly key: number
   readonly until: number
+  /** It was connected at that picture: nobody has what it sent before. */
+  readonly isCold?: boolean
 }
 
 export interface SeamCase {
@@ -125,6 +129,28 @@ export const seamCases: readonly SeamCase[] = [
   { name: 'MPEG-2, 25 to 50 fps', parts: seam({ encoding: 'mpeg2' }, { encoding: 'mpeg2', fps: 50, ...far }) },
   { name: 'audio only, AAC', parts: seam({ encoding: 'audio only' }, { encoding: 'audio only', ...far }) },
   { name: 'audio only, MP2', parts: seam({ encoding: 'audio only, MP2' }, { encoding: 'audio only, MP2', ...far }) },
+  { name: 'cold, H.264 and AAC', parts: coldSeam({ encoding: 'h264' }, { encoding: 'h264', ...far }) },
+  { name: 'cold, 25 to 50 fps', parts: coldSeam({ encoding: 'h264' }, { encoding: 'h264', fps: 50, ...far }) },
+  {
+    name: 'cold, H.264 and MP2',
+    parts: coldSeam({ encoding: 'h264 and MP2' }, { encoding: 'h264 and MP2', ...far }),
+  },
+  { name: 'cold, MPEG-2 and AC-3', parts: coldSeam({ encoding: 'mpeg2' }, { encoding: 'mpeg2', ...far }) },
+  {
+    name: 'cold, PCR without delay',
+    parts: coldSeam({ encoding: 'h264', muxDelay: 0 }, { encoding: 'h264', muxDelay: 0, ...far }),
+  },
+  {
+    name: 'cold, the sound late by 0.6 s',
+    parts: lateSeam({ encoding: 'h264' }, { encoding: 'h264', soundDelaySeconds: 0.6, ...far }),
+  },
+  {
+    name: 'cold, AC-3 late by 0.6 s, there and back',
+    parts: [
+      ...lateSeam({ encoding: 'h264 and AC-3' }, { encoding: 'h264 and AC-3', soundDelaySeconds: 0.6, ...far }, 0.5),
+      { encoding: 'h264 and AC-3', key: 1, until: 0.8, isCold: true },
+    ],
+  },
   {
     name: 'failover and failback',
     parts: [
@@ -156,10 +182,17 @@ export const seamCases: readonly SeamCase[] = [
 
 /** What ffmpeg is given to make a source; `toneHz` tells the sources apart. */
 export function ffmpegArguments(options: SourceOptions, toneHz: number): readonly string[] {
-  const { encoding, fps = 25, startSeconds = 0, firstPid = 0x100, muxDelay = 0.7 } = options
+  const { encoding, fps = 25, startSeconds = 0, firstPid = 0x100, muxDelay = 0.7, soundDelaySeconds = 0 } = options
   const codecs: readonly string[] = encodings[encoding]
   const video = codecs.includes('-c:v') ? ['-f', 'lavfi', '-i', `testsrc2=size=192x108:rate=${fps}`] : []
-  const audio = ['-f', 'lavfi', '-i', `sine=frequency=${toneHz}:sample_rate=48000`]
+  const audio = [
+    '-itsoffset',
+    `${soundDelaySeconds}`,
+    '-f',
+    'lavfi',
+    '-i',
+    `sine=frequency=${toneHz}:sample_rate=48000`,
+  ]
   const mux = ['-mpegts_start_pid', `${firstPid}`, '-output_ts_offset', `${startSeconds}`, '-muxdelay', `${muxDelay}`]
   return [...video, ...audio, '-t', `${SOURCE_SECONDS}`, '-pix_fmt', 'yuv420p', ...codecs, ...mux]
 }
@@ -173,5 +206,17 @@ function seam(first: SourceOptions, second: SourceOptions): readonly PartOptions
   return [
     { ...first, key: 0, until: 0.61 },
     { ...second, key: 2, until: 1 },
+  ]
+}
+
+function coldSeam(first: SourceOptions, second: SourceOptions): readonly PartOptions[] {
+  return seam(first, second).map((part, index) => ({ ...part, isCold: index > 0 }))
+}
+
+/** A seam with the begin of a source. */
+function lateSeam(first: SourceOptions, second: SourceOptions, until = 1): readonly PartOptions[] {
+  return [
+    { ...first, key: 0, until: 0.61 },
+    { ...second, key: 0, until, isCold: true },
   ]
 }

@@ -28,8 +28,8 @@ export class SeamSources {
 
   async make(options: SourceOptions): Promise<OracleSource> {
     const toneHz = 400 + this.#known.size * 50
-    const { encoding, fps, startSeconds, firstPid, muxDelay, hasOwnPcrPid = false } = options
-    const key = JSON.stringify([encoding, fps, startSeconds, firstPid, muxDelay, hasOwnPcrPid])
+    const { encoding, fps, startSeconds, firstPid, muxDelay, hasOwnPcrPid = false, soundDelaySeconds } = options
+    const key = JSON.stringify([encoding, fps, startSeconds, firstPid, muxDelay, hasOwnPcrPid, soundDelaySeconds])
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const path = joinPath(this.#directory, `source-${this.#known.size}.ts`)
@@ -40,7 +40,7 @@ export class SeamSources {
   }
 }
 
-/** Splices a case as a stream does: each source with what it sent in the second before its join point. */
+/** Splices a case as a stream does: each source with what it sent in the second before its join point, unless it is cold. */
 export async function spliceCase({ parts }: SeamCase, sources: SeamSources): Promise<SplicedSeam> {
   const splicer = new Splicer()
   const output: Buffer[] = []
@@ -50,7 +50,8 @@ export async function spliceCase({ parts }: SeamCase, sources: SeamSources): Pro
     const source = await sources.make(part)
     const from = source.joinOffsets[part.key] ?? 0
     const to = cutAt(source, part.until)
-    pushAll(splicer, source, { leadIn: leadInAt(source, from), from, to }, sink)
+    const leadIn = part.isCold === true ? from : leadInAt(source, from)
+    pushAll(splicer, source, { leadIn, from, to }, sink)
     const frames = framesBetween(source, from, to)
     certain += frames.certain
     possible += frames.possible

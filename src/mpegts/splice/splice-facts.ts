@@ -18,6 +18,8 @@ export interface SeamFacts {
   readonly audioHoleMs: number | undefined
   /** Silence that was put in between so that there is less of it, ms so far. */
   readonly audioFilledMs: number
+  /** Audio of the source before has not been followed by that of the present one yet. */
+  readonly isSoundAwaited: boolean
 }
 
 export interface SpliceFacts {

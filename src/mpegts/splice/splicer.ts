@@ -21,7 +21,7 @@ import type { SeamFacts, SeamKind, SpliceFacts } from './splice-facts.ts'
 import type { SpliceSink } from './splice-sink.ts'
 import { endUnit, joinDtsOf, shownLaterBy, Timeline, unitTicksOf } from './timeline.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
-import { beginSending, beginTaking, isAudio, isVideo } from './track.ts'
+import { beginSending, beginTaking, isAudio, isSoundAwaited, isVideo } from './track.ts'
 import type { Track } from './track.ts'
 import { TrackTable } from './track-table.ts'
 
@@ -196,6 +196,7 @@ export class Splicer {
       leadingPicturesDropped: this.#leadingPicturesDropped,
       audioHoleMs,
       audioFilledMs: this.#filler.filledTicks / TICKS_PER_MS,
+      isSoundAwaited: isSoundAwaited(this.#byPid.values()),
     }
   }
 

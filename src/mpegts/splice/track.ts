@@ -147,3 +147,12 @@ export function isVideo(track: Track): boolean {
 export function isAudio(track: Track): boolean {
   return track.output.kind === 'audio'
 }
+
+/** Whether audio that went on air with the source before has not begun yet with the present one, which has these tracks. */
+export function isSoundAwaited(tracks: Iterable<Track>): boolean {
+  for (const track of tracks) {
+    const { lastDts, sourceDts } = track.sending
+    if (isAudio(track) && lastDts !== NO_TIMESTAMP && sourceDts === NO_TIMESTAMP) return true
+  }
+  return false
+}

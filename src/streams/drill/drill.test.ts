@@ -74,7 +74,7 @@ function receiptTo(to: number, from: number, changes: Partial<SwitchReceipt>): S
     ...{ receiptId: 'r', streamId: 'stream', epoch: 2, decidedWallMs: 0, settledWallMs: 0, trigger: 'failover' },
     ...{ reason: 'stalled', message: undefined, evidence: {}, by: undefined, attempts: 1, detectionMs: 1 },
     ...{ connectMs: 1, wasStandby: false, viewers: 1, isDrill: true },
-    measured: { ...measured, unitsDropped: 0, audioHoleMs: undefined },
+    measured: { ...measured, unitsDropped: 0, audioHoleMs: undefined, audioFilledMs: undefined },
     from: { url: `http://${from}/`, index: from },
     to: { url: `http://${to}/`, index: to },
     ...changes,
@@ -127,7 +127,7 @@ test('a long pause is visible, and what happens in earnest meanwhile is a failur
   const { clock, running } = drillOn(channel, 'stall')
   await clock.advance(4_000)
   const measured = { seam: 'seamless', gapMs: 4_000, outageMs: 4_000, slateMs: 0, mediaJumpMs: 0 } as const
-  channel.settle(1, { measured: { ...measured, unitsDropped: 0, audioHoleMs: undefined } })
+  channel.settle(1, { measured: { ...measured, unitsDropped: 0, audioHoleMs: undefined, audioFilledMs: undefined } })
   await clock.advance(1_000)
   channel.settle(0, { isDrill: false, trigger: 'failover', reason: 'reset' })
   await clock.advance(60_000)

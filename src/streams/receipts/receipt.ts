@@ -70,6 +70,7 @@ export function receiptObject(receipt: SwitchReceipt): { readonly [key: string]:
     media_jump_ms: rounded(measured?.mediaJumpMs),
     units_dropped: measured?.unitsDropped ?? null,
     audio_hole_ms: rounded(measured?.audioHoleMs),
+    audio_filled_ms: rounded(measured?.audioFilledMs),
     seam: measured?.seam ?? null,
     viewers: receipt.viewers,
     by: receipt.by ?? null,
