@@ -210,8 +210,16 @@ export class StreamGroup {
     const named = source === undefined ? {} : { target: source.candidateId }
     this.#refusal = undefined
     this.dispatch({ kind: 'switch_requested', by, reason: 'manual', ...named })
-    if (this.#refusal === undefined) return this.current
+    if (this.#refusal === undefined) return this.#movedTo(source)
     throw new HoldfastError('failover_failed', `Failover failed - ${String(this.#refusal).replaceAll('_', ' ')}`)
+  }
+
+  /** Where the stream is now. Throws failover_failed when `wanted` has failed already, as for want of a connection. */
+  #movedTo(wanted: Source | undefined): Source {
+    const { current } = this
+    if (wanted === undefined || wanted.candidateId === current.candidateId) return current
+    const why = this.#lastFailures.get(wanted.candidateId)?.failure.message ?? 'could not be opened'
+    throw new HoldfastError('failover_failed', `Failover failed - source ${wanted.index} ${why}`)
   }
 
   /** Asks the resolver for the next URL and makes it the next in order. Undefined when it has none. */

@@ -179,6 +179,10 @@ test('an account with one connection never has two, whatever is switched, probed
   using neighbour = gateway.watch(second.body.stream_id)
   await neighbour.sees('elsewhere')
   assert.equal(provider.connectionsPeak, 1, 'another stream of the account goes to its next source')
+  const neighbourPath = `/streams/${second.body.stream_id}/failover`
+  const refused = await gateway.api.call<{ detail: string }>('POST', neighbourPath, { target: 0 })
+  assert.equal(refused.status, 500)
+  assert.match(refused.body.detail, /Failover failed - source 0 .*connection/)
   assert.equal(viewer.state, 'reading')
   await gateway.api.call('DELETE', `/streams/${second.body.stream_id}`)
   await gateway.api.call('DELETE', `/streams/${streamId}`)
