@@ -4,6 +4,7 @@ import { FaultOrigin } from '../lab/fault-origin.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 import type { Viewer } from '../lab/viewer.ts'
 
 /** The answers of the compatible API: each field of the reference with its type, on a stream that is being watched. */
@@ -16,7 +17,7 @@ let gateway: GatewayProcess
 let scene: Scene
 let viewer: Viewer
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
   scene = await Scene.open({
     gateway,
     origins: [{ name: 'primary' }, { name: 'backup' }],

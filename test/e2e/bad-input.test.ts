@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { systemClock } from '../../src/lib/clock.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start({ env: { MAX_CLIENTS_PER_SHARED_STREAM: '3' } })
+  gateway = await GatewayProcess.start({ env: { ...unhurried, MAX_CLIENTS_PER_SHARED_STREAM: '3' } })
 })
 after(async () => {
   // Whatever it was fed, it still serves.
@@ -168,9 +168,11 @@ test('fifty connections that never finish their request do not keep anybody else
   const loris = Array.from({ length: 50 }, () => open(`GET /streams HTTP/1.1${CRLF}X-A: `))
   try {
     await until(() => loris.every((socket) => socket.readyState === 'open'), { what: 'fifty connections' })
-    const startedMs = systemClock.nowMs()
     assert.equal((await gateway.api.call('GET', '/health')).status, 200)
-    assert.ok(systemClock.nowMs() - startedMs < 1_000)
+    assert.ok(
+      loris.every((socket) => socket.readyState === 'open'),
+      'it was answered when some of them had been closed',
+    )
   } finally {
     for (const socket of loris) socket.destroy()
   }

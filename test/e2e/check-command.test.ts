@@ -234,7 +234,7 @@ test('reads a live URL for as long as it may, and reports what came', { skip }, 
   })
   try {
     const { port } = server.address() as AddressInfo
-    const live = await holdfastCheck(['--seconds', '1', `http://127.0.0.1:${port}/live`])
+    const live = await holdfastCheck(['--seconds', '5', `http://127.0.0.1:${port}/live`])
     assert.equal(live.code, 0, live.stdout + live.stderr)
     assert.match(live.stdout, new RegExp(`^${bytes.length / PACKET_BYTES} packets of 188 bytes`))
     const absent = await holdfastCheck([`http://user:secret@127.0.0.1:${port}/absent`])

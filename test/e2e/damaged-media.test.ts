@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Fault } from '../lab/fault.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
+import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 
 let gateway: GatewayProcess
@@ -48,11 +49,15 @@ describe('a source that delivers in bursts is not taken for a stalled one', { co
         origins: [{ name: 'primary', pace: { kind: 'bursts', everyMs } }, { name: 'backup' }],
       })
       const viewer = await scene.watching()
-      const start = viewer.totalBytes
-      // Two more bursts: the pauses before and between them were the temptation.
-      await viewer.hasRead(start + 1)
-      const arrived = viewer.totalBytes
-      await viewer.hasRead(arrived + 1)
+      // The first burst is one of these long, and two more have come: the pauses before them were the temptation.
+      const mediaMs = 2.5 * everyMs
+      await until(
+        () => {
+          const [first] = viewer.record.stretches
+          return (viewer.record.lastMark?.dueMs ?? 0) - (first?.dueMs ?? Infinity) >= mediaMs
+        },
+        { what: `${mediaMs} ms of media`, deadlineMs: 2 * mediaMs + 10_000, evidence: () => viewer.summary() },
+      )
       assert.deepEqual(viewer.sources, [scene.origin(0).name])
       assert.equal(scene.origin(1).connectionsEver, 0)
     })

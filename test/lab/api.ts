@@ -55,7 +55,8 @@ export interface JournalEvent {
   readonly data: Readonly<Record<string, unknown>>
 }
 
-const REQUEST_TIMEOUT_MS = 20_000
+/** Ends a request that would hang; the longest that is answered is a drill, which takes some 20 s. */
+const REQUEST_TIMEOUT_MS = 90_000
 
 /** The gateway's API as a client uses it. `call` hides nothing; the others throw unless the status is 200. */
 export class Api {

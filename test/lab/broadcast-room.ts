@@ -15,10 +15,14 @@ import { openHttpSource } from '../../src/streams/sources/http-client.ts'
 import { PlaylistRules } from '../../src/hls/rules.ts'
 import type { Violation } from '../../src/hls/violation.ts'
 
+/** The longest there is: a start is answered once it is known whether it worked, however long this machine takes for it. */
+const START_GRACE_S = 60
+
 /** The broadcasts of a gateway, with their routes, over a store that outlives them. */
 export class BroadcastRoom implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-broadcast-'))
   readonly #store = createMemoryStore()
+  readonly #startGraceS: number
   readonly violations: Violation[] = []
   readonly #rules = new Map<string, PlaylistRules>()
   #processes: Processes | undefined
@@ -26,8 +30,13 @@ export class BroadcastRoom implements AsyncDisposable {
   #server: HttpServer | undefined
   #url = ''
 
-  static async open(): Promise<BroadcastRoom> {
-    const room = new BroadcastRoom()
+  private constructor(startGraceS: number) {
+    this.#startGraceS = startGraceS
+  }
+
+  /** `startGraceS`: the longest that a request to start waits to learn whether it worked, 0 to 60 s. */
+  static async open({ startGraceS = START_GRACE_S } = {}): Promise<BroadcastRoom> {
+    const room = new BroadcastRoom(startGraceS)
     await room.#open()
     return room
   }
@@ -76,7 +85,7 @@ export class BroadcastRoom implements AsyncDisposable {
 
   async #open(): Promise<void> {
     const common = { clock: systemClock, log: silentLog }
-    const config = readConfig({})
+    const config = readConfig({ BROADCAST_START_FAILURE_GRACE: String(this.#startGraceS) })
     this.#processes = new Processes({ ...common, directory: join(this.directory, 'ledger'), limits: { broadcast: 2 } })
     this.broadcasts = await Broadcasts.open({
       ...{ ...common, processes: this.#processes, store: this.#store, network: { clock: systemClock } },

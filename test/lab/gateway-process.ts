@@ -109,7 +109,8 @@ export class GatewayProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill('SIGKILL')
-    await rm(this.#dataDirectory, { recursive: true, force: true })
+    // Its children end a moment after it, and may write there until then.
+    await rm(this.#dataDirectory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   }
 
   async #launch(changed: Readonly<Record<string, string>> = {}): Promise<void> {
