@@ -70,7 +70,10 @@ export class StreamWatch {
     this.#isSuccessor = isSuccessor
     this.#log = log
     this.#pcr = pcr
-    this.timeline = new TimelineWatch({ pid: stream.pid, measuresSteps: stream.kind === 'video', log })
+    const mayShareTime = stream.kind !== 'video' && stream.kind !== 'audio'
+    this.timeline = new TimelineWatch({
+      ...{ pid: stream.pid, measuresSteps: stream.kind === 'video', mayShareTime, log },
+    })
     this.#audioTimeline = new AudioTimeline(stream.pid, log)
     this.#pes = new PesReader({
       onHeader: (header) => this.#begin(header),

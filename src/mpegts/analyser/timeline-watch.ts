@@ -24,6 +24,11 @@ export interface TimelineOptions {
   readonly pid: number
   /** Video: steps are measured in frames. Audio is measured by the duration of its frames elsewhere. */
   readonly measuresSteps: boolean
+  /**
+   * Subtitles and metadata: several PES packets may belong to one moment, as those of one display set of DVB subtitles do
+   * (ETSI EN 300 743). Of access units of video and audio it is an error.
+   */
+  readonly mayShareTime: boolean
   readonly log: FindingLog
 }
 
@@ -69,6 +74,7 @@ export class TimelineWatch {
     this.#dts = dts
     if (last === undefined) return 'goes on'
     const ticks = timestampStep(last, dts)
+    if (ticks === 0 && this.#options.mayShareTime) return 'goes on'
     const isJump = ticks <= 0 || (this.#frameTicks > 0 && ticks > this.#stepTicksMax)
     if (isJump && pcr.epoch > this.#epochForgiven) {
       this.#epochForgiven = pcr.epoch

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { PACKET_BYTES, payloadOffset, pidOf, writePcr } from '../packet.ts'
+import { VIDEO_PROGRAMME } from '../testing.ts'
 import { createAnalyser } from './analyser.ts'
 import { AUDIO_PID, buildStream, FRAME_TICKS, renumber, VIDEO_PID } from './stream-builder.fixture.ts'
 import type { StreamShape } from './stream-builder.fixture.ts'
@@ -176,4 +177,22 @@ test('audio that overlaps by half a frame, or misses two frames, is told; up to 
   assert.equal(after(-960)[`audio_overlap@${AUDIO}`], 1)
   assert.equal(after(2 * 1_920)[`audio_hole@${AUDIO}`], 1)
   assert.deepEqual(after(1_920), {})
+})
+
+test('one moment may have several packets of subtitles or metadata, and has one of audio', () => {
+  const second = (streamType: number, descriptors = Buffer.alloc(0)) => {
+    const [video] = VIDEO_PROGRAMME.streams
+    const streams = [...(video === undefined ? [] : [video]), { pid: AUDIO_PID, streamType, descriptors }]
+    const packets = buildStream({ frames: 2 * SECOND, programme: { ...VIDEO_PROGRAMME, streams } })
+    const starts = packets.filter((each) => pidOf(each, 0) === AUDIO_PID && ((each[1] ?? 0) & 0x40) !== 0)
+    // PTS_DTS_flags say that there is a PTS only, which is five bytes from the tenth of the header on.
+    const pts = (packet: Buffer, pes: number) => packet.subarray(pes + 9, pes + 14)
+    const [first = Buffer.alloc(0)] = starts
+    return found(
+      changePes(packets, AUDIO_PID, 1, (own, pes) => pts(first, payloadOffset(first, 0)).copy(pts(own, pes))),
+    )
+  }
+  const subtitles = Buffer.from([0x59, 8, 0x65, 0x6e, 0x67, 0x10, 0, 1, 0, 1])
+  assert.deepEqual(second(0x06, subtitles), {})
+  assert.equal(second(0x0f)[`dts_not_increasing@${AUDIO}`], 1)
 })
