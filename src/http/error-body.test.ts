@@ -36,9 +36,12 @@ test('issues are worded as FastAPI words them', () => {
     list: z.array(z.object({ a: z.string() })),
     text: z.string().max(2),
     count: z.number(),
+    low: z.number().min(1),
+    high: z.int().max(5),
+    many: z.array(z.string()).max(1),
     map: z.record(z.string(), z.string()),
   })
-  const result = schema.safeParse({ list: [{ a: 1 }], text: 'abc', map: [] })
+  const result = schema.safeParse({ list: [{ a: 1 }], text: 'abc', low: 0, high: 6, many: ['', ''], map: [] })
   assert.ok(!result.success)
   const { body, status } = errorAnswer(new RequestInvalid(result.error.issues, 'body'), 'peer')
   assert.equal(status, 422)
@@ -49,6 +52,9 @@ test('issues are worded as FastAPI words them', () => {
       [['body', 'list', 0, 'a'], 'string_type'],
       [['body', 'text'], 'string_too_long'],
       [['body', 'count'], 'missing'],
+      [['body', 'low'], 'greater_than_equal'],
+      [['body', 'high'], 'less_than_equal'],
+      [['body', 'many'], 'too_long'],
       [['body', 'map'], 'dict_type'],
     ],
   )

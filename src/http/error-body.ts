@@ -173,12 +173,18 @@ function issueType(issue: z.core.$ZodIssue): string {
     case 'invalid_type':
       return PYDANTIC_TYPES[issue.expected] ?? 'value_error'
     case 'too_big':
+      if (isNumber(issue.origin)) return 'less_than_equal'
       return issue.origin === 'string' ? 'string_too_long' : 'too_long'
     case 'too_small':
+      if (isNumber(issue.origin)) return 'greater_than_equal'
       return issue.origin === 'string' ? 'string_too_short' : 'too_short'
     default:
       return 'value_error'
   }
+}
+
+function isNumber(origin: string): boolean {
+  return origin === 'number' || origin === 'int' || origin === 'bigint'
 }
 
 const PYDANTIC_TYPES: Readonly<Record<string, string>> = {

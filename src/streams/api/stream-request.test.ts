@@ -218,6 +218,8 @@ test('sources that cannot be are refused by name and place', async () => {
     [{ url, failback: { mode: 'auto', probation_seconds: -1 } }, 'body.failback.probation_seconds'],
     [{ url, slate: { after_seconds: -1 } }, 'body.slate.after_seconds'],
     [{ url, output_delay_ms: 10_001 }, 'body.output_delay_ms'],
+    [{ url, detect: { nonsense: 'fail' } }, 'body.detect'],
+    [{ url, detect: { looping: 'perhaps' } }, 'body.detect.looping'],
     [{ url, drill: { mode: 'switch', at: '03:30', target: 1 } }, 'body.drill.target'],
     [{ url, drill: { mode: 'switch', at: '03:30', target: 'http://b.example/1.ts' } }, 'body.drill.target'],
   ]

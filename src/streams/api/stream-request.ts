@@ -94,8 +94,9 @@ const own = {
   }),
   detect: z
     .partialRecord(
-      z.enum(CONDITIONS, `must be one of ${CONDITIONS.join(', ')}`),
+      z.enum(CONDITIONS),
       z.enum(ACTIONS, `must be one of ${ACTIONS.join(', ')}`),
+      `must be an object of conditions, which are ${CONDITIONS.join(', ')}`,
     )
     .nullish()
     .meta({ description: 'What to do about each condition of a source, see docs/DETECTION.md (Holdfast only)' }),
