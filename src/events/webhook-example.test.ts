@@ -13,7 +13,7 @@ import { attemptDelivery } from './webhook-delivery.ts'
 const example = fileURLToPath(new URL('../../examples/webhook-receiver.mjs', import.meta.url))
 const SECRET = 'a secret for the example'
 
-test('the example receiver takes what is signed, once, and refuses what is not', { timeout: 20_000 }, async () => {
+test('the example receiver takes what is signed, once, and refuses what is not', { timeout: 90_000 }, async () => {
   const child = spawn(process.execPath, [example, '--port', '0', '--secret', SECRET], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
+import { systemClock } from '../lib/clock.ts'
 
 /** A request that a receiver got. */
 export interface Received {
@@ -44,13 +45,14 @@ export async function startReceiver(answer: Answer = (response) => response.writ
   }
 }
 
-const TURNS_MAX = 20_000
+/** In real time, because sockets run in it: long enough for a busy machine. */
+const PATIENCE_MS = 30_000
 
 /** Lets the event loop turn until `condition` holds; throws with `what` when it does not come to that. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  for (let turns = 0; turns < TURNS_MAX; turns += 1) {
-    if (condition()) return
+  const endMs = systemClock.nowMs() + PATIENCE_MS
+  while (!condition()) {
+    if (systemClock.nowMs() >= endMs) throw new Error(`it never came to this: ${what}`)
     await turn()
   }
-  throw new Error(`it never came to this: ${what}`)
 }

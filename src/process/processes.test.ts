@@ -22,13 +22,15 @@ function script(text: string, more: Partial<ProcessSpec> = {}): ProcessSpec {
   return { kind: 'source', program: process.execPath, args: ['-e', text], ...more }
 }
 
+/** Ends a run that hangs; a start takes its time on a busy machine. */
+const RUN_LIMIT_MS = 60_000
 const SLEEPS = 'setInterval(() => {}, 1000)'
 
 test('arguments arrive as they are, and never see a shell', async () => {
   await using room = openProcessRoom()
   const args = ['$(touch x); `id` | cat', '"quoted" \'twice\'', '*', '']
   const spec = script('console.log(JSON.stringify(process.argv.slice(1)))')
-  const run = { ...spec, args: [...spec.args, '--', ...args], runLimitMs: 10_000, outputBytesMax: 10_000 }
+  const run = { ...spec, args: [...spec.args, '--', ...args], runLimitMs: RUN_LIMIT_MS, outputBytesMax: 10_000 }
   const { exit, output } = await runProcess(room.processes, run)
   assert.equal(exit.code, 0)
   assert.deepEqual(JSON.parse(output.toString()), args)
@@ -111,7 +113,7 @@ test('it gets input, output and a descriptor more', async () => {
 
 test('output beyond its limit ends a run', async () => {
   await using room = openProcessRoom()
-  const run = { ...script(`process.stdout.write(Buffer.alloc(1e6)); ${SLEEPS}`), runLimitMs: 10_000 }
+  const run = { ...script(`process.stdout.write(Buffer.alloc(1e6)); ${SLEEPS}`), runLimitMs: RUN_LIMIT_MS }
   const { isOutputTooLarge, output } = await runProcess(room.processes, { ...run, outputBytesMax: 1_000 })
   assert.equal(isOutputTooLarge, true)
   assert.ok(output.length <= 1_000)
@@ -122,7 +124,7 @@ test('the secrets of the gateway are not in the environment of a child', async (
   process.env['API_TOKEN'] = 'not for children'
   const run = {
     ...script('console.log(JSON.stringify(process.env))'),
-    runLimitMs: 10_000,
+    runLimitMs: RUN_LIMIT_MS,
     outputBytesMax: 100_000,
   }
   const { output } = await runProcess(room.processes, run)

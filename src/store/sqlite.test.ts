@@ -148,7 +148,7 @@ const WRITER = `
   }
 `
 
-test('everything acknowledged is there after kill -9 in the middle of writing', { timeout: 30_000 }, async () => {
+test('everything acknowledged is there after kill -9 in the middle of writing', { timeout: 150_000 }, async () => {
   const directory = newDirectory()
   for (const acknowledgements of [50, 700]) {
     const child = spawn(process.execPath, ['--input-type=module', '--eval', WRITER, directory], {

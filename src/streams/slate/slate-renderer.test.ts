@@ -35,8 +35,10 @@ else if (!args.includes('mpegts')) {
   console.error("Input #0, png_pipe, from 'x':\\n  Duration: N/A, bitrate: N/A\\n  Stream #0:0: Video: png, rgb24")
   process.exitCode = 1
 } else {
+  // Looked at before it is known that it has begun.
+  const isHanging = existsSync(here + '/hang')
   appendFileSync(here + '/log', args.join(' ') + '\\n')
-  if (existsSync(here + '/hang')) setInterval(() => { if (!existsSync(here + '/hang')) process.exit(1) }, 20)
+  if (isHanging) setInterval(() => { if (!existsSync(here + '/hang')) process.exit(1) }, 20)
   else if (existsSync(here + '/fail')) { console.error('Unknown filter\\nmore'); process.exitCode = 1 }
   else process.stdout.write(readFileSync(here + '/fixture.ts'))
 }

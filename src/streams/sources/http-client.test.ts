@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import type { AddressInfo, LookupFunction } from 'node:net'
 import { test } from 'node:test'
+import { peerHasRead } from '../../../test/lab/peer-has-read.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { openHttpSource } from './http-client.ts'
 import type { SourceFailure, SourceHead, SourceNetwork, SourceReader, SourceRequest } from './http-client.ts'
@@ -39,8 +40,8 @@ async function ask({ network, verdict = 'accept', onData, ...request }: Trial): 
         method: 'GET',
         headers: {},
         userAgent: 'Holdfast',
-        connectTimeoutMs: 2_000,
-        answerTimeoutMs: 2_000,
+        connectTimeoutMs: 30_000,
+        answerTimeoutMs: 30_000,
         operatorHosts: LOOPBACK,
         signal: new AbortController().signal,
         ...request,
@@ -71,8 +72,8 @@ function answering(text: string, after: 'fin' | 'rst' | 'stay' = 'fin'): Promise
   return RawOrigin.listen(({ socket }) => {
     socket.write(text, () => {
       if (after === 'fin') socket.end()
-      // A reset discards what the peer has not read yet, so it waits until that has probably happened.
-      else if (after === 'rst') systemClock.schedule(20, () => socket.resetAndDestroy())
+      // A reset discards what the peer has not read yet.
+      else if (after === 'rst') void peerHasRead(socket).then(() => socket.resetAndDestroy())
     })
   })
 }
@@ -129,7 +130,8 @@ test('names each way in which an origin can fail', async () => {
   ]
   for (const [expected, text, after] of cases) {
     await using origin = await answering(text, after)
-    const { failure, terminalCalls } = await ask({ url: origin.url, answerTimeoutMs: 300 })
+    const limits = expected === 'answer_timeout' ? { answerTimeoutMs: 300 } : {}
+    const { failure, terminalCalls } = await ask({ url: origin.url, ...limits })
     assert.equal(failure?.kind, expected, `${after} after ${JSON.stringify(text.slice(0, 90))}: ${failure?.message}`)
     assert.equal(terminalCalls, 1)
     await origin.until(() => origin.connectionCount === 0)
@@ -287,8 +289,8 @@ test('rejecting the head ends with its status; closing ends with nothing', async
       method: 'GET',
       headers: {},
       userAgent: '',
-      connectTimeoutMs: 1_000,
-      answerTimeoutMs: 1_000,
+      connectTimeoutMs: 30_000,
+      answerTimeoutMs: 30_000,
       operatorHosts: LOOPBACK,
       signal: new AbortController().signal,
     },

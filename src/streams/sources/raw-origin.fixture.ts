@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { listenSteadily } from '../../../test/lab/steady-port.ts'
 
 /** One request as an origin read it from the wire. Header names are in lower case. */
 export interface RawRequest {
@@ -43,9 +44,8 @@ export class RawOrigin {
   /** Listens on a free port of the loopback interface. */
   static async listen(answer: (request: RawRequest) => void): Promise<RawOrigin> {
     const origin = new RawOrigin(answer)
-    await new Promise<void>((resolve) => {
-      origin.#server.listen(0, '127.0.0.1', resolve)
-    })
+    // One that nobody else is given when it is closed: some tests count on its being refused then.
+    await listenSteadily(origin.#server)
     return origin
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createServer, get } from 'node:http'
 import type { IncomingMessage, OutgoingHttpHeaders, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { peerHasRead } from '../../../test/lab/peer-has-read.ts'
 import { systemClock } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { HoldfastError } from '../../lib/errors.ts'
@@ -85,8 +86,8 @@ function sendBody({ socket }: RawRequest, body: Buffer, fault: Fault | undefined
   socket.write(isChunked && sent.length === 0 ? Buffer.alloc(0) : framed, () => {
     if (fault === undefined) socket.end(isChunked ? '\r\n0\r\n\r\n' : '')
     else if (fault.kind === 'fin') socket.end()
-    // A reset discards what the gateway has not read yet, so it waits until that has probably happened.
-    else if (fault.kind === 'rst') systemClock.schedule(15, () => socket.resetAndDestroy())
+    // A reset discards what the gateway has not read yet.
+    else if (fault.kind === 'rst') void peerHasRead(socket).then(() => socket.resetAndDestroy())
   })
 }
 

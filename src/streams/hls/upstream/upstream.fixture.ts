@@ -6,6 +6,9 @@ import type { Clock } from '../../../lib/clock.ts'
 import { HlsSession } from './hls-session.ts'
 import type { HlsSessionOptions } from './hls-session.ts'
 
+/** Long enough for a busy machine; a test of a wait sets its own. */
+const PATIENT = { connectMs: 30_000, answerMs: 30_000, silenceMs: 30_000, totalMs: 60_000 }
+
 /** An origin on loopback whose answers a test writes. */
 export class ScriptedOrigin implements AsyncDisposable {
   readonly requests: IncomingMessage[] = []
@@ -43,7 +46,7 @@ export function testSession(url: string, clock: Clock, options: Partial<HlsSessi
   return new HlsSession({
     ...{ key: 'a', url, headers: {}, userAgent: 'test', useStickySession: false, network: { clock } },
     operatorHosts: new Set([new URL(url).hostname]),
-    timeouts: { connectMs: 1_000, answerMs: 1_000, silenceMs: 1_000, totalMs: 5_000 },
+    timeouts: PATIENT,
     ...options,
   })
 }
