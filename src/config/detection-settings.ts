@@ -23,6 +23,7 @@ export const detection = {
   detectTablesMissing: action('tables_missing', 'fail'),
   detectTransportErrors: action('transport_errors', 'fail'),
   detectContinuityErrors: action('continuity_errors', 'fail'),
+  detectIncompleteSegment: action('incomplete_segment', 'fail'),
   detectSlowerThanRealTime: action('slower_than_real_time', 'fail'),
   detectBlack: action('black', 'off'),
   detectFrozen: action('frozen', 'off'),

@@ -5,7 +5,7 @@ import type { Audience } from './audience.ts'
 import { LiveChannel } from './drill/live-channel.ts'
 import { cannotStart } from './failures.ts'
 import { Feed } from './feed.ts'
-import type { Entry } from './feed-options.ts'
+import type { Arrival } from './feed-options.ts'
 import type { HlsViewRequest } from './hls/hls-output.ts'
 import { LiveHls } from './hls/live-hls.ts'
 import { LiveConsumers } from './live-consumers.ts'
@@ -93,8 +93,8 @@ export class LiveStream implements Stream {
       ...options,
       ...{ group: this.#group, feed: this.#feed },
       request: () => this.#request,
-      shared: (...wanted) => this.#hls.shared(...wanted),
-      isLive: () => this.#phase === 'live' && this.#legs.isRunning(this.#feed),
+      hls: () => this.#hls,
+      isLive: (leg) => this.#phase === 'live' && this.#legs.isRunning(leg),
       expectedContainer: () => (this.#audience.isOpen ? this.#feed.container : undefined),
       reporter: this.#reporter,
     })
@@ -171,10 +171,10 @@ export class LiveStream implements Stream {
       countBytes: (bytes) => this.#countBytes(bytes),
       counters: this.#counters,
       onCame: (client) => this.#reporter.clientConnected(client, this.viewerCount),
-      onLeft: (client) => this.#consumers.left(client),
-      onWanted: () => this.start(),
-      delivered: (id, epoch) => this.#sourceOnAir(id, epoch, undefined),
+      ...{ onLeft: (client) => this.#consumers.left(client), onWanted: () => this.start() },
+      delivered: (...[id, epoch, wasStandby]) => this.#sourceOnAir(id, epoch, { wasStandby }),
       failed: (id, epoch, failure) => this.#sourceFailed(id, epoch, failure),
+      warned: (id, finding) => this.#reporter.sourceWarned(this.#group.source(id), finding),
       cannotServe: () => cannotStart(this.#group.failures(), this.#group.current.index),
     })
   }
@@ -364,10 +364,10 @@ export class LiveStream implements Stream {
     }
   }
 
-  /** `entry` tells how the continuous stream took it in; playlists have none. */
-  #sourceOnAir(id: CandidateId, epoch: number, entry: Entry | undefined): void {
+  /** `entry` tells how the continuous stream took it in; of playlists there is less to tell. */
+  #sourceOnAir(id: CandidateId, epoch: number, entry: Arrival): void {
     this.#outage.end()
-    if (entry !== undefined) {
+    if (entry.source !== undefined) {
       this.#startTimer?.cancel()
       this.#startTimer = undefined
     }

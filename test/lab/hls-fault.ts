@@ -1,10 +1,13 @@
 import type { ServerResponse } from 'node:http'
+import { damagedMedia } from './hls-media-fault.ts'
 
 /** What an HLS origin does instead of answering one kind of resource as it should. */
 export type HlsFault =
   | { readonly kind: 'status'; readonly status: number }
   /** The request is read and nothing comes back. */
   | { readonly kind: 'never_answer' }
+  /** As it should be, but not before this has resolved. */
+  | { readonly kind: 'wait'; readonly until: Promise<void> }
   /** A head that promises the body, then so many bytes of it, then nothing. */
   | { readonly kind: 'stall'; readonly afterBytes: number }
   /** A web page with status 200. */
@@ -14,6 +17,12 @@ export type HlsFault =
   | { readonly kind: 'empty' }
   /** The connection ends after this share of the body, 0 to 1; with `isTold` the length says so too: HTTP alone cannot know. */
   | { readonly kind: 'truncated'; readonly share: number; readonly isTold?: boolean }
+  /** Everything as it should be but the packets of pictures or of sound, which the programme map still lists (MPEG-TS). */
+  | { readonly kind: 'without'; readonly stream: 'video' | 'audio' }
+  /** The packets of pictures and sound are scrambled (MPEG-TS). */
+  | { readonly kind: 'scrambled' }
+  /** The segment of this number, whichever is asked for. */
+  | { readonly kind: 'repeat'; readonly number: number }
   | { readonly kind: 'slow'; readonly bytesPerSecond: number }
   | { readonly kind: 'redirect'; readonly location: string }
   /** The connection is reset as soon as the request has come. */
@@ -41,6 +50,9 @@ export function answerWith(response: ServerResponse, answer: HlsAnswer, fault: H
       return
     case 'never_answer':
       return
+    case 'wait':
+      void fault.until.then(() => response.writeHead(status, head).end(body))
+      return
     case 'stall':
       response.writeHead(status, head).write(body.subarray(0, Math.max(1, fault.afterBytes)))
       return
@@ -56,6 +68,13 @@ export function answerWith(response: ServerResponse, answer: HlsAnswer, fault: H
     case 'truncated':
       truncate(response, answer, fault.share, fault.isTold === true)
       return
+    case 'without':
+    case 'scrambled':
+    case 'repeat': {
+      const damaged = damagedMedia(body, fault)
+      response.writeHead(status, { ...headers, 'Content-Length': damaged.length }).end(damaged)
+      return
+    }
     case 'slow':
       drip(response, answer, fault.bytesPerSecond)
       return

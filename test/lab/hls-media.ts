@@ -91,6 +91,12 @@ function onlyStreams(bytes: Buffer, streams: Streams): Buffer {
   return Buffer.concat(packets)
 }
 
+/** On which PIDs the pictures and the sound of a segment of the lab are. */
+export function streamPids(bytes: Buffer): { readonly video: number | undefined; readonly audio: number | undefined } {
+  const { pids } = tablesOf(bytes)
+  return { video: pids.get(TYPE_OF.video), audio: pids.get(TYPE_OF.audio) }
+}
+
 function tablesOf(bytes: Buffer): { pmtPid: number; pids: ReadonlyMap<number, number> } {
   let pmtPid = -1
   for (let at = 0; at < bytes.length; at += TS_PACKET_BYTES) {

@@ -16,6 +16,8 @@ export interface HlsOriginOptions {
   readonly hasMaster?: boolean
   /** Segments in a playlist; 6 by default. */
   readonly window?: number
+  /** Segments that can still be had behind those in the playlist; by default as many as there are in it, and one. */
+  readonly kept?: number
   /** So much of the programme is there at the start, in segments; the window by default. */
   readonly preroll?: number
   readonly hasProgramDateTime?: boolean
@@ -56,6 +58,8 @@ export class HlsOrigin implements AsyncDisposable {
   playlistFault: HlsFault | undefined
   segmentFault: HlsFault | undefined
   keyFault: HlsFault | undefined
+  /** What is done with the very next request of a kind, in place of the above. */
+  readonly nextFaults = new Map<OriginRequest['kind'], HlsFault>()
   /** Only segments of these numbers (in their names) are at fault; undefined: all. */
   faultySegments: ReadonlySet<number> | undefined
   /** The playlist goes on being answered, and nothing is added to it. */
@@ -75,7 +79,7 @@ export class HlsOrigin implements AsyncDisposable {
   #open = 0
   maxConcurrency = 0
   /** TCP connections, by the lab's clock. */
-  readonly connections: { readonly openedAtMs: number; closedAtMs: number | undefined }[] = []
+  readonly connections: { openedAtMs: number; closedAtMs: number | undefined }[] = []
 
   private constructor(options: HlsOriginOptions) {
     this.#options = options
@@ -88,11 +92,19 @@ export class HlsOrigin implements AsyncDisposable {
   static async start(options: HlsOriginOptions): Promise<HlsOrigin> {
     const origin = new HlsOrigin(options)
     origin.#server.on('connection', (socket) => {
-      const connection: HlsOrigin['connections'][number] = { openedAtMs: systemClock.nowMs(), closedAtMs: undefined }
+      const connection: HlsOrigin['connections'][number] = { openedAtMs: Infinity, closedAtMs: undefined }
       origin.connections.push(connection)
-      socket.on('close', () => {
-        connection.closedAtMs = systemClock.nowMs()
+      // An end that came before this connection may be read after it, where this process was busy: it counts as it was.
+      setImmediate(() => {
+        setImmediate(() => {
+          connection.openedAtMs = systemClock.nowMs()
+        })
       })
+      for (const event of ['end', 'close']) {
+        socket.once(event, () => {
+          connection.closedAtMs ??= systemClock.nowMs()
+        })
+      }
     })
     origin.#server.listen(0, '127.0.0.1')
     await once(origin.#server, 'listening')
@@ -201,6 +213,8 @@ export class HlsOrigin implements AsyncDisposable {
   }
 
   #faultFor(kind: OriginRequest['kind'], path: string): HlsFault | undefined {
+    const next = this.nextFaults.get(kind)
+    if (this.nextFaults.delete(kind)) return next
     if (kind === 'master' || kind === 'playlist') return this.playlistFault
     if (kind === 'key') return this.keyFault
     if (kind !== 'segment') return undefined
@@ -274,10 +288,12 @@ export class HlsOrigin implements AsyncDisposable {
   }
 
   #segmentAnswer(rendition: OriginRendition, file: string, range: string | undefined): HlsAnswer | undefined {
-    const number = Number(/(\d+)\.\w+$/.exec(file)?.[1])
-    const { window = 6, byteRanges = false, vodSegments } = this.#options
-    const isGone = vodSegments === undefined && number < this.edge - 2 * window - 1
-    if (Number.isNaN(number) || isGone || (!byteRanges && number >= this.edge)) return undefined
+    const asked = Number(/(\d+)\.\w+$/.exec(file)?.[1])
+    const repeats = this.segmentFault?.kind === 'repeat' && this.faultySegments?.has(asked) !== false
+    const number = repeats && this.segmentFault?.kind === 'repeat' ? this.segmentFault.number : asked
+    const { window = 6, kept = window + 1, byteRanges = false, vodSegments } = this.#options
+    const isGone = vodSegments === undefined && asked < this.edge - window - kept
+    if (Number.isNaN(asked) || isGone || (!byteRanges && asked >= this.edge)) return undefined
     const headers = { 'Content-Type': rendition.media.contentType }
     if (!byteRanges) return { status: 200, headers, body: this.#encrypted(this.#plain(rendition, number), number) }
     // The name is that of the first segment of the turn.

@@ -12,6 +12,8 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { HoldfastError } from '../../src/lib/errors.ts'
 import type { Json } from '../../src/store/store.ts'
 import { HlsProxy } from '../../src/streams/hls/proxy/hls-proxy.ts'
+import { conditionFacts } from '../../src/streams/detect/conditions.ts'
+import type { ActionChoice, Finding } from '../../src/streams/detect/conditions.ts'
 import type { HlsProxyLimits, HlsProxySource } from '../../src/streams/hls/proxy/proxy-options.ts'
 import type { SessionFailure } from '../../src/streams/sources/session.ts'
 
@@ -30,7 +32,13 @@ export interface HlsProxyLabOptions {
   /** Between a failure and the next source. */
   readonly delayMs?: number
   readonly useStickySession?: boolean
+  /** The next source stands by while one is on air. */
+  readonly isHot?: boolean
+  /** A failure has been told, and this source is put on air next. */
+  readonly onSwitch?: (index: number) => void
   readonly memory?: Json
+  /** What to do about conditions of segments; the defaults hold for the rest. */
+  readonly detect?: ActionChoice
   /** Whether hosts of the sources may be private addresses; they are, so without it nothing can be reached. */
   readonly operatorHosts?: readonly string[]
 }
@@ -41,12 +49,19 @@ export interface LabAnswer {
   readonly body: Buffer
 }
 
+const ASKED_MAX = 20_000
+
 const LIMITS: HlsProxyLimits = {
   timeouts: { connectMs: 1_000, answerMs: 1_000, silenceMs: 1_000, totalMs: 20_000 },
   startTimeoutMs: 8_000,
   viewerHoldMs: 20_000,
   cacheBytesMax: 64 * 1024 * 1024,
   targetDurationFloorS: 0,
+}
+
+/** For sources of which none is slow: this process serves them, and on a busy machine a second is soon over. */
+export const UNHURRIED: Partial<HlsProxyLimits> = {
+  timeouts: { connectMs: 10_000, answerMs: 10_000, silenceMs: 10_000, totalMs: 60_000 },
 }
 
 /** A real HTTP server over an HlsProxy, with the simplest of engines: whoever fails is followed by the next. */
@@ -59,8 +74,15 @@ export class HlsProxyLab implements AsyncDisposable {
   #epoch = 0
   readonly failures: (SessionFailure & { readonly index: number })[] = []
   readonly delivered: number[] = []
+  /** Paths that players asked for, oldest first. */
+  readonly asked: string[] = []
+  /** Of those that delivered, the epochs of sources that had been standing by. */
+  readonly wereStandby: number[] = []
+  readonly standbyFailures: (SessionFailure & { readonly index: number })[] = []
   /** What the rules found in playlists that `playlist` fetched. */
   readonly violations: string[] = []
+  /** What was found in segments of sources that stayed. */
+  readonly warnings: Finding[] = []
 
   private constructor(options: HlsProxyLabOptions) {
     this.#options = options
@@ -111,13 +133,14 @@ export class HlsProxyLab implements AsyncDisposable {
     return { status: answer.status, headers: answer.headers, body: Buffer.from(await answer.arrayBuffer()) }
   }
 
-  /** A media playlist, judged by the rules against all versions of it that were fetched before. */
-  async playlist(path = 'playlist.m3u8'): Promise<MediaPlaylist> {
+  /**
+   * A media playlist, judged by the rules against all versions of it that were fetched before: by whoever gives no `rules` of
+   * its own. Of answers that several ask for at once, the older one may be the last to be read.
+   */
+  async playlist(path = 'playlist.m3u8', rules = this.#rulesOf(path)): Promise<MediaPlaylist> {
     const { status, body } = await this.get(path)
     const text = body.toString()
     if (status !== 200) throw new Error(`${path} was answered with ${status}: ${text}`)
-    const rules = this.#rules.get(path) ?? new PlaylistRules()
-    this.#rules.set(path, rules)
     for (const found of rules.pushText(text, systemClock.nowMs()))
       this.violations.push(`${JSON.stringify(found)}\n${text}`)
     const playlist = parseMediaPlaylist(text)
@@ -137,6 +160,12 @@ export class HlsProxyLab implements AsyncDisposable {
     await once(this.#server, 'close')
   }
 
+  #rulesOf(path: string): PlaylistRules {
+    const rules = this.#rules.get(path) ?? new PlaylistRules()
+    this.#rules.set(path, rules)
+    return rules
+  }
+
   #create(memory: Json | undefined): HlsProxy {
     const sources = this.#options.urls.map((_, index) => this.#source(index))
     return new HlsProxy({
@@ -150,10 +179,30 @@ export class HlsProxyLab implements AsyncDisposable {
       source: (id) => sources.find((source) => source.candidateId === id),
       hasAlternative: () => this.#options.urls.length > 1,
       listener: {
-        delivered: (_id, epoch) => this.delivered.push(epoch),
+        delivered: (_id, epoch, wasStandby) => this.#delivered(epoch, wasStandby),
+        warned: (_id, finding) => this.warnings.push(finding),
         failed: (_id, epoch, failure) => this.#failed(epoch, failure),
       },
+      detection: {
+        actionOf: (condition) => this.#options.detect?.[condition] ?? conditionFacts[condition].defaultAction,
+        hasAlternative: () => this.#options.urls.length > 1,
+      },
       failure: () => new HoldfastError('upstream_timeout', 'no source delivers'),
+    })
+  }
+
+  #delivered(epoch: number, wasStandby: boolean): void {
+    this.delivered.push(epoch)
+    if (wasStandby) this.wereStandby.push(epoch)
+    if (this.#options.isHot === true) this.prepare((this.#index + 1) % this.#options.urls.length)
+  }
+
+  /** One that fails is followed by the one after it. */
+  prepare(index: number): void {
+    if (index === this.#index) return
+    this.#proxy.prepare(this.#source(index), (failure) => {
+      this.standbyFailures.push({ ...failure, index })
+      this.prepare((index + 1) % this.#options.urls.length)
     })
   }
 
@@ -161,6 +210,7 @@ export class HlsProxyLab implements AsyncDisposable {
     this.failures.push({ ...failure, index: this.#index })
     if (epoch !== this.#epoch) return
     const next = (this.#index + 1) % this.#options.urls.length
+    this.#options.onSwitch?.(next)
     const delayMs = this.#options.delayMs ?? (this.failures.length > this.#options.urls.length ? 300 : 0)
     if (delayMs === 0) this.putOnAir(next)
     else systemClock.schedule(delayMs, () => this.putOnAir(next))
@@ -188,6 +238,7 @@ export class HlsProxyLab implements AsyncDisposable {
     )
     try {
       const path = decodeURIComponent(url.pathname.replace('/hls/lab/', ''))
+      if (this.asked.length < ASKED_MAX) this.asked.push(path)
       await this.#proxy.serve({ streamId: 'lab', path, query, carried, request, response })
     } catch (error) {
       if (!response.headersSent) response.writeHead(error instanceof HoldfastError ? error.status : 500)

@@ -47,6 +47,8 @@ export const checks: Readonly<Record<Condition, Check>> = {
   tables_missing: tablesMissing,
   transport_errors: transportErrors,
   continuity_errors: continuityErrors,
+  // Packets do not tell where a segment should end: see streams/hls/inspection.
+  incomplete_segment: () => undefined,
   slower_than_real_time: slowerThanRealTime,
   black,
   frozen,

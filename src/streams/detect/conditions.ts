@@ -5,7 +5,7 @@ import type { IntervalLimits } from './interval-watch.ts'
 import { thresholds as t } from './thresholds.ts'
 
 /**
- * What can be wrong with an MPEG-TS source whose connection is fine. The order is the order in which several at once
+ * What can be wrong with an MPEG-TS source, or with the segments of an HLS source, whose connection is fine. The order is the order in which several at once
  * are judged: the one that explains the others comes first.
  */
 export const CONDITIONS = [
@@ -17,6 +17,7 @@ export const CONDITIONS = [
   'tables_missing',
   'transport_errors',
   'continuity_errors',
+  'incomplete_segment',
   'slower_than_real_time',
   'black',
   'frozen',
@@ -85,6 +86,10 @@ export const conditionFacts: Readonly<Record<Condition, ConditionFacts>> = {
   continuity_errors: {
     defaultAction: 'fail',
     doc: `Packets of video or audio lost or out of order (TR 101 290 1.4): ${rate(t.continuity_errors)}.`,
+  },
+  incomplete_segment: {
+    defaultAction: 'fail',
+    doc: `Of HLS that is passed on: a segment that is complete for HTTP and has less than ${t.incomplete_segment.shareMin * 100} % of the media that its playlist says (and ${s(t.incomplete_segment.holdMs)} less, ${s(t.incomplete_segment.roundedHoldMs)} where that is whole seconds), and more is missing than ${t.incomplete_segment.factor} times what the source usually lacks. Before ${t.incomplete_segment.learntSegments} segments are known it also has to end within a packet or a box.`,
   },
   slower_than_real_time: {
     defaultAction: 'fail',

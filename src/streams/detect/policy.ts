@@ -14,6 +14,7 @@ export const limitKeys = {
   tables_missing: 'detectTablesMissing',
   transport_errors: 'detectTransportErrors',
   continuity_errors: 'detectContinuityErrors',
+  incomplete_segment: 'detectIncompleteSegment',
   slower_than_real_time: 'detectSlowerThanRealTime',
   black: 'detectBlack',
   frozen: 'detectFrozen',

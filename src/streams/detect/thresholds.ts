@@ -20,6 +20,8 @@ export const thresholds = {
   tables_missing: { holdMs: 5_000, factor: 3, unlearntMs: 30_000 },
   transport_errors: { perSecond: 20, secondsInRow: 3, windowSeconds: 10, perWindow: 100, clockStopped: 60 },
   continuity_errors: { perSecond: 20, secondsInRow: 3, windowSeconds: 10, perWindow: 100 },
+  /** Shares are of EXTINF, times ms of media. */
+  incomplete_segment: { shareMin: 0.7, holdMs: 300, roundedHoldMs: 1_000, factor: 2, learntSegments: 3 },
   slower_than_real_time: { factorMin: 0.95, windowWallMs: 10_000, windows: 2 },
   /** Luma of 255; the share of the picture (ffmpeg's blackdetect). */
   black: { lumaMax: 25, shareMin: 0.98, holdMs: 2_000, keyframesMin: 2 },

@@ -4,6 +4,8 @@ import type { HoldfastError } from '../../lib/errors.ts'
 import type { Json } from '../../store/store.ts'
 import { CmafMuxer } from '../cmaf/cmaf-muxer.ts'
 import type { ConnectionLease } from '../connection-budget.ts'
+import type { Finding } from '../detect/conditions.ts'
+import { detectionPolicy } from '../detect/policy.ts'
 import { NO_CONNECTION_LEFT } from '../failures.ts'
 import type { Container } from '../framing/framing.ts'
 import { Packager } from '../packager/packager.ts'
@@ -25,6 +27,8 @@ import type { HlsClient } from './hls-clients.ts'
 import type { HlsViewRequest } from './hls-output.ts'
 import { HlsSide } from './hls-side.ts'
 import type { HlsMemory, RunningHls } from './hls-side.ts'
+import { HlsStandby } from './hls-standby.ts'
+import type { HlsStandbyListener } from './hls-standby.ts'
 import { HlsProxy } from './proxy/hls-proxy.ts'
 import type { SegmentReader, SegmentRequest } from './upstream/segment.ts'
 import type { HlsProxyLimits, HlsProxySource } from './proxy/proxy-options.ts'
@@ -50,8 +54,10 @@ export interface LiveHlsOptions extends Omit<StreamOptions, 'request' | 'memory'
   readonly onLeft: (client: HlsClient) => void
   readonly onWanted: () => void
   /** The source on air answers. */
-  readonly delivered: (id: CandidateId, epoch: number) => void
+  readonly delivered: (id: CandidateId, epoch: number, wasStandby: boolean) => void
   readonly failed: (id: CandidateId, epoch: number, failure: SessionFailure) => void
+  /** Something is wrong with what the source on air sends, and it stays. */
+  readonly warned: (id: CandidateId, finding: Finding) => void
   /** What to answer while no source delivers. */
   readonly cannotServe: () => HoldfastError
 }
@@ -65,6 +71,7 @@ export class LiveHls {
   readonly clients: HlsClients
   readonly leg: Leg
   readonly #side: HlsSide
+  readonly #standby: HlsStandby
   #proxy: HlsProxy | undefined
   #packager: PackagedHls | undefined
   #present: Present | undefined
@@ -87,6 +94,12 @@ export class LiveHls {
       clients: this.clients,
       way: () => (this.isProxied ? 'proxied' : 'packaged'),
       create: (way, memory) => (way === 'proxied' ? this.#createProxy(memory) : this.#createPackager(memory)),
+    })
+    this.#standby = new HlsStandby({
+      ...options,
+      source: (id) => options.group.source(id),
+      proxySource: (source) => this.#proxySource(source),
+      proxy: () => this.#proxy,
     })
     this.leg = {
       putOnAir: (id, epoch, delayMs) => this.#putOnAir(id, epoch, delayMs),
@@ -117,7 +130,17 @@ export class LiveHls {
     return this.#proxy?.upstreamConnections ?? 0
   }
 
-  /** A segment of the source on air that players of its playlists get too: it comes once. */
+  /** The source that stands by, where playlists are passed on. */
+  get standby(): HlsStandby['present'] {
+    return this.#standby.present
+  }
+
+  /** Has another source ready beside the one on air, and none if it is undefined. False when it cannot connect now. */
+  prepare(id: CandidateId | undefined, listener: HlsStandbyListener): boolean {
+    return this.#standby.prepare(id === this.#present?.id ? undefined : id, listener)
+  }
+
+  /** A segment of the source on air, or of the one that stands by, that players get too: it comes once. */
   shared(id: CandidateId, request: SegmentRequest): SegmentReader | undefined {
     return this.#proxy?.shared(id, request)
   }
@@ -173,15 +196,21 @@ export class LiveHls {
   }
 
   #createProxy(memory: Json | undefined): RunningHls {
-    const { group, limits, delivered, failed, cannotServe } = this.#options
+    const { group, limits, request, delivered, failed, warned, cannotServe } = this.#options
+    const detection = detectionPolicy(limits, {
+      choice: () => request().detect,
+      silence: () => request().silence,
+      hasAlternative: (condition) => group.hasBetterThan(condition),
+      decoders: undefined,
+    })
     const proxy = new HlsProxy({
       ...this.#options,
-      ...{ memory, limits: proxyLimits(limits), listener: { delivered, failed }, failure: cannotServe },
+      ...{ memory, limits: proxyLimits(limits), listener: { delivered, warned, failed }, failure: cannotServe },
       source: (id) => {
         const known = group.sources.find(({ candidateId }) => candidateId === id)
         return known === undefined ? undefined : this.#proxySource(known)
       },
-      hasAlternative: () => group.hasUsableAlternative,
+      ...{ detection, hasAlternative: () => group.hasUsableAlternative },
     })
     this.#proxy = proxy
     return proxy
@@ -202,7 +231,7 @@ export class LiveHls {
       this.#proxy?.putOnAir(this.#proxySource(source), epoch)
       return
     }
-    const lease = budget.lease(source.account, 'on_air', undefined, useOf(streamId, id))
+    const lease = this.#standby.takeOver(id) ?? budget.lease(source.account, 'on_air', undefined, useOf(streamId, id))
     const isOfSameAccount = present !== undefined && group.source(present.id).account?.name === source.account?.name
     if (lease === undefined && isOfSameAccount) {
       // The account allows no second connection: the present ones are closed first.
@@ -225,8 +254,9 @@ export class LiveHls {
   #closeOthersOf({ candidateId, account }: Source): void {
     const { budget, group } = this.#options
     if (account === undefined || budget.inUse(account.name) < account.connectionsMax) return
+    const standby = this.standby?.id
     for (const other of group.sources) {
-      if (other.candidateId !== candidateId && other.account?.name === account.name)
+      if (other.candidateId !== candidateId && other.candidateId !== standby && other.account?.name === account.name)
         this.#proxy?.suspend(other.candidateId)
     }
   }
@@ -251,6 +281,7 @@ export class LiveHls {
   #takeOffAir(): void {
     this.#openTimer?.cancel()
     this.#openTimer = undefined
+    this.#standby.drop()
     this.#releasePresent()
     this.#proxy?.stop()
   }

@@ -5,7 +5,7 @@ import { redactUrlsIn } from '../../lib/redact.ts'
 /**
  * Why a request to a source came to nothing. `reset` is a connection that broke (RST, or closed before any answer),
  * `incomplete_body` one that was closed in order but before its framing said that the body was complete. `playlist_*` and
- * `segment_*` are of HLS sources, `process_*` of sources that a process of ours reads.
+ * `segment_*` are of HLS sources, `media_condition` is what their segments hold, `process_*` of sources that a process of ours reads.
  */
 export type SourceFailureKind =
   | 'refused'
@@ -26,6 +26,7 @@ export type SourceFailureKind =
   | 'playlist_ended'
   | 'segment_missing'
   | 'segment_invalid'
+  | 'media_condition'
   | 'process_unavailable'
   | 'process_failed'
   | 'internal'
@@ -35,6 +36,8 @@ export interface SourceFailure {
   readonly kind: SourceFailureKind
   /** For people; credentials are redacted. */
   readonly message: string
+  /** Of a `media_condition`: which. */
+  readonly condition?: string
   /** The status of the response that failed, where there was one. */
   readonly status?: number
   /** Where a redirect that was not followed pointed, redacted. */
@@ -43,8 +46,13 @@ export interface SourceFailure {
   readonly evidence?: { readonly [key: string]: string | number | boolean | null }
 }
 
-/** The stable reason of a failure, as events and receipts name it: `http_404`, or its kind. */
-export function failureReason({ kind, status }: Pick<SourceFailure, 'kind' | 'status'>): string {
+/** The stable reason of a failure, as events and receipts name it: `http_404`, a condition of docs/DETECTION.md, or its kind. */
+export function failureReason({
+  kind,
+  status,
+  condition,
+}: Pick<SourceFailure, 'kind' | 'status' | 'condition'>): string {
+  if (kind === 'media_condition' && condition !== undefined) return condition
   return kind === 'http_status' ? `http_${status ?? 0}` : kind
 }
 

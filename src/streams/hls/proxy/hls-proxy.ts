@@ -3,25 +3,31 @@ import type { Json } from '../../../store/store.ts'
 import type { HlsOutput, HlsRequest } from '../hls-output.ts'
 import { SegmentCache } from '../upstream/segment-cache.ts'
 import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
+import type { SessionFailure } from '../../sources/session.ts'
 import { ChangeSignal, goneSignal } from './change-signal.ts'
 import { serveDocument } from './documents.ts'
 import { PlaylistServer } from './playlist-server.ts'
 import { restoredMemory, storedMemory } from './proxy-memory.ts'
 import type { HlsProxyOptions, HlsProxySource, SettledSwitch } from './proxy-options.ts'
 import type { SwitchWords } from './published-playlist.ts'
-import { Publisher } from './publisher.ts'
+import { COMPLETE_SPAN, Publisher } from './publisher.ts'
 import type { Reference } from './reference.ts'
 import { References } from './reference.ts'
 import { ResourceJudge } from './resource-judge.ts'
 import { ResourceServer } from './resource-server.ts'
+import { SegmentInspection } from './segment-inspection.ts'
 import { SegmentsAhead } from './segments-ahead.ts'
 import { segmentDeadlineMs } from '../upstream/segment-deadline.ts'
-import { namedAlike } from './shared-segments.ts'
+import { namedAlike, namedSoon } from './shared-segments.ts'
 import { SourceSessions } from './source-sessions.ts'
 import type { SourceRun } from './source-run.ts'
+import { Standby } from './standby.ts'
+import { SymptomJudge } from './symptom-judge.ts'
 
 /** Segments kept in memory are let go after this time without a reader. */
 const CACHE_AGE_MS = 120_000
+/** Of the memory for segments, at most this part is for those of a standby. */
+const STANDBY_SHARE = 2
 
 /**
  * HLS sources passed on to HLS players: their playlists as one that never breaks, their segments fetched once however many
@@ -33,10 +39,12 @@ export class HlsProxy implements HlsOutput, Disposable {
   readonly #cache: SegmentCache
   readonly #sessions: SourceSessions
   readonly #publisher: Publisher
+  readonly #inspection: SegmentInspection
   readonly #resources: ResourceServer
   readonly #playlists: PlaylistServer
   readonly #judge: ResourceJudge
   readonly #ahead: SegmentsAhead
+  readonly #standby: Standby
   readonly #changes: ChangeSignal
   readonly #abort = new AbortController()
   readonly #words = new Map<number, SwitchWords>()
@@ -56,18 +64,27 @@ export class HlsProxy implements HlsOutput, Disposable {
         references: this.#references,
         sessions: this.#sessions,
         onChanged: () => this.#changes.changed(),
+        onWanted: (slot) => this.#standby.follow(slot),
         onSegments: (slot, run) => {
-          if (!this.#ahead.order(slot)) this.#delivered(run)
+          this.#standby.joined(run, this.#publisher.stitch.span?.number ?? COMPLETE_SPAN)
+          // Of a source that stood by it is known that it delivers.
+          if (!this.#ahead.order(slot) || run.wasStandby) this.#delivered(run)
         },
       },
       restoredMemory(options.memory),
     )
+    this.#inspection = new SegmentInspection({
+      ...{ cache: this.#cache, references: this.#references, publisher: this.#publisher },
+      judge: new SymptomJudge({ ...options, publisher: this.#publisher }),
+      sessionOf: (candidateId) => this.#sessions.find(candidateId),
+    })
     this.#resources = new ResourceServer({
       ...{ references: this.#references, cache: this.#cache, clock },
       sessionOf: (candidateId) => this.#sessions.find(candidateId),
       onGood: (...[name, reference, head]) => this.#good(name, reference, head),
       elsewhere: (name, reference) => this.#judge.elsewhere(name, reference),
       judge: (...failed) => this.#judge.judge(...failed),
+      inspection: this.#inspection,
       document: (request, reference) => this.#document(request, reference),
     })
     const shared = { ...options, publisher: this.#publisher, changes: this.#changes }
@@ -76,6 +93,11 @@ export class HlsProxy implements HlsOutput, Disposable {
       ...shared,
       isHere: (name) => this.#resources.isHere(name),
       signal: this.#abort.signal,
+    })
+    this.#standby = new Standby({
+      ...{ clock, publisher: this.#publisher, sessions: this.#sessions, cache: this.#cache },
+      bytesMax: limits.cacheBytesMax / STANDBY_SHARE,
+      makersKey: (...wanted) => this.#resources.makersKey(...wanted),
     })
     this.#ahead = new SegmentsAhead({
       publisher: this.#publisher,
@@ -115,7 +137,23 @@ export class HlsProxy implements HlsOutput, Disposable {
    */
   putOnAir(source: HlsProxySource, epoch: number): void {
     this.#activeSinceMs ??= this.#options.clock.nowMs()
-    this.#publisher.putOnAir(source, epoch)
+    this.#publisher.putOnAir(source, epoch, this.#standby.takeOver(source))
+  }
+
+  /** The source that stands by, and whether it could go on air without asking for anything. */
+  get standby(): { readonly id: CandidateId; readonly isReady: boolean } | undefined {
+    const { candidateId: id, isReady } = this.#standby
+    return id === undefined ? undefined : { id, isReady }
+  }
+
+  /** Follows another source ahead of a switch to it; `onFailed` is called once, and none stands by after it. */
+  prepare(source: HlsProxySource, onFailed: (failure: SessionFailure) => void): void {
+    this.#standby.prepare(source, onFailed)
+  }
+
+  /** No source stands by any more. */
+  dropStandby(): void {
+    this.#standby.drop()
   }
 
   /**
@@ -123,20 +161,34 @@ export class HlsProxy implements HlsOutput, Disposable {
    * players still want of it and is not in memory becomes a gap.
    */
   suspend(candidateId: CandidateId): void {
+    if (this.#standby.candidateId === candidateId) this.#standby.drop()
     this.#publisher.leave(candidateId)
     this.#cache.cancelFetches(candidateId)
     this.#sessions.suspend(candidateId)
   }
 
-  /** A segment that a playlist of the source on air names too, from memory or for the memory; undefined for any other. */
+  /** Closes the connections to a source that nothing is asked of for now; others are opened where players want something of it. */
+  closeConnections(candidateId: CandidateId): void {
+    this.#sessions.closeConnections(candidateId)
+  }
+
+  /**
+   * A segment that a playlist of the source on air names too, or that the standby has ready, from memory or for the memory;
+   * undefined for any other.
+   */
   shared(candidateId: CandidateId, request: SegmentRequest): SegmentReader | undefined {
+    const isRetry = request.isRetry === true
     const name = namedAlike(candidateId, request, this.#publisher, this.#references)
-    return name === undefined ? undefined : this.#resources.openRaw(name, request.isRetry === true)
+    if (name !== undefined) return this.#resources.openRaw(name, isRetry)
+    const early = namedSoon(candidateId, request, this.#publisher)
+    if (early !== undefined) return this.#resources.openEarly(early, isRetry)
+    return this.#standby.shared(candidateId, request)
   }
 
   /** Nothing is asked of any source any more; requests that wait go on waiting for another one to be put on air. */
   stop(): void {
     this.#activeSinceMs = undefined
+    this.#standby.drop()
     this.#publisher.stop()
   }
 
@@ -168,7 +220,9 @@ export class HlsProxy implements HlsOutput, Disposable {
 
   [Symbol.dispose](): void {
     this.#abort.abort()
+    this.#standby[Symbol.dispose]()
     this.#publisher[Symbol.dispose]()
+    this.#inspection[Symbol.dispose]()
     this.#resources[Symbol.dispose]()
     this.#cache[Symbol.dispose]()
     this.#sessions[Symbol.dispose]()
@@ -191,17 +245,19 @@ export class HlsProxy implements HlsOutput, Disposable {
   #delivered(run: SourceRun): void {
     if (run.hasDelivered || !run.isAlive) return
     run.hasDelivered = true
-    this.#options.listener.delivered(run.source.candidateId, run.epoch)
+    this.#options.listener.delivered(run.source.candidateId, run.epoch, run.wasStandby)
   }
 
   #segmentDeadlineMs(candidateId: string): number | undefined {
     const { current, slots } = this.#publisher
-    if (current?.source.candidateId !== candidateId) return undefined
+    const isStandby = this.#standby.candidateId === candidateId
+    if (current?.source.candidateId !== candidateId && !isStandby) return undefined
     return segmentDeadlineMs({
       targetDurationS: Math.max(0, ...Array.from(slots.values(), ({ timeline }) => timeline.targetDurationS)),
       underWay: this.#cache.connections,
-      hasAlternative: this.#options.hasAlternative(),
-      hasDelivered: current.hasDelivered,
+      // Instead of a standby, what is on air goes on.
+      hasAlternative: isStandby || this.#options.hasAlternative(),
+      hasDelivered: isStandby ? this.#standby.isReady : current?.hasDelivered === true,
     })
   }
 }

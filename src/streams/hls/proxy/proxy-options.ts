@@ -2,6 +2,7 @@ import type { CandidateId } from '../../../failover/candidate.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import type { HoldfastError } from '../../../lib/errors.ts'
 import type { Json } from '../../../store/store.ts'
+import type { DetectionPolicy, Finding } from '../../detect/conditions.ts'
 import type { SourceNetwork } from '../../sources/http-client.ts'
 import type { SessionFailure } from '../../sources/session.ts'
 import type { FetchTimeouts } from '../upstream/resource.ts'
@@ -37,8 +38,10 @@ export interface HlsProxyLimits {
 }
 
 export interface HlsProxyListener {
-  /** The source on air delivers media. */
-  delivered(candidateId: CandidateId, epoch: number): void
+  /** The source on air delivers media; `wasStandby`: what it needed for that was here before it was put on air. */
+  delivered(candidateId: CandidateId, epoch: number, wasStandby: boolean): void
+  /** Something is wrong with what the source on air sends, and it stays. */
+  warned(candidateId: CandidateId, finding: Finding): void
   /** The source on air has failed; told once for each time it is put on air. */
   failed(candidateId: CandidateId, epoch: number, failure: SessionFailure): void
 }
@@ -57,6 +60,8 @@ export interface HlsProxyOptions {
   readonly source: (candidateId: string) => HlsProxySource | undefined
   /** Whether another source could take over; without one, what is only suspicious is no failure. */
   readonly hasAlternative: () => boolean
+  /** What is done about conditions of segments. */
+  readonly detection: Pick<DetectionPolicy, 'actionOf' | 'hasAlternative'>
   readonly listener: HlsProxyListener
   /** What to answer while no source delivers. */
   readonly failure: () => HoldfastError

@@ -2,6 +2,9 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual
 import type { ByteRange } from '../../../hls/playlist.ts'
 import { EXTENSION_OF, parseRecipe, recipeText } from '../transmux/recipe.ts'
 import type { Recipe } from '../transmux/recipe.ts'
+import { spanned } from '../transmux/segment-maker.ts'
+import type { RawSegment } from '../transmux/segment-maker.ts'
+import type { HlsSession } from '../upstream/hls-session.ts'
 
 /** What a reference leads to: media passes as it is, `playlist` and `assets` are rewritten again. */
 export type ReferenceKind = 'segment' | 'part' | 'map' | 'key' | 'data' | 'playlist' | 'assets'
@@ -17,6 +20,14 @@ export interface Reference {
   readonly byteRange: ByteRange | undefined
   /** What it is made into; undefined: it is passed on as it is. */
   readonly recipe?: Recipe | undefined
+}
+
+/** The request for what a name stands for, as its source has it. */
+export function rawRequest(
+  { span, url, byteRange }: Pick<Reference, 'span' | 'url' | 'byteRange'>,
+  session: HlsSession,
+): RawSegment {
+  return { session, span, url: spanned(url, span), ...(byteRange === undefined ? {} : { byteRange }) }
 }
 
 const LETTERS = {

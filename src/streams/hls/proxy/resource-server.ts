@@ -4,10 +4,12 @@ import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { HlsRequest } from '../hls-output.ts'
 import type { HlsSession } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
+import type { KeyAnswer } from '../upstream/segment-keys.ts'
 import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
 import { SegmentMaker, spanned } from '../transmux/segment-maker.ts'
 import type { Reference, References } from './reference.ts'
 import { NO_MAP } from './seal-playlist.ts'
+import type { SegmentInspection } from './segment-inspection.ts'
 import { headersOf, hold, rangeOf, send, slice } from './segment-answer.ts'
 import type { Held, HoldResult } from './segment-answer.ts'
 
@@ -31,6 +33,8 @@ export interface ResourceServerOptions {
   /** Another place to take it from before its own source is asked. */
   readonly elsewhere: (name: string, reference: Reference) => Reference | undefined
   readonly judge: (name: string, reference: Reference, failure: SourceFailure) => Promise<Verdict>
+  /** What is in segments that are here whole. */
+  readonly inspection: Pick<SegmentInspection, 'look' | 'mayRepeat'>
   /** Failures of the gateway's own are told here. */
   readonly document: (request: HlsRequest, reference: Reference) => Promise<void>
 }
@@ -86,12 +90,12 @@ export class ResourceServer implements Disposable {
 
   /** Takes in something that will be asked for. The verdict when it failed. */
   async prefetch(name: string): Promise<Verdict | undefined> {
-    const { references, cache, clock } = this.#options
-    const reference = references.open(name)
+    const reference = this.#options.references.open(name)
     const target = reference === undefined ? undefined : this.#target(reference)
-    if (reference === undefined || target === undefined || cache.has(target)) return undefined
+    if (reference === undefined || target === undefined) return undefined
+    if (this.#options.cache.has(target)) return this.#lookBack(name, reference)
     const held = await this.#fetch(name, reference, target, async (reader) => {
-      const result = await hold(reader, clock, true)
+      const result = await this.#hold(reader, name, reference, 'ahead')
       reader.close()
       return result
     })
@@ -103,6 +107,20 @@ export class ResourceServer implements Disposable {
     const reference = this.#options.references.open(name)
     const target = reference === undefined ? undefined : this.#target({ ...reference, recipe: undefined }, isRetry)
     return target === undefined ? undefined : this.#options.cache.open(target)
+  }
+
+  /** The key of what will be made into another format, fetched before it is needed. */
+  makersKey(session: HlsSession, url: string): Promise<KeyAnswer> {
+    return this.#maker.key(session, url)
+  }
+
+  /**
+   * Reads what no playlist of ours has named yet, for the memory, where it is when one does. Undefined when something has
+   * been read under its address before: that may be used again for something else.
+   */
+  openEarly(reference: Reference, isRetry: boolean): SegmentReader | undefined {
+    const target = this.#target(reference, isRetry)
+    return target === undefined || this.#options.cache.has(target) ? undefined : this.#options.cache.open(target)
   }
 
   /** Whether it could be sent without asking its source. */
@@ -120,14 +138,35 @@ export class ResourceServer implements Disposable {
     const answered = await this.#fetch(request.path, reference, target, async (reader) => {
       const leave = (): void => reader.close()
       gone.addEventListener('abort', leave, { once: true })
-      const held = await hold(reader, this.#options.clock, isRange)
+      const held = await this.#hold(reader, request.path, reference, isRange ? 'whole' : 'soon')
       gone.removeEventListener('abort', leave)
-      if (held.kind === 'held' && !gone.aborted) respond(request, held, reader)
-      else reader.close()
+      if (held.kind !== 'held' || gone.aborted) reader.close()
+      else if (held.rest === undefined) void respond(request, held, reader)
+      else void respond(request, held, reader).then(() => this.#lookBack(request.path, reference))
       return held
     })
     if (gone.aborted || answered.kind === 'held') return undefined
     return this.#options.judge(request.path, reference, answered.failure)
+  }
+
+  /** `ahead`: all of it, with what has to be known of it; `whole`: all of it; `soon`: as far as a player may wait. */
+  async #hold(
+    reader: SegmentReader,
+    name: string,
+    reference: Reference,
+    until: 'ahead' | 'whole' | 'soon',
+  ): Promise<HoldResult> {
+    const { clock, inspection } = this.#options
+    const result = await hold(reader, clock, until !== 'soon')
+    if (result.kind === 'failed' || result.rest !== undefined) return result
+    const failure = await inspection.look(name, reference, until === 'ahead')
+    return failure === undefined ? result : { kind: 'failed', failure }
+  }
+
+  /** What was not looked into before somebody had it counts for what comes next. */
+  async #lookBack(name: string, reference: Reference): Promise<Verdict | undefined> {
+    const failure = await this.#options.inspection.look(name, reference, true)
+    return failure === undefined ? undefined : this.#options.judge(name, reference, failure)
   }
 
   /** Reads with one repetition. */
@@ -135,11 +174,14 @@ export class ResourceServer implements Disposable {
     name: string,
     reference: Reference,
     target: SegmentRequest,
-    read: (reader: ReturnType<SegmentCache['open']>) => Promise<HoldResult>,
+    read: (reader: SegmentReader) => Promise<HoldResult>,
   ): Promise<HoldResult> {
-    const { cache, clock, onGood } = this.#options
+    const { cache, clock, inspection, onGood } = this.#options
     let result = await read(cache.open(target))
-    if (result.kind === 'failed' && mayRepeat(result.failure)) {
+    const forget = (): void => {
+      for (const known of [target, this.#target({ ...reference, recipe: undefined })]) if (known) cache.drop(known)
+    }
+    if (result.kind === 'failed' && mayRepeat(result.failure) && inspection.mayRepeat(name, forget)) {
       await clock.sleep(RETRY_MS)
       result = await read(cache.open(this.#target(reference, true) ?? target))
     }
@@ -164,7 +206,8 @@ function mayRepeat({ kind }: SourceFailure): boolean {
   return !['aborted', 'internal', 'answer_timeout', 'connect_timeout', 'address_forbidden'].includes(kind)
 }
 
-function respond(request: HlsRequest, held: Held, reader: ReturnType<SegmentCache['open']>): void {
+/** Resolves when the player has it all, or has left. */
+async function respond(request: HlsRequest, held: Held, reader: SegmentReader): Promise<void> {
   const { response, path } = request
   const { method, headers } = request.request
   const whole = headersOf(held, path)
@@ -187,7 +230,7 @@ function respond(request: HlsRequest, held: Held, reader: ReturnType<SegmentCach
     return
   }
   const wanted = range === undefined ? held : { ...held, pieces: slice(held.pieces, range) }
-  send(wanted, reader, response).catch(() => response.destroy())
+  await send(wanted, reader, response).catch(() => response.destroy())
 }
 
 function notFound(): HoldfastError {

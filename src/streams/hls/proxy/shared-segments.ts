@@ -1,6 +1,6 @@
 import type { SegmentRequest } from '../upstream/segment.ts'
 import type { Publisher } from './publisher.ts'
-import type { References } from './reference.ts'
+import type { Reference, References } from './reference.ts'
 
 /** Segments of each playlist that are looked through, from the newest: readers are not further behind. */
 const NEWEST_MAX = 16
@@ -26,6 +26,21 @@ export function namedAlike(
     }
   }
   return undefined
+}
+
+/**
+ * What the source on air has named to another reader of its playlist, and will most likely have named to the playlists of
+ * players with their next reading; undefined where it is another source's. With sticky sessions each reader may have been
+ * sent to a host of its own, so nothing is assumed of them.
+ */
+export function namedSoon(
+  candidateId: string,
+  { url, byteRange }: SegmentRequest,
+  { current, stitch }: Pick<Publisher, 'current' | 'stitch'>,
+): Reference | undefined {
+  const span = stitch.span?.number
+  if (span === undefined || current?.isAlive !== true || current.source.candidateId !== candidateId) return undefined
+  return current.source.useStickySession ? undefined : { kind: 'segment', span, candidateId, url, byteRange }
 }
 
 function withoutFragment(url: string): string {

@@ -1,0 +1,210 @@
+import type { ReadTrack } from '../../../isobmff/track.ts'
+import { readInitTracks } from '../inspection/fmp4-facts.ts'
+import { RenditionWatch } from '../inspection/rendition-watch.ts'
+import { contentOf } from '../inspection/segment-content.ts'
+import type { RawSegment } from '../transmux/segment-maker.ts'
+import { wholeReader } from '../transmux/whole-segment.ts'
+import type { ReadWhole } from '../transmux/whole-segment.ts'
+import type { SourceFailure } from '../../sources/http-failure.ts'
+import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SegmentCache } from '../upstream/segment-cache.ts'
+import type { Publisher } from './publisher.ts'
+import { rawRequest } from './reference.ts'
+import type { Reference, References } from './reference.ts'
+import { NO_MAP } from './seal-playlist.ts'
+import type { PublishedSegment } from './slot-timeline.ts'
+import type { SymptomJudge } from './symptom-judge.ts'
+import { streamsOf } from './variant-match.ts'
+
+export interface SegmentInspectionOptions {
+  readonly cache: SegmentCache
+  readonly references: References
+  readonly publisher: Pick<Publisher, 'slots' | 'master'>
+  readonly judge: Pick<SymptomJudge, 'judge'>
+  readonly sessionOf: (candidateId: string) => HlsSession | undefined
+}
+
+/** Segments whose verdict is remembered, more than all playlists of a stream have that players still load. */
+const LOOKS_MAX = 512
+/** Renditions between two discontinuities that are remembered. */
+const WATCHES_MAX = 64
+const SECTIONS_MAX = 32
+/** A longer segment is not looked into. */
+const LOOK_BYTES_MAX = 33_554_432
+/** A segment that was refused is asked for once more. */
+const LOOKS_AT_ONE_MAX = 2
+
+/** A look at one segment, and what has come of it. */
+interface Look {
+  readonly verdict: Promise<SourceFailure | undefined>
+  readonly number: number
+  failure: SourceFailure | undefined
+  /** Its initialisation section has to be fetched first. */
+  isWaiting: boolean
+  /** The segment is fetched again. */
+  isOutdated: boolean
+}
+
+/** A segment where it is published, and how it is looked into. */
+interface Place {
+  readonly slot: number
+  readonly published: PublishedSegment
+  /** Its initialisation section; undefined where it has none. */
+  readonly section: RawSegment | undefined
+}
+
+/**
+ * Looks into segments that are passed on, each once however many players there are, as soon as it is here whole. What players are
+ * better off without is refused them as if it had never come; for all else the source is told of or left.
+ */
+export class SegmentInspection implements Disposable {
+  readonly #options: SegmentInspectionOptions
+  readonly #abort = new AbortController()
+  readonly #readWhole: ReadWhole
+  /** By the segment's name. */
+  readonly #looks = new Map<string, Look>()
+  readonly #watches = new Map<string, RenditionWatch>()
+  readonly #sections = new Map<string, readonly ReadTrack[] | undefined>()
+
+  constructor(options: SegmentInspectionOptions) {
+    this.#options = options
+    this.#readWhole = wholeReader(options.cache, this.#abort.signal)
+  }
+
+  [Symbol.dispose](): void {
+    this.#abort.abort()
+  }
+
+  /**
+   * Why a segment that is here whole should be asked of another source; undefined when it should not. `isPatient`: also where its
+   * initialisation section has to come first; players do not wait for that, and the verdict counts for what comes later.
+   */
+  async look(name: string, reference: Reference, isPatient: boolean): Promise<SourceFailure | undefined> {
+    if (reference.kind !== 'segment') return undefined
+    const known = this.#looks.get(name)
+    const look = known === undefined || known.isOutdated ? this.#begin(name, reference, known) : known
+    return look.isWaiting && !isPatient ? undefined : look.verdict
+  }
+
+  /**
+   * Whether a segment that failed is worth another request; what was refused for what is in it twice is not. `forget` lets go of what
+   * came, where that was it: called once, however many players are refused.
+   */
+  mayRepeat(name: string, forget: () => void): boolean {
+    const look = this.#looks.get(name)
+    if (look?.failure === undefined || look.isOutdated) return true
+    if (look.number >= LOOKS_AT_ONE_MAX) return false
+    look.isOutdated = true
+    forget()
+    return true
+  }
+
+  #begin(name: string, reference: Reference, before: Look | undefined): Look {
+    const place = this.#placeOf(name, reference)
+    const look: Look = {
+      verdict: place === undefined ? NOTHING : this.#inspect(reference, place),
+      number: (before?.number ?? 0) + 1,
+      failure: undefined,
+      isWaiting: place?.section !== undefined && !this.#sections.has(sectionKey(place.section)),
+      isOutdated: false,
+    }
+    void look.verdict.then((failure) => {
+      look.failure = failure
+      look.isWaiting = false
+    })
+    remember(this.#looks, name, look, LOOKS_MAX)
+    return look
+  }
+
+  /** Undefined for what cannot be looked into, or has nothing in it that could be judged. */
+  #placeOf(name: string, reference: Reference): Place | undefined {
+    const { publisher } = this.#options
+    for (const [slot, { timeline, features, frame }] of publisher.slots) {
+      const published = timeline.segments.find(({ segment }) => segment.uri === name)
+      if (published === undefined) continue
+      // Keyframes only: their durations are those of what lies between. Text has neither pictures nor sound.
+      const isJudged = features?.iFramesOnly !== true && frame?.iFramesOnly !== true
+      if (!isJudged || streamsOf(publisher.master ?? undefined, slot) === undefined) return undefined
+      const section = this.#sectionOf(published, reference)
+      return section === 'encrypted' ? undefined : { slot, published, section }
+    }
+    return undefined
+  }
+
+  #sectionOf({ segment }: PublishedSegment, reference: Reference): RawSegment | 'encrypted' | undefined {
+    const { references, sessionOf } = this.#options
+    const { recipe } = reference
+    const isMade = recipe !== undefined && recipe.to !== 'pids'
+    if (isMade ? recipe.key !== undefined : segment.keys.length > 0) return 'encrypted'
+    const session = sessionOf(reference.candidateId)
+    if (isMade && recipe.to === 'mpegts') {
+      if (recipe.map.key !== undefined || session === undefined) return 'encrypted'
+      return rawRequest({ ...reference, ...recipe.map }, session)
+    }
+    const { map } = segment
+    if (isMade || map === undefined || map.uri === NO_MAP) return undefined
+    const named = references.open(map.uri)
+    return named === undefined || session === undefined || map.keys.length > 0
+      ? 'encrypted'
+      : rawRequest(named, session)
+  }
+
+  async #inspect(reference: Reference, { slot, published, section }: Place): Promise<SourceFailure | undefined> {
+    try {
+      const whole = await this.#bytesOf(reference)
+      if (whole === undefined) return undefined
+      const tracks = section === undefined ? undefined : await this.#tracksOf(section)
+      if (section !== undefined && tracks === undefined) return undefined
+      const content = contentOf(whole, tracks)
+      if (content.kind === 'none') return content.failure
+      if (content.kind === 'unknown') return undefined
+      const { segment, upstreamSequence, discontinuity, span } = published
+      const watch = this.#watchOf(`${span} ${slot} ${discontinuity}`)
+      const symptoms = watch.judge({ sequence: upstreamSequence, durationS: segment.durationS }, content.facts)
+      return this.#options.judge.judge(reference, symptoms)
+    } catch {
+      // What cannot be looked into passes: a look is never the reason why players have nothing.
+      return undefined
+    }
+  }
+
+  /** The segment as its source has it, out of memory; undefined where it is not there any more, or no use. */
+  async #bytesOf(reference: Reference): Promise<Buffer | undefined> {
+    const { cache, sessionOf } = this.#options
+    const session = sessionOf(reference.candidateId)
+    const request = session === undefined ? undefined : rawRequest(reference, session)
+    if (request === undefined || !cache.has(request)) return undefined
+    const { head, bytes } = await this.#readWhole(request, undefined, this.#abort.signal)
+    const isPlain = (head.headers['content-encoding'] ?? 'identity') === 'identity'
+    return isPlain && bytes.length <= LOOK_BYTES_MAX ? bytes : undefined
+  }
+
+  async #tracksOf(section: RawSegment): Promise<readonly ReadTrack[] | undefined> {
+    const key = sectionKey(section)
+    if (!this.#sections.has(key)) {
+      const { bytes } = await this.#readWhole(section, undefined, this.#abort.signal)
+      remember(this.#sections, key, readInitTracks(bytes), SECTIONS_MAX)
+    }
+    return this.#sections.get(key)
+  }
+
+  #watchOf(key: string): RenditionWatch {
+    const watch = this.#watches.get(key) ?? new RenditionWatch()
+    this.#watches.delete(key)
+    remember(this.#watches, key, watch, WATCHES_MAX)
+    return watch
+  }
+}
+
+const NOTHING = Promise.resolve(undefined)
+
+function sectionKey({ session, url, byteRange }: RawSegment): string {
+  return `${session.key} ${byteRange?.offset ?? ''} ${url}`
+}
+
+/** Keeps a value under a key; the oldest goes. */
+function remember<Value>(map: Map<string, Value>, key: string, value: Value, most: number): void {
+  map.set(key, value)
+  const [oldest] = map.size > most ? map.keys() : []
+  if (oldest !== undefined) map.delete(oldest)
+}
