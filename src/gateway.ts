@@ -334,7 +334,7 @@ function gatewayPolicy({ maxRetries, maxFailoverAttempts, maxSwitches }: Config)
 
 function slateMaker({ dataDirectory }: Config, log: Log, processes: Processes): SlateMaker {
   const renderer = createSlateRenderer({ directory: join(dataDirectory, 'slates'), processes, clock, log })
-  return createSlateMaker({ renderer, clock })
+  return createSlateMaker({ renderer, clock, log })
 }
 
 function openDecoders({ decodersMax: processesMax }: Config, log: Log, processes: Processes): Decoders {

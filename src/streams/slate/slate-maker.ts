@@ -1,4 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
+import { errorMessage } from '../../lib/errors.ts'
+import type { Log } from '../../lib/log.ts'
 import type { SlateMaker } from '../outage.ts'
 import { SlatePlayer } from './slate-player.ts'
 import type { SlateRenderer } from './slate-renderer.ts'
@@ -6,13 +8,22 @@ import type { SlateRenderer } from './slate-renderer.ts'
 export interface SlateMakerOptions {
   readonly renderer: SlateRenderer
   readonly clock: Clock
+  readonly log: Log
 }
 
-/** Renders a slate, and then plays it anew as often as it is asked to. */
-export function createSlateMaker({ renderer, clock }: SlateMakerOptions): SlateMaker {
+/** Renders a slate, and then plays it anew as often as it is asked to. The card stands in for a file that is of no use. */
+export function createSlateMaker({ renderer, clock, log }: SlateMakerOptions): SlateMaker {
   return {
     prepare: async (signature, { file, text }, signal) => {
-      const slate = await renderer.slateFor(signature, { file, text }, signal)
+      const rendered = renderer.slateFor(signature, { file, text }, signal)
+      const slate = await rendered.catch(async (error: unknown) => {
+        if (file === undefined || signal.aborted) throw error
+        const card = await renderer.slateFor(signature, { text }, signal)
+        log.warn('slate_file_unusable', `The card is shown in place of the slate ${file}`, {
+          detail: errorMessage(error),
+        })
+        return card
+      })
       return (listener) => new SlatePlayer({ slate, clock, listener })
     },
   }
