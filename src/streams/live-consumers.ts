@@ -8,6 +8,7 @@ import type { SessionFailure } from './sources/session.ts'
 import type { StreamContext } from './stream-context.ts'
 import type { StreamCounters } from './stream-counters.ts'
 import type { StreamReporter } from './stream-reporter.ts'
+import { setViewerHeaders } from './viewer-headers.ts'
 import { Viewer } from './viewer.ts'
 
 export interface LiveConsumersOptions extends Pick<StreamContext, 'clock'> {
@@ -58,7 +59,7 @@ export class LiveConsumers {
   async view({ request, response, ...client }: ViewRequest, clientId: string): Promise<void> {
     const { clock, output, counters, reporter, onCame } = this.#options
     counters.lastAccessWallMs = clock.wallMs()
-    response.setHeader('x-client-id', clientId)
+    setViewerHeaders(response, client.streamId, clientId)
     if (request.method === 'HEAD') {
       response.writeHead(200, output.head).end()
       return

@@ -11,7 +11,6 @@ import type { StreamLimits } from './stream-context.ts'
 import type { BytesListener, Viewer } from './viewer.ts'
 
 export interface LiveOutputOptions {
-  readonly streamId: string
   readonly clock: Clock
   readonly limits: Pick<StreamLimits, 'bufferBytesMax' | 'bufferMsMax' | 'viewerStallMs'>
   readonly delayMs: () => number
@@ -54,7 +53,7 @@ export class LiveOutput {
 
   /** The head of an answer to a viewer. */
   get head(): Readonly<Record<string, string>> {
-    return liveHead(this.#options.source(), this.#options.streamId)
+    return liveHead(this.#options.source())
   }
 
   /** Null packets between whole packets of an MPEG-TS stream that waits, so that its connections do not look dead. */

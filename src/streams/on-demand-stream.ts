@@ -15,6 +15,7 @@ import { StreamCounters } from './stream-counters.ts'
 import type { StreamMemory } from './stream-counters.ts'
 import { StreamReporter } from './stream-reporter.ts'
 import type { Stream } from './stream.ts'
+import { setViewerHeaders } from './viewer-headers.ts'
 import { serveVod } from './vod/serve-vod.ts'
 
 interface OnDemandViewer {
@@ -191,8 +192,7 @@ export class OnDemandStream implements Stream {
   #admit(viewer: OnDemandViewer): void {
     const { clock } = this.#options
     const { response } = viewer.request
-    response.setHeader('x-client-id', viewer.clientId)
-    response.setHeader('x-stream-id', this.#options.streamId)
+    setViewerHeaders(response, this.#options.streamId, viewer.clientId)
     this.#viewers.add(viewer)
     this.#counters.lastAccessWallMs = clock.wallMs()
     const reported = { ...viewer.request, clientId: viewer.clientId }

@@ -25,6 +25,7 @@ import { streamKindOf } from './stream-kind.ts'
 import type { StreamMemory } from './stream-counters.ts'
 import type { StreamContext, StreamOptions } from './stream-context.ts'
 import type { Stream } from './stream.ts'
+import { setViewerHeaders } from './viewer-headers.ts'
 
 export interface StreamsOptions extends StreamContext {
   readonly store: Store
@@ -203,6 +204,8 @@ export class Streams implements StreamService, AsyncDisposable {
     const clientId = request.clientId ?? clientIdOf(request)
     // A player that is known is let in again and again.
     if (!stream.hasHlsClient(clientId)) this.#admit(stream)
+    // Not with segments, which caches keep for all.
+    if (request.path.endsWith('.m3u8')) setViewerHeaders(request.response, request.streamId, clientId)
     await stream.serveHls(request, clientId)
   }
 

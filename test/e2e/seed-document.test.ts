@@ -168,6 +168,21 @@ test('the log holds what the document says to look for', async () => {
   })
 })
 
+test('a player may call itself anything, in either way of watching', async () => {
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
+  for (const name of ['Küche 📺', 'a"\r\nSet-Cookie: b']) {
+    const query = `?client_id=${encodeURIComponent(name)}`
+    const viewer = await scene.watching({ query })
+    assert.equal(decodeURIComponent(String(viewer.headers['x-client-id'])), name)
+    assert.equal(viewer.headers['x-stream-id'], scene.streamId)
+    const playlist = await fetch(`${gateway.url}/hls/${scene.streamId}/playlist.m3u8${query}`)
+    assert.equal(playlist.status, 200)
+    assert.equal(decodeURIComponent(playlist.headers.get('x-client-id') ?? ''), name)
+    assert.equal(playlist.headers.get('x-stream-id'), scene.streamId)
+    assert.equal(playlist.headers.get('set-cookie'), null)
+  }
+})
+
 test('client ids of players come back in the list of clients', async () => {
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
   const viewer = await scene.watching({ query: '?client_id=vlc1' })
