@@ -7,7 +7,7 @@ import type { HlsMedia } from '../lab/hls-media.ts'
 import { HlsOrigin } from '../lab/hls-origin.ts'
 import type { HlsOriginOptions } from '../lab/hls-origin.ts'
 import type { OriginRendition } from '../lab/hls-playlist-text.ts'
-import { HlsProxyLab } from '../lab/hls-proxy-lab.ts'
+import { HlsProxyLab, UNHURRIED } from '../lab/hls-proxy-lab.ts'
 import { PlaylistWatch } from '../lab/playlist-watch.ts'
 import { until } from '../lab/poll.ts'
 
@@ -49,7 +49,7 @@ async function scene([first, second]: readonly [Programme, Programme], wishes: W
     await HlsOrigin.start({ renditions: renditionsOf(first) }),
     await HlsOrigin.start({ renditions: renditionsOf(second), firstSequence: 900, ...wishes }),
   ] as const
-  const lab = await HlsProxyLab.start({ urls: origins.map(({ url }) => url) })
+  const lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: origins.map(({ url }) => url) })
   const watch = PlaylistWatch.start(lab.entry)
   const player = await browser.play(lab.entry)
   await player.hasPlayed(2)
@@ -164,7 +164,7 @@ test('what only players can decrypt is not made into anything: its source fails,
   await using first = await HlsOrigin.start({ renditions: renditionsOf(fmp4.alpha) })
   const extraLines = ['#EXT-X-KEY:METHOD=SAMPLE-AES,URI="key-1.key",IV=0x00000000000000000000000000000001']
   await using second = await HlsOrigin.start({ renditions: renditionsOf(ts.charlie), extraLines })
-  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [first.url, second.url] })
   await lab.playlist()
   lab.putOnAir(1)
   await until(() => lab.failures.length > 0, { what: 'its failure' })

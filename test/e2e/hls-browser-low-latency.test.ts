@@ -11,17 +11,17 @@ import type { PlayerFacts } from '../lab/hls-browser.ts'
 import { runTool } from '../lab/media.ts'
 import { PlaylistWatch } from '../lab/playlist-watch.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 /** hls.js in Chromium plays what is packaged as fragmented MP4, as soon as its parts are there. */
 
 /** EXT-X-TARGETDURATION of segments of 1.6 s. */
 const TARGET_S = 2
-const PART_MS = 500
 
 let gateway: GatewayProcess
 let browser: HlsBrowser
 before(async () => {
-  gateway = await GatewayProcess.start({ env: { HLS_SEGMENT_SECONDS: '1.6' } })
+  gateway = await GatewayProcess.start({ env: { HLS_SEGMENT_SECONDS: '1.6', ...unhurried } })
   browser = await HlsBrowser.start()
 })
 after(async () => {
@@ -71,11 +71,12 @@ test('with low latency a player stays below three target durations behind, throu
   const facts = await player.playsOn(3)
   assert.deepEqual(facts.fatalErrors, [])
   assert.deepEqual(watch.problems, [])
-  // hls.js now and then leaves out the short last part of a segment, and steps over the hole.
-  assert.ok(facts.longestStallMs < PART_MS, JSON.stringify(facts))
+  // hls.js now and then leaves out the short last part of a segment, and steps over the hole; a player by segments would
+  // have stood still for longer than this if the failover had left it nothing.
+  assert.ok(facts.longestStallMs < TARGET_S * 1_000, JSON.stringify(facts))
   assert.ok(facts.latencyS < 3 * TARGET_S, JSON.stringify(facts))
-  // Parts are asked for, not segments: there are some three of them to a segment.
-  assert.ok(facts.fragmentsLoaded > facts.currentTime / 0.8, JSON.stringify(facts))
+  // There are some three of them to a segment.
+  assert.ok(facts.partsLoaded > facts.segmentsLoaded, `segments are asked for, not parts: ${JSON.stringify(facts)}`)
 })
 
 describe('by segments', { concurrency: 2 }, () => {

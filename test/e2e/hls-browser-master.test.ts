@@ -51,7 +51,7 @@ test('changes of quality, a source that dies, and the way back by hand, with pic
   })
   const streamId = await gateway.api.stream([first.url, second.url])
   const entry = `${gateway.url}/hls/${streamId}/playlist.m3u8`
-  const watch = PlaylistWatch.start(`${entry}?client_id=watch`)
+  await using watch = PlaylistWatch.start(`${entry}?client_id=watch`)
   const player = await browser.play(`${entry}?client_id=browser`, { startLevel: 0 })
   try {
     await player.hasPlayed(3)

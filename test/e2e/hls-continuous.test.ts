@@ -9,11 +9,12 @@ import { HlsOrigin } from '../lab/hls-origin.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 import { dtsSteps, judgeSeams } from '../lab/seam-oracle.ts'
+import { unhurried } from '../lab/unhurried.ts'
 import type { Viewer } from '../lab/viewer.ts'
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 

@@ -12,6 +12,7 @@ import { runTool } from '../lab/media.ts'
 import { PlaylistWatch } from '../lab/playlist-watch.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 /** What HLS sources offer comes through a real gateway, and what players of any other stream can ask for. */
 
@@ -21,9 +22,12 @@ const sound = await loadTsMedia({ programme: 'alpha', source: 'sound', segmentMs
 const other = await loadTsMedia({ programme: 'bravo', source: 'bravo', segmentMs: 800, offsetTicks: 8_000_000 })
 const fragmented = await loadFmp4Media({ programme: 'alpha', source: 'alpha', segmentMs: 800 })
 
+/** Segments of a playlist from which nobody who is slow for some seconds falls out. */
+const WINDOW = 15
+
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start({ env: { HLS_SEGMENT_SECONDS: '1.6' } })
+  gateway = await GatewayProcess.start({ env: { HLS_SEGMENT_SECONDS: '1.6', ...unhurried } })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
@@ -54,8 +58,9 @@ test('qualities and a language: the master stays, and each goes on with what is 
     { name: 'high', media, bandwidth: 900_000, resolution: '640x360' },
     { name: 'en', media: sound, isAudio: true },
   ]
-  await using first = await HlsOrigin.start({ renditions })
+  await using first = await HlsOrigin.start({ renditions, window: WINDOW })
   await using second = await HlsOrigin.start({
+    window: WINDOW,
     renditions: [
       { name: 'x', media: other, bandwidth: 1_100_000, resolution: '640x360' },
       { name: 'y', media: other, bandwidth: 350_000, resolution: '320x180' },
@@ -64,7 +69,7 @@ test('qualities and a language: the master stays, and each goes on with what is 
   })
   const streamId = await gateway.api.stream([first.url, second.url])
   const entry = `${entryOf(streamId)}?client_id=tv`
-  const watch = PlaylistWatch.start(entry)
+  await using watch = PlaylistWatch.start(entry)
   try {
     const master = await read(entry)
     assert.ok(master.kind === 'master')
@@ -128,7 +133,7 @@ const SAID_OF_ANY_FMP4 = /^.*Found duplicated MOOV Atom\. Skipped it\n(?: +Last 
 describe('ffmpeg reads through the gateway without a complaint', { concurrency: 3 }, () => {
   for (const [name, options] of Object.entries(forms)) {
     test(name, async () => {
-      await using origin = await HlsOrigin.start({ renditions: [{ name: 'v0', media }], ...options })
+      await using origin = await HlsOrigin.start({ renditions: [{ name: 'v0', media }], window: WINDOW, ...options })
       const streamId = await gateway.api.stream([origin.url], { use_sticky_session: true })
       const { code, stdout, stderr } = await runTool('ffmpeg', [
         ...['-v', 'warning', '-nostdin', '-live_start_index', '-4', '-i', entryOf(streamId), '-t', '4'],
@@ -165,11 +170,11 @@ test('a finished programme is whole, and an event keeps all that it had', async 
 })
 
 test('a channel in parts is passed on in parts: one gateway behind another', async () => {
-  await using behind = await GatewayProcess.start({ env: { HLS_SEGMENT_SECONDS: '1.6' } })
+  await using behind = await GatewayProcess.start({ env: { HLS_SEGMENT_SECONDS: '1.6', ...unhurried } })
   await using scene = await Scene.open({ gateway: behind, origins: [{ name: 'primary' }] })
   const streamId = await gateway.api.stream([`${behind.url}/hls/${scene.streamId}/cmaf/playlist.m3u8`])
   const entry = entryOf(streamId)
-  const watch = PlaylistWatch.start(`${entry}?client_id=watch`)
+  await using watch = PlaylistWatch.start(`${entry}?client_id=watch`)
   try {
     let playlist = await until(
       async () => {
@@ -204,7 +209,7 @@ test('sources of both kinds are packaged as one, whichever is on air', async () 
     stream: { failover_urls: [playlist.url] },
   })
   const entry = entryOf(scene.streamId)
-  const watch = PlaylistWatch.start(`${entry}?client_id=watch`)
+  await using watch = PlaylistWatch.start(`${entry}?client_id=watch`)
   try {
     const before = await mediaOf(entry)
     assert.equal(before.serverControl?.canBlockReload, true)

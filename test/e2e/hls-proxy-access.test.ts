@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { References } from '../../src/streams/hls/proxy/reference.ts'
 import { loadTsMedia } from '../lab/hls-media.ts'
 import { HlsOrigin } from '../lab/hls-origin.ts'
-import { HlsProxyLab } from '../lab/hls-proxy-lab.ts'
+import { HlsProxyLab, UNHURRIED } from '../lab/hls-proxy-lab.ts'
 
 /** Nothing can be fetched through a stream that its own playlists did not name. */
 
@@ -37,7 +37,7 @@ async function bystander(text = 'private') {
 test('addresses that a client names are not fetched, however it names them', async () => {
   await using origin = await HlsOrigin.start({ renditions })
   await using other = await bystander()
-  await using lab = await HlsProxyLab.start({ urls: [origin.url] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [origin.url] })
   const name = (await lab.playlist()).segments[0]?.uri ?? ''
   const before = origin.requests.length
   const elsewhere = encodeURIComponent(`${other.url}/secret`)
@@ -80,7 +80,7 @@ test('a playlist that names private addresses does not open them', async () => {
     ...[0, 1, 2].map((index) => [`#EXTINF:4,`, `${other.url}/private-${index}.ts`]),
   )
   await using source = await playlistServer(text.join('\n'))
-  await using lab = await HlsProxyLab.start({ urls: [source.url] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [source.url] })
   const { segments } = await lab.playlist()
   assert.equal(segments.length, 3)
   for (const { uri } of segments) assert.notEqual((await lab.get(uri)).status, 200)
@@ -90,7 +90,7 @@ test('a playlist that names private addresses does not open them', async () => {
 test('no address, credential or token of a source is in what players get', async () => {
   await using origin = await HlsOrigin.start({ renditions, encryption: { explicitIv: false } })
   const url = origin.url.replace('http://', 'http://user:geheim@')
-  await using lab = await HlsProxyLab.start({ urls: [`${url}?token=geheim`] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [`${url}?token=geheim`] })
   const { body } = await lab.get('playlist.m3u8?client_id=me&token=mine')
   const text = body.toString()
   assert.doesNotMatch(text, /geheim|127\.0\.0\.1|http:|seg-|key-\d/)
@@ -101,7 +101,7 @@ test('no address, credential or token of a source is in what players get', async
 
 test('what a player adds to its own address cannot break out of the playlist', async () => {
   await using origin = await HlsOrigin.start({ renditions })
-  await using lab = await HlsProxyLab.start({ urls: [origin.url] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [origin.url] })
   const evil = encodeURIComponent('x"\n#EXT-X-ENDLIST\nhttp://evil.example/\u0001')
   const text = (await lab.get(`playlist.m3u8?client_id=${evil}`)).body.toString()
   assert.doesNotMatch(text, /^#EXT-X-ENDLIST|^http/m)

@@ -31,7 +31,7 @@ for (const max of [1, 2]) {
     const account = { account: `provider-${max}`, max_connections: max }
     const sources = [first, second].map(({ url }) => ({ url, ...account }))
     const { stream_id: streamId } = await gateway.api.createStream({ url: first.url, sources })
-    const watch = PlaylistWatch.start(`${gateway.url}/hls/${streamId}/playlist.m3u8`)
+    await using watch = PlaylistWatch.start(`${gateway.url}/hls/${streamId}/playlist.m3u8`)
     await watch.hasSegments(3)
     for (const [target, origin] of [
       [1, second],

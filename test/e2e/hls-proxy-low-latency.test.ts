@@ -4,10 +4,11 @@ import { createServer } from 'node:http'
 import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { parseMediaPlaylist } from '../../src/hls/parse-playlist.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { loadTsMedia } from '../lab/hls-media.ts'
 import { HlsOrigin } from '../lab/hls-origin.ts'
-import { HlsProxyLab } from '../lab/hls-proxy-lab.ts'
+import { HlsProxyLab, UNHURRIED } from '../lab/hls-proxy-lab.ts'
 import { until } from '../lab/poll.ts'
 
 /** Low-Latency HLS through the proxy: parts, hints and blocking reload, and what is left of them after a switch. */
@@ -97,7 +98,7 @@ class LowLatencyOrigin implements AsyncDisposable {
 
 test('parts pass with names of ours, and a hinted part becomes the one that is listed', async () => {
   await using origin = await LowLatencyOrigin.start()
-  await using lab = await HlsProxyLab.start({ urls: [origin.url] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [origin.url] })
   const playlist = await lab.playlist()
   assert.equal(playlist.serverControl?.canBlockReload, true)
   assert.equal(playlist.serverControl?.canSkipUntilS, undefined)
@@ -120,21 +121,27 @@ test('parts pass with names of ours, and a hinted part becomes the one that is l
 
 test('a blocking reload is answered when the part is there, by one reload of the source', async () => {
   await using origin = await LowLatencyOrigin.start()
-  await using lab = await HlsProxyLab.start({ urls: [origin.url] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [origin.url] })
   let { mediaSequence, segments, trailing } = await lab.playlist()
   const startMs = systemClock.nowMs()
+  let prompt = 0
   for (let reload = 0; reload < 12; reload += 1) {
     const next = mediaSequence + segments.length
     const part = trailing?.parts.length ?? 0
     const path = `playlist.m3u8?_HLS_msn=${next}&_HLS_part=${part}`
     const [answer] = await Promise.all([lab.get(path), lab.get(path), lab.get(path)])
     assert.equal(answer.status, 200)
+    const answered = parseMediaPlaylist(answer.body.toString())
+    const answeredEdge =
+      (answered.mediaSequence + answered.segments.length) * PARTS + (answered.trailing?.parts.length ?? 0)
+    if (answeredEdge === next * PARTS + part + 1) prompt += 1
     ;({ mediaSequence, segments, trailing } = await lab.playlist())
     const edge = (mediaSequence + segments.length) * PARTS + (trailing?.parts.length ?? 0)
     assert.ok(edge > next * PARTS + part)
   }
   const tookMs = systemClock.nowMs() - startMs
-  assert.ok(tookMs > 1_800 && tookMs < 6_000, `12 reloads took ${Math.round(tookMs)} ms`)
+  // Reloads every target duration would never see less than five new parts at once.
+  assert.ok(prompt > 0, 'no reload was answered with the one part that it waited for')
   const reloads = origin.requests.filter((target) => target.startsWith('/live.m3u8'))
   assert.ok(reloads.length < tookMs / PART_MS + 5, `${reloads.length} reloads`)
   assert.deepEqual(lab.violations, [])
@@ -142,7 +149,7 @@ test('a blocking reload is answered when the part is there, by one reload of the
 
 test('nonsense in a blocking reload is refused, and one that is too far ahead', async () => {
   await using origin = await LowLatencyOrigin.start()
-  await using lab = await HlsProxyLab.start({ urls: [origin.url] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [origin.url] })
   const { mediaSequence, segments } = await lab.playlist()
   const status = async (query: string) => (await lab.get(`playlist.m3u8?${query}`)).status
   assert.equal(await status('_HLS_msn=x'), 422)
@@ -154,10 +161,11 @@ test('after a switch to a source without parts blocking reload goes on, and back
   const media = await loadTsMedia({ programme: 'bravo', source: 'bravo', segmentMs: 800 })
   await using origin = await LowLatencyOrigin.start()
   await using second = await HlsOrigin.start({ renditions: [{ name: 'v0', media }] })
-  await using lab = await HlsProxyLab.start({ urls: [origin.url, second.url] })
+  await using lab = await HlsProxyLab.start({ limits: UNHURRIED, urls: [origin.url, second.url] })
   await lab.playlist()
   origin.isDown = true
-  await until(() => lab.onAir === 1, { what: 'the switch' })
+  await until(() => lab.delivered.includes(2), { what: 'the switch' })
+  assert.equal(lab.onAir, 1)
   const joined = await lab.playlist()
   assert.equal(joined.serverControl?.canBlockReload, true)
   assert.equal(joined.partTargetS, 0.2)

@@ -13,15 +13,17 @@ export interface PlayerFacts {
   readonly currentTime: number
   readonly readyState: number
   readonly isPaused: boolean
-  /** `waiting` events after the first playing: times that the picture stood still for want of media. */
+  /** Times that the picture stood still for want of media after it had begun; a machine too busy to decode is no want of media. */
   readonly stalls: number
-  /** Milliseconds in which the picture stood still, after it had begun. */
+  /** Milliseconds in which it did. */
   readonly stalledMs: number
   /** The longest of them, one that is going on included. */
   readonly longestStallMs: number
   readonly fatalErrors: readonly string[]
   readonly otherErrors: readonly string[]
-  readonly fragmentsLoaded: number
+  /** Parts and segments that were loaded. */
+  readonly partsLoaded: number
+  readonly segmentsLoaded: number
   readonly decodedFrames: number
   readonly droppedFrames: number
   /** Seconds behind the newest media, as hls.js reckons. */
@@ -36,10 +38,27 @@ const PAGE = `<!doctype html>
 <canvas id="canvas" width="32" height="18"></canvas>
 <script src="/hls.js"></script>
 <script>
-const facts = { stalls: 0, stalledMs: 0, longestStallMs: 0, fatalErrors: [], otherErrors: [], fragmentsLoaded: 0 }
+const facts = {
+  stalls: 0, stalledMs: 0, longestStallMs: 0, fatalErrors: [], otherErrors: [], partsLoaded: 0, segmentsLoaded: 0,
+}
 const video = document.getElementById('video')
-let hasBegun = false, stalledSince
+const AHEAD_S = 0.3
+let hasBegun = false, isWaiting = false, stalledSince
+const hasMediaAhead = () => {
+  for (let at = 0; at < video.buffered.length; at += 1) {
+    const isHere = video.buffered.start(at) <= video.currentTime && video.currentTime < video.buffered.end(at)
+    if (isHere) return video.buffered.end(at) - video.currentTime > AHEAD_S
+  }
+  return false
+}
+const stallBegun = () => {
+  if (!isWaiting || stalledSince !== undefined || hasMediaAhead()) return
+  facts.stalls += 1
+  stalledSince = performance.now()
+}
+setInterval(stallBegun, 100)
 const stallEnded = () => {
+  isWaiting = false
   if (stalledSince === undefined) return
   const ms = performance.now() - stalledSince
   facts.stalledMs += ms
@@ -49,18 +68,18 @@ const stallEnded = () => {
 video.addEventListener('playing', () => { hasBegun = true; stallEnded() })
 video.addEventListener('timeupdate', stallEnded)
 video.addEventListener('waiting', () => {
-  if (!hasBegun || stalledSince !== undefined) return
-  facts.stalls += 1
-  stalledSince = performance.now()
+  isWaiting = hasBegun
+  stallBegun()
 })
 function play(url, config) {
   const hls = new Hls(config)
   hls.on(Hls.Events.ERROR, (_, data) => {
     const text = data.type + ' ' + data.details + ' ' + (data.response?.code ?? '') + ' ' + (data.error?.message ?? data.reason ?? '')
     if (data.fatal) facts.fatalErrors.push(text)
+    else if (data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR && hasMediaAhead()) return
     else if (facts.otherErrors.length < 200) facts.otherErrors.push(text)
   })
-  hls.on(Hls.Events.FRAG_LOADED, () => { facts.fragmentsLoaded += 1 })
+  hls.on(Hls.Events.FRAG_LOADED, (_, { part }) => { facts[part ? 'partsLoaded' : 'segmentsLoaded'] += 1 })
   hls.on(Hls.Events.MANIFEST_PARSED, () => void video.play())
   hls.loadSource(url)
   hls.attachMedia(video)

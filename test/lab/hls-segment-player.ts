@@ -1,7 +1,9 @@
 import type { MediaPlaylist, MediaSegment } from '../../src/hls/playlist.ts'
+import { PlaylistRules } from '../../src/hls/rules.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { HlsProxyLab } from './hls-proxy-lab.ts'
 import { markedSource } from './marker.ts'
+import { RunningTime } from './running-time.ts'
 import { startSequence } from './start-sequence.ts'
 
 /** One segment as a player got it. */
@@ -27,13 +29,16 @@ export class HlsSegmentPlayer {
   readonly #path: string
   readonly #abort = new AbortController()
   readonly #running: Promise<void>
+  readonly #rules = new PlaylistRules()
   readonly segments: PlayedSegment[] = []
   readonly gaps: number[] = []
   /** Statuses other than 200. */
   readonly refusals: string[] = []
   /** Segments that broke off after their head. */
   broken = 0
+  /** For so long it had nothing to show, of the time in which this process ran: origin and proxy are in it too. */
   stalledMs = 0
+  readonly #time = new RunningTime()
   #next: number | undefined
   /** When what was loaded will have been played. */
   #playedUntilMs: number | undefined
@@ -51,13 +56,16 @@ export class HlsSegmentPlayer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort()
+    this.#time[Symbol.dispose]()
     await this.#running
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#abort
     while (!signal.aborted) {
-      const playlist = await this.#lab.playlist(this.#path).catch((error: unknown) => this.#refused(String(error)))
+      const playlist = await this.#lab
+        .playlist(this.#path, this.#rules)
+        .catch((error: unknown) => this.#refused(String(error)))
       if (playlist !== undefined) await this.#loadFrom(playlist)
       await systemClock.sleep(POLL_MS, signal).catch(() => undefined)
     }
@@ -96,12 +104,12 @@ export class HlsSegmentPlayer {
   }
 
   #play({ durationS, isDiscontinuity }: MediaSegment, sequence: number, body: Buffer): void {
-    const nowMs = systemClock.nowMs()
+    const nowMs = this.#time.ms
     const until = this.#playedUntilMs
     if (until !== undefined && until < nowMs) this.stalledMs += nowMs - until
     this.#playedUntilMs = Math.max(until ?? nowMs, nowMs) + durationS * 1_000
     this.segments.push({
-      ...{ sequence, durationS, body, startsDiscontinuity: isDiscontinuity, atMs: nowMs },
+      ...{ sequence, durationS, body, startsDiscontinuity: isDiscontinuity, atMs: systemClock.nowMs() },
       source: markedSource(body),
     })
   }

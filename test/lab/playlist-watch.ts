@@ -22,7 +22,7 @@ const PROBLEMS_MAX = 20
  * Reads every playlist that a player of one address would see, the variants of a master too, and keeps what is wrong
  * with any of them: by the rules of RFC 8216, and by two parsers of other people.
  */
-export class PlaylistWatch {
+export class PlaylistWatch implements AsyncDisposable {
   readonly problems: string[] = []
   readonly #url: string
   readonly #stop = new AbortController()
@@ -65,6 +65,10 @@ export class PlaylistWatch {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#done
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
   }
 
   async #run(): Promise<void> {
