@@ -11,6 +11,7 @@ import type { StreamLimits } from './stream-context.ts'
 import type { BytesListener, Viewer } from './viewer.ts'
 
 export interface LiveOutputOptions {
+  readonly streamId: string
   readonly clock: Clock
   readonly limits: Pick<StreamLimits, 'bufferBytesMax' | 'bufferMsMax' | 'viewerStallMs'>
   readonly delayMs: () => number
