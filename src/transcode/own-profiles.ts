@@ -9,11 +9,20 @@ const PROFILES_MAX = 200
 const profileName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'must be a name of at most 64 letters, digits, _, . and -')
-const ownProfile = z.union([
-  z.string(),
-  z.object({ description: z.string().max(500).optional(), parameters: z.string().max(TEMPLATE_CHARACTERS_MAX) }),
-])
-const ownProfiles = z.record(profileName, ownProfile)
+const DESCRIPTION_CHARACTERS_MAX = 500
+const parameters = z
+  .string({ error: 'must be the arguments of ffmpeg as one text' })
+  .max(TEMPLATE_CHARACTERS_MAX, `must have at most ${TEMPLATE_CHARACTERS_MAX} characters`)
+const described = z.strictObject(
+  {
+    description: z
+      .string({ error: 'must be text' })
+      .max(DESCRIPTION_CHARACTERS_MAX, `must have at most ${DESCRIPTION_CHARACTERS_MAX} characters`)
+      .optional(),
+    parameters,
+  },
+  { error: 'must be the arguments of ffmpeg as one text, or an object with parameters and a description, no more' },
+)
 
 /** A variable that stands in for the ones that only a request gives. */
 const STAND_IN = '1'
@@ -34,24 +43,42 @@ export function readOwnProfiles(text: string, path: string): readonly Profile[] 
   } catch (error) {
     throw refused([`is not JSON: ${errorMessage(error)}`])
   }
-  const parsed = ownProfiles.safeParse(value)
-  if (!parsed.success) {
-    throw refused(parsed.error.issues.map(({ path: at, message }) => `${at.join('.') || 'the file'}: ${message}`))
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw refused(['must be an object of profiles by their names'])
   }
-  const profiles = Object.entries(parsed.data).map(([name, given]): Profile => {
-    const { description, parameters } = typeof given === 'string' ? { parameters: given } : given
-    return { name, description: description ?? 'A profile of this gateway', parameters }
+  const entries = Object.entries(value)
+  if (entries.length > PROFILES_MAX) throw refused([`has more than ${PROFILES_MAX} profiles`])
+  const problems: string[] = []
+  const profiles = entries.flatMap(([name, given]) => {
+    const { profile, problems: own } = ownProfile(name, given)
+    problems.push(...own.map((problem) => `${name}: ${problem}`))
+    return profile ?? []
   })
-  if (profiles.length > PROFILES_MAX) throw refused([`has more than ${PROFILES_MAX} profiles`])
-  const problems = profiles.flatMap((profile) => problemsOf(profile).map((problem) => `${profile.name}: ${problem}`))
   if (problems.length > 0) throw refused(problems)
   return profiles
 }
 
-function problemsOf({ parameters }: Profile): readonly string[] {
+/** One entry of the file: what it makes, and everything that is wrong with it. */
+function ownProfile(
+  name: string,
+  given: unknown,
+): { readonly profile: Profile | undefined; readonly problems: readonly string[] } {
+  const named = profileName.safeParse(name)
+  const parsed = described.safeParse(typeof given === 'string' ? { parameters: given } : given)
+  const problems = [named, parsed].flatMap((result) => result.error?.issues.map(problemText) ?? [])
+  if (!parsed.success) return { profile: undefined, problems }
+  const { description = 'A profile of this gateway', parameters: line } = parsed.data
+  return { profile: { name, description, parameters: line }, problems: [...problems, ...problemsOf(line)] }
+}
+
+function problemText({ path, message }: z.core.$ZodIssue): string {
+  return path.length === 0 ? message : `${path.join('.')} ${message}`
+}
+
+function problemsOf(line: string): readonly string[] {
   try {
     // What a request would have to give is anything; the other values are checked when they are known.
-    encoderArguments(parameters, {}, standIns(parameters))
+    encoderArguments(line, {}, standIns(line))
     return []
   } catch (error) {
     if (error instanceof ProfileRefused) return error.problems
@@ -59,9 +86,7 @@ function problemsOf({ parameters }: Profile): readonly string[] {
   }
 }
 
-function standIns(parameters: string): Readonly<Record<string, string>> {
-  const names = [...parameters.matchAll(/\{([a-z][a-z0-9_]{0,31})\}/g)].map(
-    ([, name = '']) => [name, STAND_IN] as const,
-  )
+function standIns(line: string): Readonly<Record<string, string>> {
+  const names = [...line.matchAll(/\{([a-z][a-z0-9_]{0,31})\}/g)].map(([, name = '']) => [name, STAND_IN] as const)
   return { ...Object.fromEntries(names), ...DEFAULT_VARIABLES }
 }

@@ -99,5 +99,20 @@ test('every mistake in the file of own profiles is told', () => {
   assert.match(message, /profiles\.json.*bad: -report .*bad: -i .*worse: -vf uses the filter "movie"/s)
   assert.doesNotMatch(message, /good/)
   assert.match(refusalOf(() => readOwnProfiles('{', 'x')).message, /is not JSON/)
-  assert.match(refusalOf(() => readOwnProfiles('{"a b":1}', 'x')).message, /a b/)
+  for (const list of ['[]', 'null', '"-c copy"']) {
+    assert.match(refusalOf(() => readOwnProfiles(list, 'x')).message, /must be an object of profiles/)
+  }
+})
+
+test('mistakes of form and of arguments are told together, each with what is allowed', () => {
+  const text = '{"a b":"-c copy","x":"-i /etc/passwd","y":7,"z":{"parameter":"-c copy"},"__proto__":"-an"}'
+  const { message } = refusalOf(() => readOwnProfiles(text, 'x'))
+  assert.deepEqual(message.split('\n').slice(1), [
+    '  a b: must be a name of at most 64 letters, digits, _, . and -',
+    '  x: -i is not an option that a profile may use',
+    '  y: must be the arguments of ffmpeg as one text, or an object with parameters and a description, no more',
+    '  z: parameters must be the arguments of ffmpeg as one text',
+    '  z: must be the arguments of ffmpeg as one text, or an object with parameters and a description, no more',
+    '  __proto__: must be a name of at most 64 letters, digits, _, . and -',
+  ])
 })
