@@ -18,7 +18,7 @@ import { TrafficTunnel } from '../lab/traffic-tunnel.ts'
 const CHECKS = { TUNNEL_CHECK_SECONDS: '0.2' }
 const LARGE_BYTES = 256 * 1024 * 1024
 /** Whatever the length of a body, about 70 MiB of read buffers wait for the collector; a body that is kept would be all of it. */
-const GROWTH_BYTES_MAX = 128 * 1024 * 1024
+const GROWTH_BYTES_MAX = 160 * 1024 * 1024
 const PIECE = Buffer.alloc(65_536, 'holdfast ')
 
 /** The most memory that the gateway had while `work` ran, above what it had before. */

@@ -169,6 +169,8 @@ test('after kill -9 of the gateway clients are served again at once, and no endp
   const clients = new Clients(tunnel, 3)
   await tunnel.becomes(0, 'unhealthy')
   await clients.more(10)
+  // The answer to a change comes when that is stored, and so what was before it.
+  await gateway.api.call('PUT', `/api/tunnels/${tunnel.id}`, { name: 'still here' })
   await gateway.restart()
   const before = clients.answers.length
   await clients.more(20)
