@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
+import { until } from '../../../test/lab/poll.ts'
 import { RequestInvalid } from '../../http/error-body.ts'
 import { HoldfastError } from '../../lib/errors.ts'
 import type { ErrorCode } from '../../lib/errors.ts'
@@ -30,12 +30,6 @@ interface Lab {
 }
 
 const text = (value: unknown) => (typeof value === 'string' ? value : '?')
-
-/** Reading a file takes turns of the event loop that no clock counts. */
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 10_000 && !isTrue(); turn += 1) await setImmediate()
-  assert.ok(isTrue(), 'it did not happen')
-}
 
 /** Services that nobody reaches: there is no port. */
 async function openLab(file?: readonly ServiceDefinition[], store: Store = createMemoryStore()): Promise<Lab> {
@@ -186,7 +180,8 @@ test('a stored service whose certificate is missing at the start is there when t
   assert.deepEqual(services.list(), [])
   await writeFile(caFile, '')
   await clock.advance(10_000)
-  await until(() => services.list().length === 1)
+  // Reading its file takes real time.
+  await until(() => services.list().length === 1, { what: 'the service' })
   await rm(directory, { recursive: true })
   await services[Symbol.asyncDispose]()
 })
