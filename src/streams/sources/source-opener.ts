@@ -4,6 +4,7 @@ import type { ConnectionLease, ConnectionPurpose } from '../connection-budget.ts
 import type { Condition, Finding } from '../detect/conditions.ts'
 import { detectionPolicy } from '../detect/policy.ts'
 import type { Container } from '../framing/framing.ts'
+import { PlaylistEdge } from '../hls/upstream/playlist-edge.ts'
 import type { SegmentReader, SegmentRequest } from '../hls/upstream/segment.ts'
 import type { StreamRequest } from '../service.ts'
 import { SignatureReader } from '../standby/signature-reader.ts'
@@ -37,6 +38,8 @@ export interface SourceOpenerOptions extends StreamContext {
 export class SourceOpener {
   readonly #options: SourceOpenerOptions
   readonly #leases = new WeakMap<object, ConnectionLease>()
+  /** What looks have seen of playlists. */
+  readonly #edges = new Map<CandidateId, PlaylistEdge>()
 
   constructor(options: SourceOpenerOptions) {
     this.#options = options
@@ -76,6 +79,12 @@ export class SourceOpener {
     return budget.hasRoomOnAir(source(id).account)
   }
 
+  #edgeOf(id: CandidateId): PlaylistEdge {
+    const edge = this.#edges.get(id) ?? new PlaylistEdge()
+    this.#edges.set(id, edge)
+    return edge
+  }
+
   /** Finding out where a page's media is takes its own time. */
   #firstMediaTimeoutMs(purpose: ConnectionPurpose, resolver: StreamRequest['resolver']): number {
     const { limits, hasAlternative } = this.#options
@@ -98,6 +107,7 @@ export class SourceOpener {
     const wishes: TransportWishes = {
       ...{ useStickySession, resolver, hasAlternative },
       shared: (segment) => shared(id, segment),
+      edge: purpose === 'probe' ? this.#edgeOf(id) : undefined,
     }
     const signature = new SignatureReader((found) => onSignature(id, found))
     const session = new SourceSession({

@@ -1,4 +1,5 @@
 import { openHttpSource } from './http-client.ts'
+import type { PlaylistEdge } from '../hls/upstream/playlist-edge.ts'
 import type { SharedSegments } from '../hls/upstream/segment.ts'
 import type { SourceTransport } from './http-client.ts'
 import { playlistAware } from './playlist-aware.ts'
@@ -16,6 +17,8 @@ export interface TransportWishes {
   readonly hasAlternative: () => boolean
   /** The URL is a page; undefined: it is the media. */
   readonly resolver?: ResolverRequest | undefined
+  /** What earlier looks saw of its playlist, where this is one more look. */
+  readonly edge?: PlaylistEdge | undefined
   /** Segments of a playlist that need not be fetched for it alone. */
   readonly shared?: SharedSegments | undefined
 }

@@ -11,6 +11,7 @@ import { internalFailure } from '../../sources/http-failure.ts'
 import { createAssembler } from './create-assembler.ts'
 import { HlsSession } from './hls-session.ts'
 import { Pacer } from './pacer.ts'
+import type { PlaylistEdge } from './playlist-edge.ts'
 import { fetchPlaylist } from './playlist-fetch.ts'
 import type { LoadedPlaylist, PlaylistAnswer } from './playlist-fetch.ts'
 import type { FollowerPolicy } from './playlist-follower.ts'
@@ -35,6 +36,8 @@ export interface HlsReaderOptions {
   /** Whether another source could take over; where not, a segment that is missing is left out instead of failing the source. */
   readonly hasAlternative?: () => boolean
   readonly policy?: FollowerPolicy
+  /** What earlier looks saw of the playlist that brings the pictures. */
+  readonly edge?: PlaylistEdge | undefined
   /** Segments that are not read from the origin, and not kept. */
   readonly shared?: SharedSegments | undefined
 }
@@ -204,6 +207,7 @@ export class HlsReader implements SourceReader {
       ...{ session: this.#session, segments: this.#segments, keys: this.#keys, clock: this.#network.clock },
       signal: this.#abort.signal,
       policy: this.#options.policy ?? READER_POLICY,
+      edge: source.startAt === undefined ? this.#options.edge : undefined,
       onChange: () => {
         if (!isStarted && source.startAt === undefined) {
           this.#firstSequence = this.#main?.position

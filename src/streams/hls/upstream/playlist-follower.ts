@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../../lib/clock.ts'
 import { internalFailure } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { PlaylistSession } from './hls-session.ts'
+import type { PlaylistEdge } from './playlist-edge.ts'
 import { fetchPlaylist } from './playlist-fetch.ts'
 import type { LoadedPlaylist } from './playlist-fetch.ts'
 import { nextSequenceOf, progressOf } from './playlist-progress.ts'
@@ -56,6 +57,8 @@ export interface FollowerOptions {
   readonly first?: LoadedPlaylist
   /** Whether reloads wait at the origin for what is next, where it offers that (bis §6.2.5.2). */
   readonly usesBlockingReload: boolean
+  /** What earlier looks saw: a playlist that had nothing new since then has stood still for so long already. */
+  readonly edge?: PlaylistEdge | undefined
   readonly policy?: FollowerPolicy
   readonly clock: Clock
   readonly listener: FollowerListener
@@ -206,7 +209,7 @@ export class PlaylistFollower implements Disposable {
       this.#additions += 1
     }
     this.#latest = followed
-    this.#advancedAtMs = followed.atMs
+    this.#advancedAtMs = this.#options.edge?.seen(followed.playlist, followed.atMs) ?? followed.atMs
     this.#options.listener.onPlaylist(followed)
     if (this.#isDone) return
     if (!followed.playlist.hasEndList) this.#armFrozen(followed)
@@ -241,8 +244,9 @@ export class PlaylistFollower implements Disposable {
     const { clock } = this.#options
     const limitMs = this.#frozenLimitMs(followed.playlist)
     this.#frozenTimer?.cancel()
-    this.#unchangedAnswers = 0
-    this.#frozenTimer = clock.schedule(limitMs, () => {
+    const stoodMs = followed.atMs - this.#advancedAtMs
+    this.#unchangedAnswers = stoodMs > 0 ? 1 : 0
+    this.#frozenTimer = clock.schedule(Math.max(0, limitMs - stoodMs), () => {
       const { mediaSequence, targetDurationS } = followed.playlist
       const ms = Math.round(limitMs)
       const evidence = { limit_ms: ms, media_sequence: mediaSequence, target_duration_s: targetDurationS }

@@ -2,6 +2,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { HlsSession } from './hls-session.ts'
 import type { LoadedPlaylist } from './playlist-fetch.ts'
+import type { PlaylistEdge } from './playlist-edge.ts'
 import { PlaylistFollower } from './playlist-follower.ts'
 import type { FollowedPlaylist, FollowerPolicy } from './playlist-follower.ts'
 import type { SegmentKeys } from './segment-keys.ts'
@@ -28,6 +29,8 @@ export interface RenditionOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly policy: FollowerPolicy
+  /** What earlier looks saw of the playlist. */
+  readonly edge?: PlaylistEdge | undefined
   /** The media sequence number to begin with, when the playlist has it. */
   readonly startAt?: () => number | undefined
   /** There is something to do: bytes, a segment that is complete or has failed, a playlist. */
@@ -58,9 +61,9 @@ export class RenditionReader {
 
   constructor(options: RenditionOptions) {
     this.#options = options
-    const { session, url, first, clock, policy, onFailed } = options
+    const { session, url, first, clock, policy, edge, onFailed } = options
     this.#follower = new PlaylistFollower({
-      ...{ session, url, clock, policy, usesBlockingReload: false },
+      ...{ session, url, clock, policy, edge, usesBlockingReload: false },
       ...(first === undefined ? {} : { first }),
       listener: {
         onPlaylist: (followed) => this.#took(followed),
