@@ -24,7 +24,7 @@ interface Sound {
   readonly codec: Codec
   /** ffmpeg's names of the encoder with its options, and of the container of bare frames. */
   readonly encoder: readonly string[]
-  readonly format: 'adts' | 'mp2' | 'mp3' | 'ac3'
+  readonly format: 'adts' | 'mp2' | 'mp3' | 'ac3' | 'eac3'
   readonly rateHz: number
   readonly channels: number
   readonly layout?: string
@@ -35,6 +35,19 @@ const aac = { codec: 'aac', encoder: ['aac'], format: 'adts', frameSamples: 1_02
 const mp2 = { codec: 'mp2', format: 'mp2', frameSamples: 1_152 } as const
 const mp3 = { codec: 'mp2', format: 'mp3', frameSamples: 1_152 } as const
 const ac3 = { codec: 'ac3', format: 'ac3', frameSamples: 1_536 } as const
+const eac3 = { codec: 'eac3', format: 'eac3', frameSamples: 1_536 } as const
+const dolby = ['-b:a', '384k', '-dialnorm', '-23']
+const layouts = [
+  ['mono', 1],
+  ['stereo', 2],
+  ['3.0', 3],
+  ['3.0(back)', 3],
+  ['4.0', 4],
+  ['quad', 4],
+  ['5.0', 5],
+  ['5.1', 6],
+  ['2.1', 3],
+] as const
 
 const sounds: readonly Sound[] = [
   { ...aac, name: 'AAC, mono', rateHz: 48_000, channels: 1 },
@@ -75,14 +88,11 @@ const sounds: readonly Sound[] = [
     encoder: ['libmp3lame', '-b:a', '64k'],
     ...{ rateHz: 22_050, channels: 2, frameSamples: 576 },
   },
-  ...(['mono', 'stereo', '3.0', '3.0(back)', '4.0', 'quad', '5.0', '5.1', '2.1'] as const).map((layout) => ({
-    ...ac3,
-    name: `AC-3, ${layout}`,
-    encoder: ['ac3', '-b:a', '384k', '-dialnorm', '-23'],
-    rateHz: 48_000,
-    channels: { mono: 1, stereo: 2, '3.0': 3, '3.0(back)': 3, '4.0': 4, quad: 4, '5.0': 5, '5.1': 6, '2.1': 3 }[layout],
-    layout,
-  })),
+  ...layouts.flatMap(([layout, channels]) => [
+    { ...ac3, ...{ name: `AC-3, ${layout}`, encoder: ['ac3', ...dolby], rateHz: 48_000, channels, layout } },
+    { ...eac3, ...{ name: `E-AC-3, ${layout}`, encoder: ['eac3', ...dolby], rateHz: 48_000, channels, layout } },
+  ]),
+  { ...eac3, name: 'E-AC-3, stereo, 44.1 kHz', encoder: ['eac3', '-b:a', '192k'], rateHz: 44_100, channels: 2 },
   { ...ac3, name: 'AC-3, stereo, 44.1 kHz', encoder: ['ac3', '-b:a', '192k'], rateHz: 44_100, channels: 2 },
   { ...ac3, name: 'AC-3, stereo, 32 kHz', encoder: ['ac3', '-b:a', '96k'], rateHz: 32_000, channels: 2 },
 ]

@@ -137,6 +137,10 @@ export const seamCases: readonly SeamCase[] = [
   },
   { name: 'cold, MPEG-2 and AC-3', parts: coldSeam({ encoding: 'mpeg2' }, { encoding: 'mpeg2', ...far }) },
   {
+    name: 'cold, H.264 and E-AC-3',
+    parts: coldSeam({ encoding: 'h264 and E-AC-3' }, { encoding: 'h264 and E-AC-3', ...far }),
+  },
+  {
     name: 'cold, PCR without delay',
     parts: coldSeam({ encoding: 'h264', muxDelay: 0 }, { encoding: 'h264', muxDelay: 0, ...far }),
   },

@@ -5,18 +5,20 @@ import { crc16Bytes, crc16InFrontOf } from './crc16.ts'
 import type { SilentFrames } from './silent-sound.ts'
 
 /** Full-band channels by acmod (ETSI TS 102 366 Table 4.3). */
-const CHANNELS = [2, 1, 2, 3, 3, 4, 4, 5]
-const ACMOD_DUAL_MONO = 0
-const ACMOD_STEREO = 2
+export const CHANNELS_BY_ACMOD: readonly number[] = [2, 1, 2, 3, 3, 4, 4, 5]
+export const ACMOD_DUAL_MONO = 0
+export const ACMOD_STEREO = 2
 const BLOCKS = 6
 /** The bit stream that §4 describes, and the one of Annex D, which differs in what this frame leaves out. */
 const BIT_STREAM_IDS: ReadonlySet<number> = new Set([6, 8])
 const SYNC_WORD = 0x0b77
+/** fscod, and the lengths that alternate there by the last bit of frmsizecod. */
+const RATE_44100 = 1
 /** chexpstr: D45, which takes the fewest bits; chbwcod 0: 73 coefficients, whose exponents then are 6 groups of 7 bits. */
 const STRATEGY_D45 = 3
 const EXPONENT_GROUPS = 6
 /** lfeexpstr D15: 7 coefficients in 2 groups. */
-const LFE_EXPONENT_GROUPS = 2
+export const LFE_EXPONENT_GROUPS = 2
 /** Three differences of 0 (§6.1.3), behind an exponent of 15: as faint as can be said. */
 const NO_DIFFERENCE = 2 * 25 + 2 * 5 + 2
 const FAINTEST = 15
@@ -25,6 +27,8 @@ const FAINTEST = 15
 const BITS_OF_COARSE_OFFSET = 6
 const BITS_OF_FINE_OFFSET_AND_GAIN = 7
 const CHECK_WORD_BYTES = 2
+/** auxdatae and crcrsv, in front of crc2. */
+const END_BITS = 2
 
 /**
  * Silent AC-3 frames with the sample rate, channels, bit rate and dialogue level of another one: no mantissa has bits and
@@ -34,10 +38,13 @@ const CHECK_WORD_BYTES = 2
 export function silentAc3(header: Buffer): SilentFrames | undefined {
   const [, , , , fifth = 0, sixth = 0] = header
   if (!BIT_STREAM_IDS.has(sixth >>> 3)) return undefined
+  const own = silentFrame(header, fifth)
+  if (own === undefined) return undefined
+  if (fifth >>> 6 !== RATE_44100) return () => own.bytes
   const short = silentFrame(header, fifth & ~1)
   const long = silentFrame(header, fifth | 1)
   if (short === undefined || long === undefined) return undefined
-  return atConstantRate(short.bytes, long.bytes, short.ticks)
+  return atConstantRate(short.bytes, long.bytes, own.ticks)
 }
 
 function silentFrame(header: Buffer, sizeCode: number): { readonly bytes: Buffer; readonly ticks: number } | undefined {
@@ -52,6 +59,7 @@ function silentFrame(header: Buffer, sizeCode: number): { readonly bytes: Buffer
   writer.bits(sizeCode, 8)
   const shape = writeStreamInfo(writer, own)
   for (let block = 0; block < BLOCKS; block += 1) writeBlock(writer, shape, block === 0)
+  if (writer.length > 8 * (frame.length - CHECK_WORD_BYTES) - END_BITS) return undefined
   writeCheckWords(frame)
   return { bytes: frame, ticks: told.ticks }
 }
@@ -81,7 +89,7 @@ function writeStreamInfo(writer: BitWriter, header: Buffer): Shape {
   }
   // copyrightb, origbs, timecod1e, timecod2e, addbsie
   writer.skip(5)
-  return { acmod, channels: CHANNELS[acmod] ?? 0, hasLfe: ((word >>> lfeAt) & 1) === 1 }
+  return { acmod, channels: CHANNELS_BY_ACMOD[acmod] ?? 0, hasLfe: ((word >>> lfeAt) & 1) === 1 }
 }
 
 /** audblk (§4.3.3): the first one says everything, the others that it stays so. */
@@ -119,7 +127,8 @@ function writeBlock(writer: BitWriter, { acmod, channels, hasLfe }: Shape, isFir
   writer.skip(2)
 }
 
-function writeExponents(writer: BitWriter, groups: number): void {
+/** An absolute exponent, and as many groups of three that are the same (§6.1.3). */
+export function writeExponents(writer: BitWriter, groups: number): void {
   writer.bits(FAINTEST, 4)
   for (let group = 0; group < groups; group += 1) writer.bits(NO_DIFFERENCE, 7)
 }

@@ -1,3 +1,4 @@
+import type { Codec } from '../../elementary-stream.ts'
 import { packetisePes } from '../../units/pes-packets.ts'
 import { PACKET_BYTES } from '../../packet.ts'
 import type { PacketWriter } from '../packet-writer.ts'
@@ -20,9 +21,10 @@ const AHEAD_MIN = 40 * PCR_PER_MS
 const AHEAD_MAX = 100 * PCR_PER_MS
 /** After so long without any sound a frame goes out although there is time: PTS come at least every 700 ms (§2.7.4), and the source before may have ended up to 400 ms after its last. */
 const QUIET_MAX = 300 * PCR_PER_MS
-/** stream_id (ISO/IEC 13818-1 Table 2-22): private_stream_1 for AC-3, the first audio stream for the others. */
+/** stream_id (ISO/IEC 13818-1 Table 2-22): private_stream_1 for AC-3 and E-AC-3, the first audio stream for the others. */
 const STREAM_ID_PRIVATE = 0xbd
 const STREAM_ID_AUDIO = 0xc0
+const PRIVATE_CODECS: ReadonlySet<Codec> = new Set(['ac3', 'eac3'])
 
 /** The sound of a track between two sources. */
 interface Gap {
@@ -120,7 +122,7 @@ export class SoundFiller {
     gap.quietFrom = this.#clock
     this.#filledTicks = Math.max(this.#filledTicks, gap.sent * sound.frameTicks)
     const { sending, output } = track
-    const streamId = output.codec === 'ac3' ? STREAM_ID_PRIVATE : STREAM_ID_AUDIO
+    const streamId = PRIVATE_CODECS.has(output.codec) ? STREAM_ID_PRIVATE : STREAM_ID_AUDIO
     const pes = { streamId, pts, dts: pts, data: sound.next(), isUnbounded: false }
     const first = { isRandomAccess: false, isDiscontinuity: false, pcr: undefined }
     const packets = packetisePes(pes, track.pid, (sending.counter + 1) & 0x0f, first)
