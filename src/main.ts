@@ -79,6 +79,13 @@ async function main(args: readonly string[]): Promise<number> {
     return isHelp ? 0 : EXIT_MISUSED
   }
   const stop = new AbortController()
+  // Whoever reads the output may leave, or its disk be full. A gateway goes on without its log; of anything else nobody
+  // would hear any more.
+  for (const output of [process.stdout, process.stderr]) {
+    output.on('error', () => {
+      if (command.run !== serve) stop.abort()
+    })
+  }
   const onSignal = () => {
     stop.abort()
     setTimeout(() => process.exit(EXIT_FAILED), SHUTDOWN_MS_MAX).unref()
