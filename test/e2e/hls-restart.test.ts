@@ -10,15 +10,18 @@ import { HlsOrigin } from '../lab/hls-origin.ts'
 import { PlaylistWatch } from '../lab/playlist-watch.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 /** The gateway is killed without a word and started again, while players hold playlists of it. */
 
 const alpha = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 800 })
 const bravo = await loadTsMedia({ programme: 'bravo', source: 'bravo', segmentMs: 800, offsetTicks: 8_000_000 })
+/** Segments that the origins still have when the gateway is back, however long that takes. */
+const KEPT = 200
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start({ env: { HLS_SEGMENT_SECONDS: '1.6' } })
+  gateway = await GatewayProcess.start({ env: { ...unhurried, HLS_SEGMENT_SECONDS: '1.6' } })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 
@@ -76,8 +79,12 @@ class Names {
 const edgeOf = ({ mediaSequence, segments }: MediaPlaylist): number => mediaSequence + segments.length
 
 test('HLS that is passed on goes on after kill -9 as if nothing had been: numbers, names, source, no seam', async () => {
-  await using first = await HlsOrigin.start({ renditions: [{ name: 'v0', media: alpha }] })
-  await using second = await HlsOrigin.start({ renditions: [{ name: 'v0', media: bravo }], firstSequence: 7_000 })
+  await using first = await HlsOrigin.start({ renditions: [{ name: 'v0', media: alpha }], kept: KEPT })
+  await using second = await HlsOrigin.start({
+    renditions: [{ name: 'v0', media: bravo }],
+    kept: KEPT,
+    firstSequence: 7_000,
+  })
   const streamId = await gateway.api.stream([first.url, second.url])
   const url = `${gateway.url}/hls/${streamId}/playlist.m3u8`
   const watch = PlaylistWatch.start(`${url}?client_id=watch`)
@@ -119,8 +126,8 @@ test('HLS that is passed on goes on after kill -9 as if nothing had been: number
 })
 
 test('a failure while the gateway was down is found at the start, and numbers rise over both', async () => {
-  await using first = await HlsOrigin.start({ renditions: [{ name: 'v0', media: alpha }] })
-  await using second = await HlsOrigin.start({ renditions: [{ name: 'v0', media: bravo }] })
+  await using first = await HlsOrigin.start({ renditions: [{ name: 'v0', media: alpha }], kept: KEPT })
+  await using second = await HlsOrigin.start({ renditions: [{ name: 'v0', media: bravo }], kept: KEPT })
   const streamId = await gateway.api.stream([first.url, second.url])
   const url = `${gateway.url}/hls/${streamId}/playlist.m3u8`
   const names = new Names(url)

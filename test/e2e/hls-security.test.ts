@@ -133,7 +133,6 @@ describe('what a client names', () => {
     const otherId = await gateway.api.stream([other.url])
     const [name = ''] = await namesOf()
     const [otherName = ''] = await namesOf(otherId)
-    const fetched = other.requests.length
     const middle = Math.floor(name.length / 2)
     const flipped = name[middle] === 'A' ? 'B' : 'A'
     for (const wrong of [
@@ -150,11 +149,13 @@ describe('what a client names', () => {
       assert.equal(await statusOf(new URL(wrong, base)), 404, wrong.slice(0, 100))
     }
     assert.equal(await statusOf(new URL(otherName, `${gateway.url}/hls/${otherId}/`)), 200)
-    const after = other.countOf('segment')
     await gateway.api.call('DELETE', `/streams/${otherId}`)
     assert.equal(await statusOf(new URL(otherName, `${gateway.url}/hls/${otherId}/`)), 404)
-    assert.ok(other.requests.length >= fetched)
-    assert.equal(other.countOf('segment'), after)
+    // What is fetched ahead may be under way at the end; that name was asked for once, by the one who had it.
+    assert.deepEqual(
+      [...other.segmentCounts()].filter(([, count]) => count !== 1),
+      [],
+    )
   })
 
   test('is not told to those who ask about the gateway without a token', async () => {
@@ -283,16 +284,15 @@ const laughs = Array.from({ length: 40 }, (_, index) => {
   return `#EXT-X-DEFINE:NAME="v${index}",VALUE="${value}"`
 })
 
+const bomb = gzipSync(Buffer.alloc(100 * MEGABYTE, '#EXTM3U\n'), { level: 9 })
+
 /** What is answered in place of a playlist. */
 const evil: readonly (readonly [name: string, script: Script])[] = [
   ['100 MB of comments', endless('#EXTM3U\n', '# comment\n')],
   ['100 MB of segments', endless('#EXTM3U\n#EXT-X-TARGETDURATION:4\n', '#EXTINF:4,\na.ts\n')],
   ['one line of 100 MB', endless('#EXTM3U\n#EXT-X-', 'A')],
   ['100 MB of bytes', endless('', '\u0000\u00ff')],
-  [
-    'a compressed bomb',
-    (_target, response) => void response.end(gzipSync(Buffer.alloc(100 * MEGABYTE, '#EXTM3U\n'), { level: 9 })),
-  ],
+  ['a compressed bomb', (_target, response) => void response.end(bomb)],
   ['variables that double and double', text(playlistOf(['{$v39}'], laughs))],
   ['150,000 segments', text(playlistOf(Array.from({ length: 150_000 }, (_, index) => `${index}.ts`)))],
   ['a number beyond all', text(playlistOf(['a.ts']).replace('SEQUENCE:1', `SEQUENCE:${'9'.repeat(400)}`))],

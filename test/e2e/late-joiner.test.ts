@@ -6,10 +6,11 @@ import { GatewayProcess } from '../lab/gateway-process.ts'
 import { TS_PACKET_BYTES } from '../lab/marker.ts'
 import { runTool } from '../lab/media.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 

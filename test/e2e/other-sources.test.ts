@@ -10,6 +10,7 @@ import { GatewayProcess } from '../lab/gateway-process.ts'
 import { filmFixture, readFixture, tsFixture } from '../lab/media.ts'
 import { until } from '../lab/poll.ts'
 import { startRtspOrigin } from '../lab/rtsp-origin.ts'
+import { unhurried } from '../lab/unhurried.ts'
 import { VodOrigin } from '../lab/vod-origin.ts'
 
 const ENOUGH_BYTES = 150_000
@@ -19,6 +20,7 @@ const files = mkdtempSync(join(tmpdir(), 'holdfast-files-'))
 
 before(async () => {
   const env = {
+    ...unhurried,
     SOURCE_PROTOCOLS: 'http,https,rtsp,file',
     SOURCE_FILE_DIRECTORIES: files,
     PATH: `${files}:${process.env['PATH']}`,
@@ -87,7 +89,7 @@ test('a page whose media a resolver finds is watched, and fails over like any ot
 
 test('kill -9 of the gateway leaves no process behind, and a broadcast goes on after the start', async () => {
   await using origin = await VodOrigin.start({ content: await readFixture(filmFixture(30)), etag: '"film"' })
-  const start = { stream_url: origin.url, segment_duration: 1, hls_list_size: 4 }
+  const start = { stream_url: origin.url, segment_duration: 1, hls_list_size: 20 }
   interface Status {
     readonly ffmpeg_pid: number | null
     readonly status: string

@@ -1,30 +1,19 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { endWithThisProcess, GatewayProcess } from '../lab/gateway-process.ts'
 import { runTool } from '../lab/media.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { steadyPort } from '../lab/steady-port.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: { ...unhurried, FIRST_BYTE_TIMEOUT_SECONDS: '30' } })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
-
-/** A port that was free a moment ago: ffmpeg cannot be told to choose one itself. Whatever binds next may be given it again. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
 
 /** Asked of the kernel (proc(5)), because the first connection would be the only one that ffmpeg takes. */
 async function isListening(port: number): Promise<boolean> {
@@ -35,7 +24,7 @@ async function isListening(port: number): Promise<boolean> {
 
 /** ffmpeg itself as an HTTP server that encodes a live picture for the one client that connects. */
 async function ffmpegOrigin() {
-  const port = await freePort()
+  const port = await steadyPort()
   const url = `http://127.0.0.1:${port}/live.ts`
   const child = spawn('ffmpeg', [
     ...['-v', 'error', '-nostdin', '-re', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25'],

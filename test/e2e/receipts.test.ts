@@ -4,6 +4,7 @@ import type { Api } from '../lab/api.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 interface Receipt {
   readonly receipt_id: string
@@ -45,7 +46,7 @@ async function receiptsOf(api: Api, streamId: string, count: number): Promise<re
 }
 
 test('each switch leaves a receipt, the newest first, and all survive kill -9', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
   const viewer = await scene.watching()
   scene.origin(0).inject({ kind: 'reset', aligned: false })
@@ -59,7 +60,7 @@ test('each switch leaves a receipt, the newest first, and all survive kill -9', 
   assert.deepEqual([failover.old_index, failover.failover_index, failover.viewers], [0, 1, 1])
   for (const field of ['detection_ms', 'connect_ms', 'gap_ms', 'outage_ms', 'units_dropped'] as const) {
     const value = failover[field]
-    assert.ok(value !== null && value >= 0 && value < 5_000, `${field} is ${value}`)
+    assert.ok(value !== null && value >= 0 && value < 60_000, `${field} is ${value}`)
   }
   assert.equal(failover.seam, 'seamless')
   // The backup begins its connection with a keyframe, and nobody has its sound.
@@ -74,7 +75,7 @@ test('each switch leaves a receipt, the newest first, and all survive kill -9', 
 })
 
 test('an outage that the same source ended leaves a receipt too', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await Scene.open({ gateway, origins: [{ name: 'only' }] })
   const viewer = await scene.watching()
   scene.origin(0).inject({ kind: 'end' })
@@ -84,7 +85,7 @@ test('an outage that the same source ended leaves a receipt too', async () => {
 })
 
 test('receipts are read page by page, and only of streams that exist', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
   const path = `/streams/${scene.streamId}/switches`
   for (let count = 0; count < 3; count += 1) await gateway.api.failover(scene.streamId)

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -17,6 +16,7 @@ import { startRtspOrigin } from '../lab/rtsp-origin.ts'
 import { openProcessRoom } from '../lab/process-room.ts'
 import type { ProcessRoom } from '../lab/process-room.ts'
 import { SourceReading } from '../lab/source-reading.ts'
+import { steadyPort } from '../lab/steady-port.ts'
 
 const ENOUGH_BYTES = 150_000
 const RATE = 100_000
@@ -51,17 +51,6 @@ async function serveWithFfmpeg(output: readonly string[]): Promise<ChildProcess>
   })
   endWithThisProcess(child)
   return child
-}
-
-/** A port that nobody has just now. Whoever takes it must be quick. */
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  const { promise, resolve } = Promise.withResolvers<number>()
-  socket.bind(0, '127.0.0.1', () => {
-    const { port } = socket.address()
-    socket.close(() => resolve(port))
-  })
-  return promise
 }
 
 /** Opens it again and again: the other side may need a moment to listen. */
@@ -152,7 +141,7 @@ test('kill -9 of the ffmpeg that reads a source is a failure of that source', as
 
 test('an SRT source is handed on byte for byte', async () => {
   await using room = openProcessRoom()
-  const port = await freePort()
+  const port = await steadyPort()
   const child = await serveWithFfmpeg(['-f', 'mpegts', `srt://127.0.0.1:${port}?mode=listener`])
   using reading = await readWhenReady(room, `srt://127.0.0.1:${port}`)
   await reading.untilBytes(ENOUGH_BYTES)
@@ -162,7 +151,7 @@ test('an SRT source is handed on byte for byte', async () => {
 
 test('an RTMP source becomes a transport stream', async () => {
   await using room = openProcessRoom()
-  const port = await freePort()
+  const port = await steadyPort()
   const child = await serveWithFfmpeg(['-f', 'flv', '-listen', '1', `rtmp://127.0.0.1:${port}/live/one`])
   using reading = await readWhenReady(room, `rtmp://127.0.0.1:${port}/live/one`)
   await reading.untilBytes(ENOUGH_BYTES)
@@ -177,7 +166,7 @@ for (const [name, output] of [
 ] as const) {
   test(`${name} datagrams are received`, async () => {
     await using room = openProcessRoom()
-    const port = await freePort()
+    const port = await steadyPort()
     using reading = new SourceReading(remux(room), { url: `${name.toLowerCase()}://127.0.0.1:${port}` })
     const child = await serveWithFfmpeg(output(port))
     await reading.untilBytes(ENOUGH_BYTES)
@@ -214,14 +203,14 @@ test('a file is played at its own pace, again and again if asked to, from allowe
 
 test('an address that nobody serves is told as what it is', async () => {
   await using room = openProcessRoom()
-  const port = await freePort()
+  const port = await steadyPort()
   for (const [url, kind] of [
     [`rtsp://127.0.0.1:${port}/a`, 'refused'],
     [`rtmp://127.0.0.1:${port}/a/b`, 'refused'],
     [`srt://127.0.0.1:${port}`, 'refused'],
     ['rtsp://nowhere.invalid/a', 'dns'],
   ] as const) {
-    const failure = await new SourceReading(remux(room), { url, connectTimeoutMs: 1_000 }).end()
+    const failure = await new SourceReading(remux(room), { url, connectTimeoutMs: 10_000 }).end()
     assert.ok(failure !== 'end' && failure.kind === kind, `${url}: ${JSON.stringify(failure)}`)
   }
 })

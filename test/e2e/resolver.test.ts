@@ -4,10 +4,11 @@ import { FaultOrigin } from '../lab/fault-origin.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { JsonReceiver } from '../lab/json-receiver.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 let gateway: GatewayProcess
 before(async () => {
-  gateway = await GatewayProcess.start()
+  gateway = await GatewayProcess.start({ env: unhurried })
 })
 after(async () => await gateway[Symbol.asyncDispose]())
 

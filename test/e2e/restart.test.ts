@@ -6,9 +6,10 @@ import { GatewayProcess } from '../lab/gateway-process.ts'
 import { JsonReceiver } from '../lab/json-receiver.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
+import { unhurried } from '../lab/unhurried.ts'
 
 test('after kill -9 the same URL plays on, from the source that was on air', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await Scene.open({
     gateway,
     origins: [{ name: 'primary' }, { name: 'backup' }, { name: 'spare' }],
@@ -35,7 +36,7 @@ test('after kill -9 the same URL plays on, from the source that was on air', asy
 })
 
 test('a manual choice of source survives kill -9', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await Scene.open({
     gateway,
     origins: [{ name: 'primary' }, { name: 'backup' }, { name: 'spare' }],
@@ -47,7 +48,7 @@ test('a manual choice of source survives kill -9', async () => {
 })
 
 test('the id of a stream is the same for the same request, also after a restart', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   const url = 'http://127.0.0.1:9/live/same.ts'
   const first = await gateway.api.stream([url])
   assert.equal(await gateway.api.stream([url]), first)
@@ -59,7 +60,7 @@ test('the id of a stream is the same for the same request, also after a restart'
 
 test('webhooks and what they had still to deliver survive kill -9, and arrive once the receiver is back', async () => {
   await using receiver = await JsonReceiver.start(() => ({ status: 503 }))
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   const hook = { url: receiver.url, events: ['failover_triggered'], headers: { 'X-Kept': 'yes' } }
   assert.equal((await gateway.api.call('POST', '/webhooks', hook)).status, 200)
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
@@ -85,7 +86,7 @@ test('webhooks and what they had still to deliver survive kill -9, and arrive on
 })
 
 test('deleted streams stay deleted', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   const streamId = await gateway.api.stream(['http://127.0.0.1:9/live/gone.ts'])
   assert.equal((await gateway.api.call('DELETE', `/streams/${streamId}`)).status, 200)
   await gateway.restart()
@@ -93,7 +94,7 @@ test('deleted streams stay deleted', async () => {
 })
 
 test('SIGTERM ends viewers cleanly and the process with status 0', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
   const viewer = await scene.watching()
   assert.equal(await gateway.kill('SIGTERM'), 0)
@@ -101,7 +102,7 @@ test('SIGTERM ends viewers cleanly and the process with status 0', async () => {
 })
 
 test('a damaged database is set aside, not overwritten, and the gateway starts', async () => {
-  await using gateway = await GatewayProcess.start()
+  await using gateway = await GatewayProcess.start({ env: unhurried })
   await gateway.api.stream(['http://127.0.0.1:9/live/lost.ts'])
   await gateway.kill('SIGTERM')
   const files = await readdir(gateway.dataDirectory)

@@ -57,6 +57,7 @@ export class FaultOrigin implements AsyncDisposable {
   readonly #sockets = new Set<Socket>()
   readonly #live = new Map<Socket, OriginConnection>()
   readonly #requests: OriginRequest[] = []
+  readonly #unanswered = new Map<Socket, OriginRequest>()
   #connectionsEver = 0
   #connectionsPeak = 0
   #server: Server | undefined
@@ -127,6 +128,19 @@ export class FaultOrigin implements AsyncDisposable {
     for (const connection of this.#live.values()) connection.inject(fault)
   }
 
+  /** Requests that wait for an answer, and will do so until `answerLate`. */
+  get waitingNow(): number {
+    return this.#unanswered.size
+  }
+
+  /** Answers those that wait after all. */
+  answerLate(answer: Answer): void {
+    this.answer = answer
+    const late = [...this.#unanswered]
+    this.#unanswered.clear()
+    for (const [socket, request] of late) this.#answer(socket, request)
+  }
+
   /** Closes the port; connections that are open stay. */
   async refuse(): Promise<void> {
     const server = this.#server
@@ -175,6 +189,7 @@ export class FaultOrigin implements AsyncDisposable {
     socket.on('close', () => {
       this.#sockets.delete(socket)
       this.#live.delete(socket)
+      this.#unanswered.delete(socket)
     })
     let head = Buffer.alloc(0)
     const onData = (piece: Buffer) => {
@@ -196,6 +211,10 @@ export class FaultOrigin implements AsyncDisposable {
   #respond(socket: Socket, request: OriginRequest): void {
     this.#requests.push(request)
     if (this.#requests.length > REQUESTS_KEPT) this.#requests.shift()
+    this.#answer(socket, request)
+  }
+
+  #answer(socket: Socket, request: OriginRequest): void {
     const { answer } = this
     switch (answer.kind) {
       case 'live':
@@ -207,6 +226,7 @@ export class FaultOrigin implements AsyncDisposable {
         socket.resetAndDestroy()
         return
       case 'never_answer':
+        this.#unanswered.set(socket, request)
         return
       case 'head_only':
         socket.write(headOf(200, { 'Content-Type': this.#body.contentType }))
