@@ -9,6 +9,7 @@ import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
 import { dtsSteps, judgeSeams } from '../lab/seam-oracle.ts'
 import { unhurried } from '../lab/unhurried.ts'
+import type { Viewer } from '../lab/viewer.ts'
 
 /** What viewers get when no source delivers. */
 const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0
@@ -19,6 +20,10 @@ const STEP_TICKS_MAX = 5_400
 /** How long viewers are kept with nothing, where a test waits for its end. */
 const HOLD_SECONDS = 4
 const briefly = { VIEWER_HOLD_SECONDS: `${HOLD_SECONDS}` }
+
+interface Source {
+  readonly signature: string | null
+}
 
 async function outage(scene: Scene): Promise<void> {
   for (const origin of scene.origins) {
@@ -41,10 +46,24 @@ async function slateOn(scene: Scene, isOn: boolean): Promise<void> {
   )
 }
 
+/** A viewer of a stream of which is known what a slate has to be like; before that there can be none. */
+async function watchingKnown(scene: Scene): Promise<Viewer> {
+  const viewer = await scene.watching()
+  await until(
+    async () => {
+      const path = `/streams/${scene.streamId}`
+      const { stream } = await scene.gateway.api.get<{ stream: { sources: readonly Source[] } }>(path)
+      return stream.sources[0]?.signature !== null
+    },
+    { what: 'knowing the pictures and the sound of the source' },
+  )
+  return viewer
+}
+
 /** Has the slate of such a stream made, so that it is there at once when the gateway is started again. */
 async function makeSlate(gateway: GatewayProcess, slate: object): Promise<void> {
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }], stream: { slate } })
-  await scene.watching()
+  await watchingKnown(scene)
   await outage(scene)
   await slateOn(scene, true)
 }
@@ -72,7 +91,7 @@ test(
       origins: [{ name: 'primary' }, { name: 'backup' }],
       stream: { slate },
     })
-    const viewer = await scene.watching()
+    const viewer = await watchingKnown(scene)
     await viewer.hasRead(150_000)
     await outage(scene)
     await slateOn(scene, true)
@@ -127,12 +146,12 @@ test('the operator’s file is shown, and one that is missing does no harm', nee
     origins: [{ name: 'primary' }],
     stream: { slate: { after_seconds: 0.5, file: '/nowhere/card.png' } },
   })
-  const viewer = await scene.watching()
-  const otherViewer = await other.watching()
+  const viewer = await watchingKnown(scene)
+  const otherViewer = await watchingKnown(other)
   await outage(scene)
   await outage(other)
   await slateOn(scene, true)
-  await until(() => gateway.logs.some((line) => line['event'] === 'slate_unavailable'), {
+  await until(() => gateway.logs.some(({ event }) => /^slate_(?:file_unusable|unavailable)$/.test(String(event))), {
     what: 'the word about the missing file',
   })
   recovery(scene)
