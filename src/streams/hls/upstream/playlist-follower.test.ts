@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { parseMediaPlaylist } from '../../../hls/parse-playlist.ts'
 import { createSimulatedClock } from '../../../lib/simulated-clock.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { PlaylistSession } from './hls-session.ts'
+import { PlaylistEdge } from './playlist-edge.ts'
 import { PlaylistFollower } from './playlist-follower.ts'
 import type { FollowerListener, FollowerOptions } from './playlist-follower.ts'
 
@@ -96,17 +98,49 @@ test('a playlist that stands still is frozen after two and a half target duratio
   assert.ok(lastS > 18 && lastS <= 36, `${lastS}`)
 })
 
-for (const burst of [2, 3]) {
-  test(`an origin that publishes ${burst} segments at once is never called frozen`, async () => {
-    const { failures, told, run, follower } = follow((second) => {
-      const bursts = Math.floor(second / (TARGET_S * burst))
-      return text({ next: 10 + bursts * burst })
+test('with another source that is ready, a playlist that stands still is frozen after two target durations', async () => {
+  for (const [isReady, limitMs] of [
+    [true, 12_000],
+    [false, 15_000],
+  ] as const) {
+    const { failures, run } = follow((second) => text({ next: steady(Math.min(second, 20)) }), {
+      isHasty: () => isReady,
     })
-    await run(600)
+    await run(60)
+    assert.equal(failures[0]?.kind, 'playlist_frozen')
+    assert.equal(failures[0]?.evidence?.['limit_ms'], limitMs)
+  }
+})
+
+test('a playlist that has had nothing new since an earlier look is frozen at once, and one that has is not', async () => {
+  for (const [seen, kinds] of [
+    [10, ['playlist_frozen']],
+    [9, []],
+  ] as const) {
+    const edge = new PlaylistEdge()
+    const { failures, run, follower, clock } = follow(() => text({ next: 10 }), { edge })
+    edge.seen(parseMediaPlaylist(text({ next: seen })), clock.nowMs() - 60_000)
+    await run(1)
     follower.stop()
-    assert.deepEqual(failures, [])
-    assert.ok(told.length > 20)
-  })
+    assert.deepEqual(
+      failures.map(({ kind }) => kind),
+      kinds,
+    )
+  }
+})
+
+for (const burst of [2, 3]) {
+  for (const isReady of [false, true]) {
+    const beside = isReady ? ', beside another that is ready,' : ''
+    test(`an origin that publishes ${burst} segments at once${beside} is never called frozen`, async () => {
+      const origin = (second: number) => text({ next: 10 + Math.floor(second / (TARGET_S * burst)) * burst })
+      const { failures, told, run, follower } = follow(origin, { isHasty: () => isReady })
+      await run(600)
+      follower.stop()
+      assert.deepEqual(failures, [])
+      assert.ok(told.length > 20)
+    })
+  }
 }
 
 test('one bad answer is asked for again at once; two in a row are a failure', async () => {

@@ -17,6 +17,10 @@ export interface FollowerPolicy {
   readonly frozenTargets: number
   /** … or so many while nothing is known of how it is published: it may be in bursts. */
   readonly frozenTargetsUnlearnt: number
+  /** A burst of segments is credit for as long as it plays, and for so many target durations more. */
+  readonly creditTargets: number
+  /** The longest pause that was seen may come again, so many times as long. */
+  readonly pauseFactor: number
 }
 
 export const followerPolicy: FollowerPolicy = {
@@ -24,7 +28,15 @@ export const followerPolicy: FollowerPolicy = {
   retryDelayMs: 100,
   frozenTargets: 2.5,
   frozenTargetsUnlearnt: 3.25,
+  creditTargets: 1.5,
+  pauseFactor: 1.5,
 }
+
+/**
+ * While another source is ready and has something new: to be wrong costs a seam, to be late costs players who begin three
+ * target durations behind the end a picture that stands still.
+ */
+export const hastyPolicy: FollowerPolicy = { ...followerPolicy, frozenTargets: 2, creditTargets: 1, pauseFactor: 1.2 }
 
 /** What is known of a playlist that was loaded. */
 export interface FollowedPlaylist {
@@ -60,6 +72,8 @@ export interface FollowerOptions {
   /** What earlier looks saw: a playlist that had nothing new since then has stood still for so long already. */
   readonly edge?: PlaylistEdge | undefined
   readonly policy?: FollowerPolicy
+  /** Whether another source is ready and has something new: this one is given less time then. */
+  readonly isHasty?: () => boolean
   readonly clock: Clock
   readonly listener: FollowerListener
 }
@@ -241,30 +255,41 @@ export class PlaylistFollower implements Disposable {
   }
 
   #armFrozen(followed: FollowedPlaylist): void {
-    const { clock } = this.#options
-    const limitMs = this.#frozenLimitMs(followed.playlist)
+    const { clock, isHasty } = this.#options
+    const patientMs = this.#frozenLimitMs(followed.playlist, this.#policy)
     this.#frozenTimer?.cancel()
     const stoodMs = followed.atMs - this.#advancedAtMs
     this.#unchangedAnswers = stoodMs > 0 ? 1 : 0
-    this.#frozenTimer = clock.schedule(Math.max(0, limitMs - stoodMs), () => {
-      const { mediaSequence, targetDurationS } = followed.playlist
-      const ms = Math.round(limitMs)
-      const evidence = { limit_ms: ms, media_sequence: mediaSequence, target_duration_s: targetDurationS }
-      this.#fail(
-        this.#unchangedAnswers > 0
-          ? { kind: 'playlist_frozen', message: `answers, but has had nothing new for ${ms} ms`, evidence }
-          : { kind: 'answer_timeout', message: `has not answered with a playlist for ${ms} ms`, evidence },
-      )
-    })
+    const patient = (afterMs: number): Timer =>
+      clock.schedule(Math.max(0, afterMs), () => this.#stoodStill(followed, patientMs))
+    const hastyMs = Math.min(patientMs, this.#frozenLimitMs(followed.playlist, hastyPolicy))
+    if (isHasty === undefined || this.#additions <= 1) this.#frozenTimer = patient(patientMs - stoodMs)
+    else {
+      this.#frozenTimer = clock.schedule(hastyMs, () => {
+        if (isHasty()) this.#stoodStill(followed, hastyMs)
+        else this.#frozenTimer = patient(patientMs - hastyMs)
+      })
+    }
+  }
+
+  #stoodStill({ playlist }: FollowedPlaylist, limitMs: number): void {
+    const { mediaSequence, targetDurationS } = playlist
+    const ms = Math.round(limitMs)
+    const evidence = { limit_ms: ms, media_sequence: mediaSequence, target_duration_s: targetDurationS }
+    this.#fail(
+      this.#unchangedAnswers > 0
+        ? { kind: 'playlist_frozen', message: `answers, but has had nothing new for ${ms} ms`, evidence }
+        : { kind: 'answer_timeout', message: `has not answered with a playlist for ${ms} ms`, evidence },
+    )
   }
 
   /** A burst of segments is credit: its origin owes nothing for as long as it plays. */
-  #frozenLimitMs({ targetDurationS }: MediaPlaylist): number {
+  #frozenLimitMs({ targetDurationS }: MediaPlaylist, policy: FollowerPolicy): number {
     const targetMs = targetDurationS * 1_000
-    const { frozenTargets, frozenTargetsUnlearnt } = this.#policy
+    const { frozenTargets, frozenTargetsUnlearnt, creditTargets, pauseFactor } = policy
     const targets = this.#additions > 1 ? frozenTargets : frozenTargetsUnlearnt
-    const learntMs = Math.min(1.5 * this.#longestPauseMs, LEARNT_TARGETS_MAX * targetMs)
-    return Math.max(targets * targetMs, this.#addedS * 1_000 + 1.5 * targetMs, learntMs)
+    const learntMs = Math.min(pauseFactor * this.#longestPauseMs, LEARNT_TARGETS_MAX * targetMs)
+    return Math.max(targets * targetMs, this.#addedS * 1_000 + creditTargets * targetMs, learntMs)
   }
 
   #loadAfter(ms: number): void {
