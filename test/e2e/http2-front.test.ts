@@ -232,7 +232,7 @@ test('a server that closes lets open streams end and takes no more', async () =>
   const stream = client.open({ ':path': '/bytes/400' })
   const answered = answerOf(stream)
   await once(stream, 'response')
-  const closing = lab.front.close(5_000)
+  const closing = lab.front.close(60_000)
   const { status, body } = await answered
   assert.deepEqual([status, body.length], [200, 400])
   await closing

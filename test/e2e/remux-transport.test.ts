@@ -210,7 +210,9 @@ test('an address that nobody serves is told as what it is', async () => {
     [`srt://127.0.0.1:${port}`, 'refused'],
     ['rtsp://nowhere.invalid/a', 'dns'],
   ] as const) {
-    const failure = await new SourceReading(remux(room), { url, connectTimeoutMs: 10_000 }).end()
+    // The one is what ffmpeg gives a connection, the other what ffmpeg is given for its start too.
+    const limits = { connectTimeoutMs: 1_000, answerTimeoutMs: 60_000 }
+    const failure = await new SourceReading(remux(room), { url, ...limits }).end()
     assert.ok(failure !== 'end' && failure.kind === kind, `${url}: ${JSON.stringify(failure)}`)
   }
 })

@@ -173,7 +173,8 @@ describe('sizes', () => {
     })
   }
   test('a long loop, class, table or group of tests is no function', () => {
-    for (const header of ['if (a) {', 'for (const a of b) {', 'class A {', 'const a = {', "describe('all', () => {"]) {
+    const groups = ["describe('all', () => {", "describe('all', { concurrency: 4 }, () => {"]
+    for (const header of ['if (a) {', 'for (const a of b) {', 'class A {', 'const a = {', ...groups]) {
       assert.deepEqual(sizeFindings(sourceFile('src/lib/a.ts', `${header}${bodyOf(FUNCTION_LINES_MAX + 5)}\n}`)), [])
     }
   })

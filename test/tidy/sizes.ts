@@ -45,7 +45,9 @@ function functionsOf(code: string): readonly Extent[] {
 }
 
 function isGroupCallback(code: string, open: number): boolean {
-  const before = /([\w$]+)\(\s*['"`]\s*['"`],\s*(?:async\s*)?$/.exec(code.slice(Math.max(0, open - 300), open))
+  const before = /([\w$]+)\(\s*['"`]\s*['"`],\s*(?:\{[^{}]*\},\s*)?(?:async\s*)?$/.exec(
+    code.slice(Math.max(0, open - 300), open),
+  )
   return before !== null && GROUPS.has(before[1] ?? '')
 }
 
