@@ -10,10 +10,11 @@ export interface StreamMemory {
   readonly errorCount: number
   readonly bytesServed: number
   readonly segmentsServed?: number
+  readonly lastAccessWallMs?: number
   readonly hls?: HlsMemory
 }
 
-/** What is counted of a stream, whatever its kind; all but the last access outlives a restart. */
+/** What is counted of a stream, whatever its kind; it outlives a restart. */
 export class StreamCounters {
   failoverAttempts: number
   lastFailoverWallMs: number | undefined
@@ -28,7 +29,7 @@ export class StreamCounters {
     this.errorCount = memory?.errorCount ?? 0
     this.bytesServed = memory?.bytesServed ?? 0
     this.segmentsServed = memory?.segmentsServed ?? 0
-    this.lastAccessWallMs = createdWallMs
+    this.lastAccessWallMs = memory?.lastAccessWallMs ?? createdWallMs
   }
 
   countFailover(nowWallMs: number): void {
@@ -56,6 +57,7 @@ export class StreamCounters {
       errorCount: this.errorCount,
       bytesServed: this.bytesServed,
       segmentsServed: this.segmentsServed,
+      lastAccessWallMs: this.lastAccessWallMs,
     }
   }
 }
