@@ -44,6 +44,10 @@ const SLOW_BYTES_PER_SECOND = 20_000
 const SLOW_DEADLINE_MS = 60_000
 const FAILBACK = { failback: { mode: 'auto', probation_seconds: 1, hold_down_seconds: 1 } } as const
 
+function withHotStandby<Origin>(row: HlsFaultRow<Origin>): HlsFaultRow<Origin> {
+  return { ...row, name: `${row.name}, hot standby`, stream: { standby: 'hot' } }
+}
+
 const byCommand = [
   { name: 'manual failover', act: { kind: 'manual' } },
   { name: 'failback to the primary', act: { kind: 'failback' }, stream: FAILBACK },
@@ -75,6 +79,15 @@ export const hlsSourceRows: readonly HlsFaultRow<HlsOrigin>[] = [
     ...segment('at a quarter of the rate of the programme', { kind: 'slow', bytesPerSecond: SLOW_BYTES_PER_SECOND }),
     deadlineMs: SLOW_DEADLINE_MS,
   },
+  ...[
+    { name: 'kill -9 of the origin', act: { kind: 'kill_9' } } as const,
+    playlist('404', { kind: 'status', status: 404 }),
+    playlist('no answer', { kind: 'never_answer' }),
+    origin('playlist: stands still', (it) => it.setFrozen(true)),
+    segment('404', { kind: 'status', status: 404 }),
+    segment('stop in the middle', { kind: 'stall', afterBytes: 20_000 }),
+    { name: 'manual failover', act: { kind: 'manual' } } as const,
+  ].map(withHotStandby),
   ...byCommand,
 ]
 
@@ -98,7 +111,7 @@ export const tsSourceRows: readonly HlsFaultRow<FaultOrigin>[] = [
   live('ends, then 404', { kind: 'end' }, ANSWER_404),
   live('ends, then a web page', { kind: 'end' }, ANSWER_HTML),
   live('silence', { kind: 'silence' }),
-  { ...live('silence, hot standby', { kind: 'silence' }), stream: { standby: 'hot' } },
+  withHotStandby(live('silence', { kind: 'silence' })),
   live('noise in place of packets', { kind: 'garbage' }),
   ...byCommand,
 ]
