@@ -54,6 +54,8 @@ export class StreamGroup {
   #policy: GroupPolicy
   #resolvedUrls: readonly string[]
   #sources: readonly Source[]
+  /** Those that the latest change of the list removed: the switch away from one of them is still to be told. */
+  #removed: readonly Source[] = []
   readonly #runner: GroupRunner
   /** Why the engine refused what was last asked by hand. */
   #refusal: string | undefined
@@ -132,7 +134,7 @@ export class StreamGroup {
   }
 
   source(id: CandidateId): Source {
-    return this.#sources.find((source) => source.candidateId === id) ?? this.#primary()
+    return [...this.#sources, ...this.#removed].find((source) => source.candidateId === id) ?? this.#primary()
   }
 
   dispatch(event: GroupEvent): void {
@@ -279,7 +281,9 @@ export class StreamGroup {
   /** `nextUrl` is moved right behind the source on air, so that the engine's order goes there next. */
   #setSources(resolvedUrls: readonly string[], nextUrl: string | undefined): void {
     this.#resolvedUrls = resolvedUrls
+    const former = this.#sources
     this.#sources = sourcesOf(this.#request, resolvedUrls)
+    this.#removed = former.filter(({ candidateId: id }) => !this.#sources.some((source) => source.candidateId === id))
     const current = this.current
     const next = this.#sources.find(({ url }) => url === nextUrl && url !== current.url)
     const ordered = next === undefined ? this.#sources : this.#sources.filter((source) => source !== next)

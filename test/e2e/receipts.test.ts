@@ -10,6 +10,8 @@ interface Receipt {
   readonly receipt_id: string
   readonly cause: string
   readonly reason: string
+  readonly old_url: string
+  readonly new_url: string
   readonly old_index: number
   readonly failover_index: number
   readonly detection_ms: number | null
@@ -99,4 +101,18 @@ test('receipts are read page by page, and only of streams that exist', async () 
   await gateway.api.call('DELETE', `/streams/${scene.streamId}`)
   const gone = await gateway.api.call('GET', path)
   assert.deepEqual([gone.status, gone.body], [404, { detail: 'Stream not found' }])
+})
+
+test('the receipt of a source that was taken off the list names that source', async () => {
+  await using gateway = await GatewayProcess.start()
+  await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
+  const viewer = await scene.watching()
+  await gateway.api.failover(scene.streamId, { target: 1 })
+  await viewer.sees(scene.origin(1).name)
+  await receiptsOf(gateway.api, scene.streamId, 1)
+  await gateway.api.stream([scene.origin(0).url])
+  await viewer.sees(scene.origin(0).name)
+  const [removed] = await receiptsOf(gateway.api, scene.streamId, 2)
+  assert.deepEqual([removed?.cause, removed?.reason], ['failover', 'candidate_removed'])
+  assert.deepEqual([removed?.old_url, removed?.new_url], [scene.origin(1).url, scene.origin(0).url])
 })
