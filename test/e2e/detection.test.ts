@@ -58,6 +58,23 @@ const cases: readonly Case[] = [
   { condition: 'stalled', fault: { kind: 'packets', fault: { kind: 'padding_only' } } },
 ]
 
+async function oneSwitchAndNoMore(): Promise<void> {
+  await using scene = await Scene.open({
+    gateway,
+    // The picture of this programme stands still, so each of its groups of pictures is like the one before.
+    origins: [
+      { name: 'primary', programme: 'bravo' },
+      { name: 'backup', programme: 'bravo' },
+    ],
+    stream: { detect: { looping: 'fail' } },
+  })
+  const viewer = await scene.watching()
+  await viewer.sees(scene.origin(1).name)
+  const warning = await scene.firstFacts('source_warning', (data) => data['condition'] === 'looping')
+  assert.equal(warning['failover_index'], 1)
+  assert.deepEqual(viewer.sources, [scene.origin(0).name, scene.origin(1).name])
+}
+
 describe('what a socket does not tell', { concurrency: 2 }, () => {
   describe('the connection is fine, the media is not, and the backup follows on', { concurrency: 5 }, () => {
     for (const { condition, fault } of cases) {
@@ -105,22 +122,7 @@ describe('what a socket does not tell', { concurrency: 2 }, () => {
       assert.equal(viewer.source, scene.origin(0).name)
     })
 
-    test('when the other one was left for the same a moment ago', async () => {
-      await using scene = await Scene.open({
-        gateway,
-        // The picture of this programme stands still, so each of its groups of pictures is like the one before.
-        origins: [
-          { name: 'primary', programme: 'bravo' },
-          { name: 'backup', programme: 'bravo' },
-        ],
-        stream: { detect: { looping: 'fail' } },
-      })
-      const viewer = await scene.watching()
-      await viewer.sees(scene.origin(1).name)
-      const warning = await scene.firstFacts('source_warning', (data) => data['condition'] === 'looping')
-      assert.equal(warning['failover_index'], 1)
-      assert.deepEqual(viewer.sources, [scene.origin(0).name, scene.origin(1).name])
-    })
+    test('when the other one was left for the same a moment ago', oneSwitchAndNoMore)
 
     test('when it is the only one and the condition is no loss of media', async () => {
       await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
