@@ -174,7 +174,7 @@ export class LiveStream implements Stream {
       ...{ onLeft: (client) => this.#consumers.left(client), onWanted: () => this.start() },
       delivered: (...[id, epoch, wasStandby]) => this.#sourceOnAir(id, epoch, { wasStandby }),
       failed: (id, epoch, failure) => this.#sourceFailed(id, epoch, failure),
-      warned: (id, finding) => this.#reporter.sourceWarned(this.#group.source(id), finding),
+      reporter: this.#reporter,
       cannotServe: () => cannotStart(this.#group.failures(), this.#group.current.index),
     })
   }
@@ -277,7 +277,7 @@ export class LiveStream implements Stream {
       createdWallMs: this.#options.createdWallMs,
       sources: this.#sources.snapshots(this.#phase !== 'idle'),
       warnings: this.#sources.warnings,
-      isSlateOn: this.#feed.isSlateOn,
+      isSlateOn: this.#feed.isSlateOn || this.#hls.isSlateOn,
       upstreamConnections: this.#feed.upstreamConnections + this.#hls.upstreamConnections,
     }
   }

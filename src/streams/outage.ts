@@ -2,12 +2,15 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import type { CodecSignature } from '../mpegts/analyser/signature.ts'
 import type { FeedSource } from './feed-track.ts'
 import type { SlateRequest } from './service.ts'
+import type { Slate } from './slate/slate.ts'
 import type { SessionListener } from './sources/session.ts'
 
 /** Makes slates that a decoder takes as more of the same channel. */
 export interface SlateMaker {
   /** Resolves with what plays it; rejects with an Error that says in words why there can be none. */
   prepare(signature: CodecSignature, slate: SlateRequest, signal: AbortSignal): Promise<PlaySlate>
+  /** The slate itself, for whoever plays it in another way; rejects alike. */
+  render(signature: CodecSignature, slate: SlateRequest, signal: AbortSignal): Promise<Slate>
 }
 
 export type PlaySlate = (listener: Pick<SessionListener, 'media'>) => FeedSource

@@ -15,6 +15,7 @@ import { HlsProxy } from '../../src/streams/hls/proxy/hls-proxy.ts'
 import { conditionFacts } from '../../src/streams/detect/conditions.ts'
 import type { ActionChoice, Finding } from '../../src/streams/detect/conditions.ts'
 import type { HlsProxyLimits, HlsProxySource } from '../../src/streams/hls/proxy/proxy-options.ts'
+import type { SlateMaker } from '../../src/streams/outage.ts'
 import type { SessionFailure } from '../../src/streams/sources/session.ts'
 
 const { Parser } = createRequire(import.meta.url)('m3u8-parser') as {
@@ -37,6 +38,9 @@ export interface HlsProxyLabOptions {
   /** A failure has been told, and this source is put on air next. */
   readonly onSwitch?: (index: number) => void
   readonly memory?: Json
+  /** What makes slates, shown a second after the failure; none without it. */
+  readonly slates?: SlateMaker
+  readonly slateHoldMs?: number
   /** What to do about conditions of segments; the defaults hold for the rest. */
   readonly detect?: ActionChoice
   /** Whether hosts of the sources may be private addresses; they are, so without it nothing can be reached. */
@@ -81,6 +85,8 @@ export class HlsProxyLab implements AsyncDisposable {
   readonly standbyFailures: (SessionFailure & { readonly index: number })[] = []
   /** What the rules found in playlists that `playlist` fetched. */
   readonly violations: string[] = []
+  slatesShown = 0
+  readonly slateErrors: string[] = []
   /** What was found in segments of sources that stayed. */
   readonly warnings: Finding[] = []
 
@@ -186,6 +192,13 @@ export class HlsProxyLab implements AsyncDisposable {
       detection: {
         actionOf: (condition) => this.#options.detect?.[condition] ?? conditionFacts[condition].defaultAction,
         hasAlternative: () => this.#options.urls.length > 1,
+      },
+      slate: {
+        slates: this.#options.slates,
+        request: () => ({ isOn: this.#options.slates !== undefined, afterMs: 1_000 }),
+        holdMs: this.#options.slateHoldMs ?? 60_000,
+        shown: () => void (this.slatesShown += 1),
+        unavailable: (error) => this.slateErrors.push(String(error)),
       },
       failure: () => new HoldfastError('upstream_timeout', 'no source delivers'),
     })

@@ -4,7 +4,6 @@ import type { HoldfastError } from '../../lib/errors.ts'
 import type { Json } from '../../store/store.ts'
 import { CmafMuxer } from '../cmaf/cmaf-muxer.ts'
 import type { ConnectionLease } from '../connection-budget.ts'
-import type { Finding } from '../detect/conditions.ts'
 import { detectionPolicy } from '../detect/policy.ts'
 import { NO_CONNECTION_LEFT } from '../failures.ts'
 import type { Container } from '../framing/framing.ts'
@@ -20,6 +19,7 @@ import type { Source } from '../sources/source-list.ts'
 import type { StreamLimits, StreamOptions } from '../stream-context.ts'
 import type { StreamCounters } from '../stream-counters.ts'
 import type { StreamGroup } from '../stream-group.ts'
+import type { StreamReporter } from '../stream-reporter.ts'
 import type { Leg } from '../stream-legs.ts'
 import { isHlsUrl } from '../stream-kind.ts'
 import { HlsClients } from './hls-clients.ts'
@@ -56,8 +56,7 @@ export interface LiveHlsOptions extends Omit<StreamOptions, 'request' | 'memory'
   /** The source on air answers. */
   readonly delivered: (id: CandidateId, epoch: number, wasStandby: boolean) => void
   readonly failed: (id: CandidateId, epoch: number, failure: SessionFailure) => void
-  /** Something is wrong with what the source on air sends, and it stays. */
-  readonly warned: (id: CandidateId, finding: Finding) => void
+  readonly reporter: Pick<StreamReporter, 'sourceWarned' | 'slateShown' | 'slateUnavailable'>
   /** What to answer while no source delivers. */
   readonly cannotServe: () => HoldfastError
 }
@@ -124,6 +123,11 @@ export class LiveHls {
 
   get bytesReceived(): number {
     return this.#bytesReceivedBefore + (this.#proxy?.bytesReceived ?? 0)
+  }
+
+  /** Players of passed-on playlists have a slate. */
+  get isSlateOn(): boolean {
+    return this.#proxy?.isSlateOn === true
   }
 
   get upstreamConnections(): number {
@@ -196,7 +200,7 @@ export class LiveHls {
   }
 
   #createProxy(memory: Json | undefined): RunningHls {
-    const { group, limits, request, delivered, failed, warned, cannotServe } = this.#options
+    const { group, limits, request, reporter, slates, delivered, failed, cannotServe } = this.#options
     const detection = detectionPolicy(limits, {
       choice: () => request().detect,
       silence: () => request().silence,
@@ -205,7 +209,17 @@ export class LiveHls {
     })
     const proxy = new HlsProxy({
       ...this.#options,
-      ...{ memory, limits: proxyLimits(limits), listener: { delivered, warned, failed }, failure: cannotServe },
+      ...{ memory, limits: proxyLimits(limits), failure: cannotServe },
+      listener: {
+        ...{ delivered, failed },
+        warned: (id, finding) => reporter.sourceWarned(group.source(id), finding),
+      },
+      slate: {
+        ...{ slates, holdMs: limits.slateHoldMs },
+        request: () => request().slate,
+        shown: () => reporter.slateShown(this.clients.size),
+        unavailable: (error) => reporter.slateUnavailable(error),
+      },
       source: (id) => {
         const known = group.sources.find(({ candidateId }) => candidateId === id)
         return known === undefined ? undefined : this.#proxySource(known)

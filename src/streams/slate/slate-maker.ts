@@ -13,17 +13,22 @@ export interface SlateMakerOptions {
 
 /** Renders a slate, and then plays it anew as often as it is asked to. The card stands in for a file that is of no use. */
 export function createSlateMaker({ renderer, clock, log }: SlateMakerOptions): SlateMaker {
-  return {
-    prepare: async (signature, { file, text }, signal) => {
-      const rendered = renderer.slateFor(signature, { file, text }, signal)
-      const slate = await rendered.catch(async (error: unknown) => {
-        if (file === undefined || signal.aborted) throw error
-        const card = await renderer.slateFor(signature, { text }, signal)
-        log.warn('slate_file_unusable', `The card is shown in place of the slate ${file}`, {
-          detail: errorMessage(error),
-        })
-        return card
+  const render: SlateMaker['render'] = async (signature, { file, text }, signal) => {
+    try {
+      return await renderer.slateFor(signature, { file, text }, signal)
+    } catch (error) {
+      if (file === undefined || signal.aborted) throw error
+      const card = await renderer.slateFor(signature, { text }, signal)
+      log.warn('slate_file_unusable', `The card is shown in place of the slate ${file}`, {
+        detail: errorMessage(error),
       })
+      return card
+    }
+  }
+  return {
+    render,
+    prepare: async (...wanted) => {
+      const slate = await render(...wanted)
       return (listener) => new SlatePlayer({ slate, clock, listener })
     },
   }

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../../lib/errors.ts'
 import type { HlsRequest } from '../hls-output.ts'
 import { fetchPlaylist } from '../upstream/playlist-fetch.ts'
-import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SourceAccess } from '../upstream/hls-session.ts'
 import { playlistText, withCarried } from './playlist-text.ts'
 import type { Reference, References } from './reference.ts'
 import { Sealer } from './seal-playlist.ts'
@@ -17,7 +17,7 @@ const UP = '../'
 export async function serveDocument(
   request: HlsRequest,
   reference: Reference,
-  session: HlsSession | undefined,
+  session: SourceAccess | undefined,
   references: References,
   signal: AbortSignal,
 ): Promise<void> {

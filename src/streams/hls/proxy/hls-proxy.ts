@@ -1,6 +1,9 @@
+import { candidateId } from '../../../failover/candidate.ts'
 import type { CandidateId } from '../../../failover/candidate.ts'
 import type { Json } from '../../../store/store.ts'
 import type { HlsOutput, HlsRequest } from '../hls-output.ts'
+import { ChannelSignature } from '../filler/channel-signature.ts'
+import { HlsSlate } from '../filler/hls-slate.ts'
 import { SegmentCache } from '../upstream/segment-cache.ts'
 import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
 import type { SessionFailure } from '../../sources/session.ts'
@@ -8,7 +11,7 @@ import { ChangeSignal, goneSignal } from './change-signal.ts'
 import { serveDocument } from './documents.ts'
 import { PlaylistServer } from './playlist-server.ts'
 import { restoredMemory, storedMemory } from './proxy-memory.ts'
-import type { HlsProxyOptions, HlsProxySource, SettledSwitch } from './proxy-options.ts'
+import type { HlsProxyListener, HlsProxyOptions, HlsProxySource, SettledSwitch } from './proxy-options.ts'
 import type { SwitchWords } from './published-playlist.ts'
 import { COMPLETE_SPAN, Publisher } from './publisher.ts'
 import type { Reference } from './reference.ts'
@@ -39,7 +42,9 @@ export class HlsProxy implements HlsOutput, Disposable {
   readonly #cache: SegmentCache
   readonly #sessions: SourceSessions
   readonly #publisher: Publisher
+  readonly #slate: HlsSlate
   readonly #inspection: SegmentInspection
+  readonly #listener: HlsProxyListener
   readonly #resources: ResourceServer
   readonly #playlists: PlaylistServer
   readonly #judge: ResourceJudge
@@ -56,15 +61,18 @@ export class HlsProxy implements HlsOutput, Disposable {
     this.#references = new References(secret, streamId)
     this.#changes = new ChangeSignal(clock)
     this.#cache = new SegmentCache({ clock, bytesMax: limits.cacheBytesMax, ageMsMax: CACHE_AGE_MS })
+    this.#listener = this.#createListener()
     const segmentDeadlineMsOf = (candidateId: string) => this.#segmentDeadlineMs(candidateId)
     this.#sessions = new SourceSessions({ network, timeouts: limits.timeouts, source, segmentDeadlineMsOf })
     this.#publisher = new Publisher(
       {
         ...options,
+        listener: this.#listener,
         references: this.#references,
         sessions: this.#sessions,
         onChanged: () => this.#changes.changed(),
         onWanted: (slot) => this.#standby.follow(slot),
+        isStandbyAdvancing: () => this.#standby.isAdvancing,
         onSegments: (slot, run) => {
           this.#standby.joined(run, this.#publisher.stitch.span?.number ?? COMPLETE_SPAN)
           // Of a source that stood by it is known that it delivers.
@@ -73,14 +81,16 @@ export class HlsProxy implements HlsOutput, Disposable {
       },
       restoredMemory(options.memory),
     )
+    const channel = new ChannelSignature()
+    this.#slate = this.#createSlate(channel)
+    const sessionOf = (id: string) => this.#slate.session(id) ?? this.#sessions.find(id)
     this.#inspection = new SegmentInspection({
-      ...{ cache: this.#cache, references: this.#references, publisher: this.#publisher },
+      ...{ cache: this.#cache, references: this.#references, publisher: this.#publisher, sessionOf, channel },
       judge: new SymptomJudge({ ...options, publisher: this.#publisher }),
-      sessionOf: (candidateId) => this.#sessions.find(candidateId),
     })
     this.#resources = new ResourceServer({
       ...{ references: this.#references, cache: this.#cache, clock },
-      sessionOf: (candidateId) => this.#sessions.find(candidateId),
+      sessionOf,
       onGood: (...[name, reference, head]) => this.#good(name, reference, head),
       elsewhere: (name, reference) => this.#judge.elsewhere(name, reference),
       judge: (...failed) => this.#judge.judge(...failed),
@@ -185,10 +195,16 @@ export class HlsProxy implements HlsOutput, Disposable {
     return this.#standby.shared(candidateId, request)
   }
 
+  /** Players have a slate, because no source delivers. */
+  get isSlateOn(): boolean {
+    return this.#slate.isOn
+  }
+
   /** Nothing is asked of any source any more; requests that wait go on waiting for another one to be put on air. */
   stop(): void {
     this.#activeSinceMs = undefined
     this.#standby.drop()
+    this.#slate.end()
     this.#publisher.stop()
   }
 
@@ -221,11 +237,43 @@ export class HlsProxy implements HlsOutput, Disposable {
   [Symbol.dispose](): void {
     this.#abort.abort()
     this.#standby[Symbol.dispose]()
+    this.#slate[Symbol.dispose]()
     this.#publisher[Symbol.dispose]()
     this.#inspection[Symbol.dispose]()
     this.#resources[Symbol.dispose]()
     this.#cache[Symbol.dispose]()
     this.#sessions[Symbol.dispose]()
+  }
+
+  /** Failures of sources begin a silence, after which there is a slate, and what delivers ends it. */
+  #createListener(): HlsProxyListener {
+    const { listener } = this.#options
+    return {
+      delivered: (...told) => {
+        this.#slate.end()
+        listener.delivered(...told)
+      },
+      failed: (...told) => {
+        if (this.#publisher.advancedAtMs !== undefined) this.#slate.failed()
+        listener.failed(...told)
+      },
+      warned: (...told) => listener.warned(...told),
+    }
+  }
+
+  #createSlate(channel: ChannelSignature): HlsSlate {
+    const { clock, slate } = this.#options
+    return new HlsSlate({
+      ...{ ...slate, clock },
+      signature: () => channel.signature,
+      targetMs: () => 1_000 * this.#targetDurationS,
+      fillIn: (origin) => this.#publisher.fillIn({ session: origin, candidateId: candidateId(origin.key) }),
+      takeOff: () => this.#publisher.leave(this.#publisher.current?.source.candidateId ?? ''),
+    })
+  }
+
+  get #targetDurationS(): number {
+    return Math.max(0, ...Array.from(this.#publisher.slots.values(), ({ timeline }) => timeline.targetDurationS))
   }
 
   async #document(request: HlsRequest, reference: Reference): Promise<void> {
@@ -245,15 +293,15 @@ export class HlsProxy implements HlsOutput, Disposable {
   #delivered(run: SourceRun): void {
     if (run.hasDelivered || !run.isAlive) return
     run.hasDelivered = true
-    this.#options.listener.delivered(run.source.candidateId, run.epoch, run.wasStandby)
+    this.#listener.delivered(run.source.candidateId, run.epoch, run.wasStandby)
   }
 
   #segmentDeadlineMs(candidateId: string): number | undefined {
-    const { current, slots } = this.#publisher
+    const { current } = this.#publisher
     const isStandby = this.#standby.candidateId === candidateId
     if (current?.source.candidateId !== candidateId && !isStandby) return undefined
     return segmentDeadlineMs({
-      targetDurationS: Math.max(0, ...Array.from(slots.values(), ({ timeline }) => timeline.targetDurationS)),
+      targetDurationS: this.#targetDurationS,
       underWay: this.#cache.connections,
       // Instead of a standby, what is on air goes on.
       hasAlternative: isStandby || this.#options.hasAlternative(),

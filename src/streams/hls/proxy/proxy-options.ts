@@ -3,6 +3,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import type { HoldfastError } from '../../../lib/errors.ts'
 import type { Json } from '../../../store/store.ts'
 import type { DetectionPolicy, Finding } from '../../detect/conditions.ts'
+import type { SlateSupply } from '../filler/hls-slate.ts'
 import type { SourceNetwork } from '../../sources/http-client.ts'
 import type { SessionFailure } from '../../sources/session.ts'
 import type { FetchTimeouts } from '../upstream/resource.ts'
@@ -62,6 +63,8 @@ export interface HlsProxyOptions {
   readonly hasAlternative: () => boolean
   /** What is done about conditions of segments. */
   readonly detection: Pick<DetectionPolicy, 'actionOf' | 'hasAlternative'>
+  /** What players get while no source delivers. */
+  readonly slate: SlateSupply
   readonly listener: HlsProxyListener
   /** What to answer while no source delivers. */
   readonly failure: () => HoldfastError

@@ -5,6 +5,8 @@ import { cannotBecome, isOtherFormat, recipeOf } from '../transmux/slot-format.t
 import type { SlotTarget } from '../transmux/slot-format.ts'
 import { readTrackLayout } from '../transmux/track-layout.ts'
 import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
+import { createFillerRun, isFiller } from './filler-run.ts'
+import type { Filler } from './filler-run.ts'
 import { outputMaster } from './output-master.ts'
 import type { OutputMaster } from './output-master.ts'
 import type { ProxyMemory } from './proxy-memory.ts'
@@ -28,6 +30,8 @@ export interface PublisherOptions extends HlsProxyOptions {
   readonly onSegments: (slot: SlotOutput, run: SourceRun) => void
   /** A player has asked for a slot. */
   readonly onWanted: (slot: number) => void
+  /** Whether another source is ready to take over, and has something new. */
+  readonly isStandbyAdvancing: () => boolean
 }
 
 /** A playlist that nobody asked for within so many target durations, and this time, is followed no more. */
@@ -59,6 +63,7 @@ export class Publisher implements Disposable {
     onEntry: (run) => this.#entered(run),
     onPlaylist: (run, slots, followed) => this.#published(run, slots, followed),
     onReset: () => (this.#options.hasAlternative() ? 'fail' : 'go_on'),
+    isHasty: () => this.#options.isStandbyAdvancing(),
     onFailed: (run, failure) => this.#failed(run, failure),
   }
   #advancesUntold = 0
@@ -153,6 +158,19 @@ export class Publisher implements Disposable {
     this.#options.onChanged()
   }
 
+  /** Published until a source has a playlist; the one that is being tried goes on being tried. */
+  fillIn(filler: Filler): void {
+    const trying = this.#current
+    if (trying?.isAlive === true && !isFiller(trying)) this.#incoming ??= trying
+    else trying?.[Symbol.dispose]()
+    const { clock } = this.#options
+    const run = createFillerRun(filler, clock, this.#listener, (slot) => streamsOf(this.#master ?? undefined, slot))
+    this.#begin(run)
+    for (const number of this.wanted) run.follow(number)
+    run.start()
+    this.#options.onChanged()
+  }
+
   /** A source is followed no more; what it has published stays until another one is put on air. */
   leave(candidateId: string): void {
     if (this.#incoming?.source.candidateId === candidateId) {
@@ -217,6 +235,10 @@ export class Publisher implements Disposable {
 
   #takeOver(run: SourceRun): void {
     this.#current?.[Symbol.dispose]()
+    this.#begin(run)
+  }
+
+  #begin(run: SourceRun): void {
     this.#current = run
     if (this.#incoming === run) this.#incoming = undefined
     const { candidateId, index } = run.source

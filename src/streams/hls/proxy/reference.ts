@@ -4,7 +4,7 @@ import { EXTENSION_OF, parseRecipe, recipeText } from '../transmux/recipe.ts'
 import type { Recipe } from '../transmux/recipe.ts'
 import { spanned } from '../transmux/segment-maker.ts'
 import type { RawSegment } from '../transmux/segment-maker.ts'
-import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SourceAccess } from '../upstream/hls-session.ts'
 
 /** What a reference leads to: media passes as it is, `playlist` and `assets` are rewritten again. */
 export type ReferenceKind = 'segment' | 'part' | 'map' | 'key' | 'data' | 'playlist' | 'assets'
@@ -25,7 +25,7 @@ export interface Reference {
 /** The request for what a name stands for, as its source has it. */
 export function rawRequest(
   { span, url, byteRange }: Pick<Reference, 'span' | 'url' | 'byteRange'>,
-  session: HlsSession,
+  session: SourceAccess,
 ): RawSegment {
   return { session, span, url: spanned(url, span), ...(byteRange === undefined ? {} : { byteRange }) }
 }

@@ -2,7 +2,7 @@ import { HoldfastError } from '../../../lib/errors.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { HlsRequest } from '../hls-output.ts'
-import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SourceAccess } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { KeyAnswer } from '../upstream/segment-keys.ts'
 import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
@@ -27,7 +27,7 @@ export interface ResourceServerOptions {
   readonly cache: SegmentCache
   readonly clock: Clock
   /** How requests to a source are made; undefined when it is none of the stream's. */
-  readonly sessionOf: (candidateId: string) => HlsSession | undefined
+  readonly sessionOf: (candidateId: string) => SourceAccess | undefined
   /** A resource came as it should from its source; `head` are its first bytes. */
   readonly onGood: (name: string, reference: Reference, head: Buffer) => void
   /** Another place to take it from before its own source is asked. */
@@ -110,7 +110,7 @@ export class ResourceServer implements Disposable {
   }
 
   /** The key of what will be made into another format, fetched before it is needed. */
-  makersKey(session: HlsSession, url: string): Promise<KeyAnswer> {
+  makersKey(session: SourceAccess, url: string): Promise<KeyAnswer> {
     return this.#maker.key(session, url)
   }
 

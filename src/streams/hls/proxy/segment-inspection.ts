@@ -1,12 +1,15 @@
 import type { ReadTrack } from '../../../isobmff/track.ts'
+import type { ChannelSignature } from '../filler/channel-signature.ts'
+import { isSlate } from '../filler/hls-slate.ts'
 import { readInitTracks } from '../inspection/fmp4-facts.ts'
 import { RenditionWatch } from '../inspection/rendition-watch.ts'
 import { contentOf } from '../inspection/segment-content.ts'
 import type { RawSegment } from '../transmux/segment-maker.ts'
+import type { WantedStreams } from '../transmux/recipe.ts'
 import { wholeReader } from '../transmux/whole-segment.ts'
 import type { ReadWhole } from '../transmux/whole-segment.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
-import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SourceAccess } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { Publisher } from './publisher.ts'
 import { rawRequest } from './reference.ts'
@@ -21,7 +24,9 @@ export interface SegmentInspectionOptions {
   readonly references: References
   readonly publisher: Pick<Publisher, 'slots' | 'master'>
   readonly judge: Pick<SymptomJudge, 'judge'>
-  readonly sessionOf: (candidateId: string) => HlsSession | undefined
+  /** Learns what the channel is coded with. */
+  readonly channel: Pick<ChannelSignature, 'offer'>
+  readonly sessionOf: (candidateId: string) => SourceAccess | undefined
 }
 
 /** Segments whose verdict is remembered, more than all playlists of a stream have that players still load. */
@@ -45,9 +50,18 @@ interface Look {
   isOutdated: boolean
 }
 
+/** A media initialisation section. */
+interface Section {
+  readonly bytes: Buffer
+  /** Undefined where it cannot be read. */
+  readonly tracks: readonly ReadTrack[] | undefined
+}
+
 /** A segment where it is published, and how it is looked into. */
 interface Place {
   readonly slot: number
+  /** What players expect in it. */
+  readonly streams: WantedStreams
   readonly published: PublishedSegment
   /** Its initialisation section; undefined where it has none. */
   readonly section: RawSegment | undefined
@@ -64,7 +78,7 @@ export class SegmentInspection implements Disposable {
   /** By the segment's name. */
   readonly #looks = new Map<string, Look>()
   readonly #watches = new Map<string, RenditionWatch>()
-  readonly #sections = new Map<string, readonly ReadTrack[] | undefined>()
+  readonly #sections = new Map<string, Section>()
 
   constructor(options: SegmentInspectionOptions) {
     this.#options = options
@@ -80,7 +94,7 @@ export class SegmentInspection implements Disposable {
    * initialisation section has to come first; players do not wait for that, and the verdict counts for what comes later.
    */
   async look(name: string, reference: Reference, isPatient: boolean): Promise<SourceFailure | undefined> {
-    if (reference.kind !== 'segment') return undefined
+    if (reference.kind !== 'segment' || isSlate(reference.candidateId)) return undefined
     const known = this.#looks.get(name)
     const look = known === undefined || known.isOutdated ? this.#begin(name, reference, known) : known
     return look.isWaiting && !isPatient ? undefined : look.verdict
@@ -124,9 +138,10 @@ export class SegmentInspection implements Disposable {
       if (published === undefined) continue
       // Keyframes only: their durations are those of what lies between. Text has neither pictures nor sound.
       const isJudged = features?.iFramesOnly !== true && frame?.iFramesOnly !== true
-      if (!isJudged || streamsOf(publisher.master ?? undefined, slot) === undefined) return undefined
+      const streams = streamsOf(publisher.master ?? undefined, slot)
+      if (!isJudged || streams === undefined) return undefined
       const section = this.#sectionOf(published, reference)
-      return section === 'encrypted' ? undefined : { slot, published, section }
+      return section === 'encrypted' ? undefined : { slot, streams, published, section }
     }
     return undefined
   }
@@ -149,15 +164,19 @@ export class SegmentInspection implements Disposable {
       : rawRequest(named, session)
   }
 
-  async #inspect(reference: Reference, { slot, published, section }: Place): Promise<SourceFailure | undefined> {
+  async #inspect(
+    reference: Reference,
+    { slot, streams, published, section }: Place,
+  ): Promise<SourceFailure | undefined> {
     try {
       const whole = await this.#bytesOf(reference)
       if (whole === undefined) return undefined
-      const tracks = section === undefined ? undefined : await this.#tracksOf(section)
-      if (section !== undefined && tracks === undefined) return undefined
-      const content = contentOf(whole, tracks)
+      const opened = section === undefined ? undefined : await this.#open(section)
+      if (section !== undefined && opened?.tracks === undefined) return undefined
+      const content = contentOf(whole, opened?.tracks)
       if (content.kind === 'none') return content.failure
       if (content.kind === 'unknown') return undefined
+      this.#options.channel.offer(streams, whole, opened?.bytes)
       const { segment, upstreamSequence, discontinuity, span } = published
       const watch = this.#watchOf(`${span} ${slot} ${discontinuity}`)
       const symptoms = watch.judge({ sequence: upstreamSequence, durationS: segment.durationS }, content.facts)
@@ -179,13 +198,14 @@ export class SegmentInspection implements Disposable {
     return isPlain && bytes.length <= LOOK_BYTES_MAX ? bytes : undefined
   }
 
-  async #tracksOf(section: RawSegment): Promise<readonly ReadTrack[] | undefined> {
-    const key = sectionKey(section)
-    if (!this.#sections.has(key)) {
-      const { bytes } = await this.#readWhole(section, undefined, this.#abort.signal)
-      remember(this.#sections, key, readInitTracks(bytes), SECTIONS_MAX)
-    }
-    return this.#sections.get(key)
+  async #open(request: RawSegment): Promise<Section> {
+    const key = sectionKey(request)
+    const known = this.#sections.get(key)
+    if (known !== undefined) return known
+    const { bytes } = await this.#readWhole(request, undefined, this.#abort.signal)
+    const section = { bytes, tracks: readInitTracks(bytes) }
+    remember(this.#sections, key, section, SECTIONS_MAX)
+    return section
   }
 
   #watchOf(key: string): RenditionWatch {

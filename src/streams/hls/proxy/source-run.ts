@@ -4,7 +4,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import { failureReason } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SessionFailure } from '../../sources/session.ts'
-import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SourceAccess } from '../upstream/hls-session.ts'
 import { fetchPlaylist } from '../upstream/playlist-fetch.ts'
 import type { LoadedPlaylist } from '../upstream/playlist-fetch.ts'
 import { followerPolicy, PlaylistFollower } from '../upstream/playlist-follower.ts'
@@ -17,6 +17,8 @@ export interface SourceRunListener {
   onPlaylist(run: SourceRun, slots: readonly number[], followed: FollowedPlaylist): void
   /** The media sequence began anew: whether that is a failure. */
   onReset(run: SourceRun): 'go_on' | 'fail'
+  /** Whether another source is ready and has something new. */
+  isHasty(): boolean
   /** Called once; nothing is followed any more. */
   onFailed(run: SourceRun, failure: SourceFailure): void
 }
@@ -24,7 +26,7 @@ export interface SourceRunListener {
 export interface SourceRunOptions {
   readonly source: HlsProxySource
   readonly epoch: number
-  readonly session: HlsSession
+  readonly session: SourceAccess
   readonly clock: Clock
   readonly listener: SourceRunListener
   /** The URI of a master playlist that feeds a slot; undefined when it has nothing for it. */
@@ -74,7 +76,7 @@ export class SourceRun implements Disposable {
     return this.#epoch
   }
 
-  get session(): HlsSession {
+  get session(): SourceAccess {
     return this.#options.session
   }
 
@@ -213,6 +215,7 @@ export class SourceRun implements Disposable {
       ...{ session, url, clock },
       ...(isFirst ? { first: entry } : {}),
       usesBlockingReload: true,
+      isHasty: () => this.#listener.isHasty(),
       listener: {
         onPlaylist: (followed) => {
           this.lastGoodMs = clock.nowMs()

@@ -3,7 +3,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SessionFailure } from '../../sources/session.ts'
 import { cannotBecome, isOtherFormat } from '../transmux/slot-format.ts'
-import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SourceAccess } from '../upstream/hls-session.ts'
 import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { KeyAnswer } from '../upstream/segment-keys.ts'
@@ -26,8 +26,11 @@ export interface StandbyOptions {
   /** Bytes of segments that are kept ready. */
   readonly bytesMax: number
   /** Fetches a key that the gateway decrypts with. */
-  readonly makersKey: (session: HlsSession, url: string) => Promise<KeyAnswer>
+  readonly makersKey: (session: SourceAccess, url: string) => Promise<KeyAnswer>
 }
+
+/** RFC 8216 §6.2.2: a live playlist has something new within one and a half target durations; and a moment to read it. */
+const NEW_TARGETS = 1.6
 
 interface StandingBy {
   readonly run: SourceRun
@@ -60,6 +63,14 @@ export class Standby implements Disposable {
     return run.followed.every(([, latest]) => latest !== undefined) && segments.isReady
   }
 
+  /** It is ready, and has had something new as lately as a live playlist has to: it does not stand still too. */
+  get isAdvancing(): boolean {
+    const nowMs = this.#options.clock.nowMs()
+    const isNew = (latest: FollowedPlaylist | undefined): boolean =>
+      latest !== undefined && nowMs - latest.atMs <= NEW_TARGETS * 1_000 * latest.playlist.targetDurationS
+    return this.isReady && this.#present?.run.followed.every(([, latest]) => isNew(latest)) === true
+  }
+
   /** Another source stands by from now on; `onFailed` is called once, and none does after it. */
   prepare(source: HlsProxySource, onFailed: (failure: SessionFailure) => void): void {
     const { clock, publisher, cache, bytesMax, makersKey } = this.#options
@@ -71,6 +82,7 @@ export class Standby implements Disposable {
         segments.clear()
         return 'go_on'
       },
+      isHasty: () => false,
       onFailed: (_, failure) => {
         if (this.#present?.run !== run) return
         this.drop()

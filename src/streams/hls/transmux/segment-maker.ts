@@ -3,7 +3,7 @@ import type { ProgrammeLayout } from '../../../mpegts/programme-layout.ts'
 import { internalFailure } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SourceReader, SourceResponseHandler } from '../../sources/http-client.ts'
-import type { HlsSession, SegmentSession } from '../upstream/hls-session.ts'
+import type { SourceAccess, SegmentSession } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { KeyAnswer } from '../upstream/segment-keys.ts'
 import type { SegmentRequest } from '../upstream/segment.ts'
@@ -17,7 +17,7 @@ import type { KeysOf, ReadWhole } from './whole-segment.ts'
 
 /** A segment as its source has it. */
 export interface RawSegment extends SegmentRequest {
-  readonly session: HlsSession
+  readonly session: SourceAccess
   /** One time on air of one source. */
   readonly span: number
 }
@@ -66,7 +66,7 @@ export class SegmentMaker implements Disposable {
   }
 
   /** The key with which segments of a source will be decrypted to be made into something else; fetched once. */
-  key(session: HlsSession, url: string): Promise<KeyAnswer> {
+  key(session: SourceAccess, url: string): Promise<KeyAnswer> {
     return this.#keysOf(session).get(url)
   }
 

@@ -1,6 +1,6 @@
 import { createDecipheriv } from 'node:crypto'
 import type { SourceFailure } from '../../sources/http-failure.ts'
-import type { HlsSession } from '../upstream/hls-session.ts'
+import type { SourceAccess } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
 import { SegmentKeys } from '../upstream/segment-keys.ts'
 import type { ResponseHead, SegmentRequest } from '../upstream/segment.ts'
@@ -23,17 +23,17 @@ export interface WholeSegment {
 
 /** A segment whole, decrypted where there is a key. Rejects with a FailedSegment; not any more once the signal is aborted. */
 export type ReadWhole = (
-  request: SegmentRequest & { readonly session: HlsSession },
+  request: SegmentRequest & { readonly session: SourceAccess },
   key: SegmentKeySource | undefined,
   signal: AbortSignal,
 ) => Promise<WholeSegment>
 
 /** The keys of each source. */
-export type KeysOf = (session: HlsSession) => Pick<SegmentKeys, 'get'>
+export type KeysOf = (session: SourceAccess) => Pick<SegmentKeys, 'get'>
 
 /** `signal` ends the requests for keys. */
 export function keysOfSessions(signal: AbortSignal): KeysOf {
-  const keysOf = new WeakMap<HlsSession, SegmentKeys>()
+  const keysOf = new WeakMap<SourceAccess, SegmentKeys>()
   return (session) => {
     const keys = keysOf.get(session) ?? new SegmentKeys(session, signal)
     keysOf.set(session, keys)

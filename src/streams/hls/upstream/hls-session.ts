@@ -44,6 +44,9 @@ export type PlaylistSession = Pick<HlsSession, 'fetch' | 'entryUrl' | 'entryAnsw
 export type SegmentSession = Pick<HlsSession, 'key' | 'open' | 'timeouts'> &
   Partial<Pick<HlsSession, 'segmentTimeouts'>>
 
+/** What can be asked as a source is, whether it is one or stands in for all of them. */
+export type SourceAccess = Pick<HlsSession, keyof HlsSession>
+
 const NEVER_ABORTED = new AbortController().signal
 
 /**

@@ -1,5 +1,5 @@
 import type { SourceFailure } from '../../sources/http-failure.ts'
-import type { HlsSession } from './hls-session.ts'
+import type { SourceAccess } from './hls-session.ts'
 
 export type KeyAnswer =
   { readonly kind: 'key'; readonly key: Buffer } | { readonly kind: 'failed'; readonly failure: SourceFailure }
@@ -13,11 +13,11 @@ const KEYS_MAX = 32
 
 /** The keys of one source, each fetched once. */
 export class SegmentKeys {
-  readonly #session: HlsSession
+  readonly #session: SourceAccess
   readonly #signal: AbortSignal
   readonly #keys = new Map<string, Promise<KeyAnswer>>()
 
-  constructor(session: HlsSession, signal: AbortSignal) {
+  constructor(session: SourceAccess, signal: AbortSignal) {
     this.#session = session
     this.#signal = signal
   }
