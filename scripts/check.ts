@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { globSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 /**
  * `npm run check`: format, types, lint, unused code, then every test that needs nothing but Node.js, in one run of the test
@@ -40,6 +41,8 @@ const TESTS_WITHOUT_MEDIA = [
   'test/{tidy,sim,lab}/**/*.test.ts',
 ]
 const TESTS_END_TO_END = ['test/e2e/**/*.test.ts', 'bench/**/*.test.ts']
+/** Every run tries the same inputs. */
+const FIXED_CHANCE = `--import=${pathToFileURL(join(import.meta.dirname, 'fixed-chance.ts')).href}`
 /** Nothing in the suite may take longer than this on its own. */
 const TEST_TIMEOUT_MS = 180_000
 /** A test that hangs with something still open outlives its own timeout, so the run as a whole has one too. */
@@ -101,7 +104,7 @@ async function runTests(patterns: readonly string[]): Promise<number> {
   const concurrency = Math.max(1, Math.min(availableParallelism() + FILES_BESIDE_CORES, CONCURRENCY_MAX))
   const options = [`--test-timeout=${TEST_TIMEOUT_MS}`, `--test-concurrency=${concurrency}`, '--test-reporter=spec']
   const env = { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env }
-  const child = spawn(process.execPath, ['--test', ...options, ...files], {
+  const child = spawn(process.execPath, [FIXED_CHANCE, '--test', ...options, ...files], {
     stdio: 'inherit',
     env,
     timeout: RUN_TIMEOUT_MS,
@@ -122,7 +125,9 @@ async function runTestsInParts(patterns: readonly string[]): Promise<number> {
   const files = globSync([...patterns]).toSorted((a, b) => statSync(b).size - statSync(a).size)
   const parts = [0, 1, 2].map((part) => files.filter((_, index) => index % 3 === part))
   const options = ['--test-isolation=none', `--test-timeout=${TEST_TIMEOUT_MS}`, '--test-reporter=spec']
-  const outcomes = await Promise.all(parts.map(async (part) => run([process.execPath, '--test', ...options, ...part])))
+  const outcomes = await Promise.all(
+    parts.map(async (part) => run([process.execPath, FIXED_CHANCE, '--test', ...options, ...part])),
+  )
   for (const { output } of outcomes) process.stdout.write(output)
   return outcomes.every(({ succeeded }) => succeeded) ? 0 : 1
 }
