@@ -21,6 +21,7 @@ import type {
   ViewRequest,
 } from './service.ts'
 import { clientIdOf, streamIdOf, transcodedStreamIdOf } from './stream-id.ts'
+import { LookQueue } from './standby/look-queue.ts'
 import { streamKindOf } from './stream-kind.ts'
 import type { StreamMemory } from './stream-counters.ts'
 import type { StreamContext, StreamOptions } from './stream-context.ts'
@@ -61,6 +62,7 @@ const COUNTERS_SAVED_EVERY_MS = 10_000
 export class Streams implements StreamService, AsyncDisposable {
   readonly #options: StreamsOptions
   readonly #entries = new Map<string, Entry>()
+  readonly #looks = new LookQueue()
   readonly #saving = new Set<string>()
   readonly #dirty = new Set<string>()
   readonly #servedWhenSaved = new Map<string, number>()
@@ -121,7 +123,7 @@ export class Streams implements StreamService, AsyncDisposable {
     await store.put('streams', streamId, asJson(stored))
     if (known !== undefined) known.stream.update(request)
     const entry = known ?? this.#entries.get(streamId) ?? this.#add(streamId, stored, undefined)
-    if (known === undefined && request.standby !== 'cold') void entry.stream.lookAtSources()
+    if (known === undefined && request.standby !== 'cold') this.#looks.add(() => entry.stream.lookAtSources())
     events.emit(known === undefined ? 'stream_created' : 'stream_updated', streamId, {
       url: request.url,
       failover_urls: request.failoverUrls,
