@@ -28,7 +28,17 @@ const PATIENT = {
   },
 }
 
-async function playing(stream: Readonly<Record<string, unknown>> = {}, config: Readonly<Record<string, unknown>> = {}) {
+/**
+ * hls.js takes a playlist for expired that has not been renewed for longer than what is in it lasts, and does not find its way back from
+ * that: so there is more in it than a start of the gateway takes on a busy machine.
+ */
+const SEGMENTS_BEFORE_RESTART = 14
+
+async function playing(
+  stream: Readonly<Record<string, unknown>> = {},
+  config: Readonly<Record<string, unknown>> = {},
+  segments = 4,
+) {
   const scene = await Scene.open({
     gateway,
     origins: [{ name: 'primary' }, { name: 'backup', programme: 'charlie' }],
@@ -37,7 +47,7 @@ async function playing(stream: Readonly<Record<string, unknown>> = {}, config: R
   const url = `${gateway.url}/hls/${scene.streamId}/playlist.m3u8?client_id=browser`
   const watch = PlaylistWatch.start(`${gateway.url}/hls/${scene.streamId}/playlist.m3u8?client_id=watch`)
   // A channel that is being watched: whoever comes now can begin three target durations before its edge.
-  await watch.hasSegments(4)
+  await watch.hasSegments(segments)
   const player = await browser.play(url, config)
   await player.hasPlayed(3)
   return { scene, player, watch, url }
@@ -91,10 +101,10 @@ test('without a standby a failover costs a player less than a target duration', 
 })
 
 test('a restart of the gateway is a discontinuity, and no reload of the page', async () => {
-  const { scene, player, watch } = await playing({}, PATIENT)
+  const { scene, player, watch } = await playing({}, PATIENT, SEGMENTS_BEFORE_RESTART)
   try {
     await gateway.restart()
-    const facts = await player.playsOn(10, 60_000)
+    const facts = await player.playsOn(10)
     assert.deepEqual(facts.fatalErrors, [])
   } finally {
     await player[Symbol.asyncDispose]()
