@@ -20,7 +20,8 @@ export function detectionPage(): string {
 A connection can be open, and bytes can come, while nobody sees a picture. Holdfast looks into MPEG-TS as it passes for
 the conditions below; only those marked as decoded need more than that, and are off by default. One core looks
 through several gigabytes a second, so a source of 8 Mbit/s takes a few hundredths of a percent of it, paid once however many
-viewers there are. Other containers are watched for silence only.
+viewers there are. Segments of HLS that is passed on are looked into one by one, fragmented MP4 too, for those that
+[HLS.md](HLS.md#what-is-inside-segments) names. Other containers are watched for silence only.
 
 | condition | default | when |
 | --- | --- | --- |

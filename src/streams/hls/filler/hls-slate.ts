@@ -26,7 +26,7 @@ export interface HlsSlateOptions extends SlateSupply {
   /** Publishes what the origin has from now on, until a source delivers. */
   readonly fillIn: (origin: FillerOrigin) => void
   /** Publishes nothing of it any more. */
-  readonly takeOff: () => void
+  readonly takeOff: (origin: FillerOrigin) => void
 }
 
 /** Making a slate takes a while the first time; it begins so long after the failure. */
@@ -79,7 +79,7 @@ export class HlsSlate implements Disposable {
       () => void this.#prepare(slates, signal),
     )
     this.#holdTimer = clock.schedule(holdMs, () => {
-      if (this.#current !== undefined) this.#options.takeOff()
+      if (this.#current !== undefined) this.#options.takeOff(this.#current)
       this.#current = undefined
     })
   }

@@ -1,10 +1,10 @@
-import { hash } from 'node:crypto'
 import type { Box } from '../../../isobmff/box.ts'
 import { readFragment } from '../../../isobmff/fragment-reader.ts'
 import type { SamplePlace } from '../../../isobmff/fragment-reader.ts'
 import { readMovie } from '../../../isobmff/init-reader.ts'
 import { IsobmffError } from '../../../isobmff/isobmff-error.ts'
 import type { ReadTrack } from '../../../isobmff/track.ts'
+import { digestOf } from './digest.ts'
 import { together } from './segment-facts.ts'
 import type { KindFacts, PictureFacts, SegmentFacts } from './segment-facts.ts'
 
@@ -91,7 +91,7 @@ function factsOf(
     ...{
       format: 'fmp4',
       bytes: bytes.length,
-      digest: hash('sha1', bytes),
+      digest: digestOf(bytes),
       isCutOff: isCutOff || here.length < places.length,
     },
     listsVideo: tracks.some(({ kind }) => kind === 'video'),

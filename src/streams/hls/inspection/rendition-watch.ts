@@ -178,6 +178,17 @@ export class RenditionWatch {
     }
   }
 
+  /** Pictures are looked at once, and would be most of what is kept. */
+  #feed(sequence: number): void {
+    const seen = this.#seen.get(sequence)
+    if (seen === undefined) return
+    for (const { bytes, tail, isKeyframe } of seen.facts.pictures) {
+      if (isKeyframe) this.#loop.groupEnded(sequence)
+      this.#loop.pictureEnded(bytes, tail)
+    }
+    this.#seen.set(sequence, { ...seen, facts: { ...seen.facts, pictures: [] } })
+  }
+
   /** Pictures are compared in their order, so segments wait for those before them. */
   #looping(sequence: number): SegmentSymptom | undefined {
     this.#nextInLoop ??= sequence
@@ -185,10 +196,7 @@ export class RenditionWatch {
     if (this.#waiting.size > WAITING_MAX) this.#nextInLoop = Math.min(...this.#waiting)
     for (let at = this.#nextInLoop; this.#waiting.delete(at); at += 1) {
       this.#nextInLoop = at + 1
-      for (const { bytes, tail, isKeyframe } of this.#seen.get(at)?.facts.pictures ?? []) {
-        if (isKeyframe) this.#loop.groupEnded(at)
-        this.#loop.pictureEnded(bytes, tail)
-      }
+      this.#feed(at)
     }
     if (!this.#loop.isLooping) return undefined
     const { cycleGroups } = this.#loop

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { TsIndexer } from '../../../mpegts/indexer.ts'
 import {
   hasPayload,
@@ -13,6 +12,7 @@ import {
 import type { ChosenProgramme } from '../../../mpegts/programme-tables.ts'
 import { makePesHeader, PES_PREFIX_BYTES, readPesHeader } from '../../../mpegts/splice/pes-header.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep } from '../../../mpegts/splice/timestamp.ts'
+import { digestOf } from './digest.ts'
 import { together } from './segment-facts.ts'
 import type { PictureFacts, SegmentFacts } from './segment-facts.ts'
 import { UnitClock } from './unit-clock.ts'
@@ -40,7 +40,7 @@ export function readTsFacts(bytes: Buffer): SegmentFacts | undefined {
   const units = new UnitPass(packets, programme, joinOffsets).read()
   const streams = (programme?.pmt.streams ?? []).filter(({ kind }) => kind === 'video' || kind === 'audio')
   return {
-    ...{ format: 'mpegts', bytes: bytes.length, digest: hash('sha1', bytes) },
+    ...{ format: 'mpegts', bytes: bytes.length, digest: digestOf(bytes) },
     listsVideo: programme?.video !== undefined,
     listsAudio: programme?.audio !== undefined,
     signature: streams

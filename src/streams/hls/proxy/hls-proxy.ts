@@ -268,7 +268,7 @@ export class HlsProxy implements HlsOutput, Disposable {
       signature: () => channel.signature,
       targetMs: () => 1_000 * this.#targetDurationS,
       fillIn: (origin) => this.#publisher.fillIn({ session: origin, candidateId: candidateId(origin.key) }),
-      takeOff: () => this.#publisher.leave(this.#publisher.current?.source.candidateId ?? ''),
+      takeOff: (origin) => this.#publisher.leave(origin.key),
     })
   }
 

@@ -161,7 +161,9 @@ export class Publisher implements Disposable {
   /** Published until a source has a playlist; the one that is being tried goes on being tried. */
   fillIn(filler: Filler): void {
     const trying = this.#current
-    if (trying?.isAlive === true && !isFiller(trying)) this.#incoming ??= trying
+    const isTried = trying?.isAlive === true
+    if (isTried && trying.source.candidateId === filler.candidateId) return
+    if (isTried && !isFiller(trying)) this.#incoming ??= trying
     else trying?.[Symbol.dispose]()
     const { clock } = this.#options
     const run = createFillerRun(filler, clock, this.#listener, (slot) => streamsOf(this.#master ?? undefined, slot))
