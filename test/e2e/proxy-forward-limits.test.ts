@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { defaultBreaker } from '../../src/failover/group.ts'
+import { resetSocket } from '../../src/lib/reset-socket.ts'
 import { createSimulatedClock } from '../../src/lib/simulated-clock.ts'
 import { defaultHedgeBudget } from '../../src/proxy/forward/forward-policy.ts'
 import type { UpstreamMode } from '../lab/fault-upstream.ts'
@@ -38,6 +40,26 @@ test('a replica that hangs costs a hedge and not a timeout, and is left after th
   assert.equal(lab.access.filter(({ isHedged }) => isHedged).length, 3)
   assert.equal(lab.upstream('b').requests.length, 3)
   await until(() => lab.upstream('b').cancelled === 3, { what: 'the cancelling of the losers' })
+})
+
+test('a lead that is sent again, because its connection was stale, does not lose the hedge beside it', async () => {
+  const clock = createSimulatedClock()
+  const endpoint = (id: string) => ({ weight: id === 'b' ? 1 : 0 })
+  await using lab = await ForwardLab.start({ policy: { hedge, firstByteMs: 5_000 }, endpoint, clock })
+  const [beside, lead] = [lab.upstream('a'), lab.upstream('b')]
+  assert.equal((await lab.ask('/')).headers['x-upstream'], 'b')
+  let stale: Socket | undefined
+  lead.nextModes.push({ kind: 'custom', answer: (socket) => (stale = socket) })
+  await beside.become({ kind: 'hang' })
+  const asked = lab.ask('/')
+  await until(() => stale !== undefined, { what: 'the request on the kept connection' })
+  await clock.advance(HEDGE_WITHIN_MS)
+  await until(() => beside.requests.length === 1, { what: 'the hedge' })
+  resetSocket(stale)
+  const answer = await asked
+  assert.deepEqual([answer.status, answer.headers['x-upstream']], [200, 'b'])
+  await until(() => beside.cancelled === 1, { what: 'the cancelling of the hedge' })
+  await lab.isQuiet()
 })
 
 test('a hedge is sent only for what may be sent twice, and within its budget', async () => {

@@ -249,14 +249,14 @@ export class Forwarding implements ExchangeListener, AttemptOwner, RequestRelayO
   failed(attempt: Attempt, failure: UpstreamFailure): void {
     const { kind, detail, wasReused, wasAnswered, wasSent } = failure
     if (this.#isOver) return
-    this.#unlist(attempt)
     this.#relay?.detach(attempt.exchange)
     const isStale = wasReused && !wasAnswered && kind === 'reset_before_response'
     if (isStale && this.#maySendTwice && this.#relay?.isReplayable !== false) {
-      // The upstream closed a connection that nobody used: that says nothing about it.
-      this.#start(attempt.picked, attempt.role, true)
+      // The upstream closed a connection that nobody used: that says nothing about it. What is beside stays beside.
+      this.#start(attempt.picked, attempt === this.#hedge ? 'hedge' : this.#roleOfRetry, true)
       return
     }
+    this.#unlist(attempt)
     if (kind === 'fault') this.#account.abandon(attempt)
     else this.#account.charge(attempt, kind, { detail })
     this.#chooser.wasSent ||= wasSent
