@@ -18,7 +18,7 @@ export interface StandbyLeg {
 
 export interface StandbyKeeperOptions {
   readonly clock: Clock
-  readonly opener: SourceOpener
+  readonly opener: Pick<SourceOpener, 'open'>
   readonly keyframeWaitMs: number
   readonly kind: () => StandbyKind
   /** Who would take over now. */
