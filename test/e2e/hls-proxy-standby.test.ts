@@ -179,3 +179,39 @@ test('what a standby holds is bounded, and nothing is asked of it any more once 
   await systemClock.sleep(1_500)
   assert.equal(second.requests.length, before)
 })
+
+test('of a master playlist only what players play is followed, and another quality as soon as one plays it', async () => {
+  const variants = (media: typeof alpha, names: readonly [string, string]) =>
+    names.map((name, index) => ({
+      ...{ name, media, bandwidth: 1_000_000 / (index + 1) },
+      resolution: index === 0 ? '640x360' : '320x180',
+    }))
+  await using first = await startAlpha({ renditions: variants(alpha, ['a', 'b']) })
+  await using second = await startBravo({ renditions: variants(bravo, ['x', 'y']) })
+  await using lab = await HlsProxyLab.start({ urls: [first.url, second.url], isHot: true })
+  await lab.get('playlist.m3u8')
+  const small = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
+  await using _ = small
+  const asksFor = (name: string): boolean =>
+    second.requests.some(({ target, kind }) => kind === 'segment' && target.includes(`/${name}/`))
+  await until(() => lastOf(small, 'alpha', 6) && lab.proxy.standby?.isReady === true && asksFor('y'), {
+    what: 'a standby that is ready',
+  })
+  const ofLarge = () => second.requests.filter(({ target }) => target.includes('/x/')).length
+  const before = ofLarge()
+  const played = small.segments.length
+  await until(() => small.segments.length > played + 3, { what: 'going on' })
+  assert.equal(ofLarge(), before, 'nobody plays the large one')
+  await using large = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
+  await until(() => lastOf(large, 'alpha', 6), { what: 'the other quality playing' })
+  await until(() => ofLarge() > before + 1, { what: 'the other quality of the standby' })
+  first.playlistFault = { kind: 'reset' }
+  first.segmentFault = { kind: 'reset' }
+  await until(() => lastOf(small, 'bravo', 4) && lastOf(large, 'bravo', 4), { what: 'both going on' })
+  assert.deepEqual(
+    [...second.segmentCounts()].filter(([, count]) => count > 1),
+    [],
+  )
+  assert.deepEqual([small.stalledMs, large.stalledMs], [0, 0])
+  assert.deepEqual(lab.violations, [])
+})
