@@ -1,25 +1,16 @@
 import type { CandidateId } from '../failover/candidate.ts'
 import type { Timer } from '../lib/clock.ts'
 import type { KnownTimeline } from '../mpegts/splice/known-join.ts'
-import { newTrack } from './feed-track.ts'
 import type { FeedOptions } from './feed-options.ts'
+import { FeedOutput } from './feed-output.ts'
+import { newTrack } from './feed-track.ts'
 import type { FeedSource, Track } from './feed-track.ts'
 import { NO_CONNECTION_LEFT } from './failures.ts'
 import type { Container, Framer } from './framing/framing.ts'
-import { HoldBack } from './hold-back.ts'
 import type { HistoryBounds, HistoryChunk, HistoryJoin } from './media-history.ts'
-import { SeamMeter } from './seam-meter.ts'
 import type { SessionFailure, SessionListener } from './sources/session.ts'
-import { createUnitAlignedSplice } from './splice.ts'
-import type { Splice, SpliceOutput } from './splice.ts'
 import { TwinPair } from './twin-pair.ts'
 
-/** A source out of which the splice has made nothing for this long is passed on as it is. */
-const SPLICE_PATIENCE_MS = 3_000
-/** A twin may have to catch up with what viewers have had already. */
-const TWIN_PATIENCE_MS = 12_000
-/** … and a switch to one is judged after this at the latest. */
-const TWIN_VERDICT_MS = 2_000
 /** An account that allows no further connection has to see the old one closed first. */
 const CLOSE_BEFORE_OPEN_MS = 50
 /** Of a source on its way in: what may belong to the picture at which it is joined. */
@@ -34,29 +25,22 @@ const STANDBY_HISTORY: HistoryBounds = { bytesMax: 67_108_864, ageMsMax: 12_000 
  */
 export class Feed {
   readonly #options: FeedOptions
-  readonly #meter = new SeamMeter()
+  readonly #output: FeedOutput
   #current: Track | undefined
   #incoming: Track | undefined
   #standby: Track | undefined
   /** A slate that has not reached its first picture; it does not disturb a source on its way in. */
   #incomingSlate: Track | undefined
   #openTimer: Timer | undefined
-  readonly #holdBack: HoldBack
-  #splice: Splice | undefined
   /** Exists while a standby is received that could be spliced in. */
   #pair: TwinPair | undefined
   /** Whether any source has delivered since the stream was last idle. */
   #hasDelivered = false
-  #container: Container | undefined
-  /** When what is being written arrived from its source. */
-  #arrivedAtMs = 0
-  /** When the source that was on air last sent its latest media. */
-  #lastArrivalMs: number | undefined
   bytesReceived = 0
 
   constructor(options: FeedOptions) {
     this.#options = options
-    this.#holdBack = new HoldBack(options.clock, (isHeldBack) => options.listener.shouldHoldBack(isHeldBack))
+    this.#output = new FeedOutput(options)
   }
 
   /** The source whose media viewers read now, a slate included. */
@@ -85,7 +69,7 @@ export class Feed {
 
   /** What viewers have been reading since the stream was last idle. */
   get container(): Container | undefined {
-    return this.#container
+    return this.#output.container
   }
 
   get upstreamConnections(): number {
@@ -169,11 +153,8 @@ export class Feed {
     this.#incomingSlate = undefined
     this.dropStandby()
     this.#closeCurrent()
-    this.#splice = undefined
     this.#hasDelivered = false
-    this.#container = undefined
-    this.#lastArrivalMs = undefined
-    this.#meter.reset()
+    this.#output.reset()
   }
 
   #openLater(candidateId: CandidateId, epoch: number, delayMs: number): void {
@@ -229,7 +210,8 @@ export class Feed {
     if (track.candidateId !== undefined) this.bytesReceived += data.length
     const nowMs = this.#options.clock.nowMs()
     if (track === this.#current) {
-      if (this.#pair === undefined || track.candidateId === undefined) this.#push(track, data, joinOffsets, nowMs)
+      if (this.#pair === undefined || track.candidateId === undefined)
+        this.#output.push(track, data, joinOffsets, nowMs)
       else this.#pair.takeAir(data, joinOffsets, nowMs)
     } else if (track === this.#standby) {
       this.#pair ??= this.#createPair(track)
@@ -243,11 +225,11 @@ export class Feed {
 
   #createPair(standby: Track): TwinPair | undefined {
     const { clock, twinHoldMs } = this.#options
-    if (this.#splice?.joinsTwins !== true || standby.source.framer?.container !== 'mpegts') return undefined
+    if (!this.#output.joinsTwins || standby.source.framer?.container !== 'mpegts') return undefined
     return new TwinPair({
       holdMsMax: twinHoldMs(),
       air: (data, joinOffsets) => {
-        if (this.#current !== undefined) this.#push(this.#current, data, joinOffsets, clock.nowMs())
+        if (this.#current !== undefined) this.#output.push(this.#current, data, joinOffsets, clock.nowMs())
       },
       standby: (data, joinOffsets) => standby.history.append(data, joinOffsets, clock.nowMs()),
     })
@@ -275,7 +257,9 @@ export class Feed {
       return
     }
     const isReplacing = this.#current?.candidateId !== undefined
-    const aimMs = isReplacing ? this.#options.clock.nowMs() : (this.#lastArrivalMs ?? this.#options.clock.nowMs())
+    const aimMs = isReplacing
+      ? this.#options.clock.nowMs()
+      : (this.#output.lastArrivalMs ?? this.#options.clock.nowMs())
     const join = track.history.joinNear(aimMs)
     if (framer !== undefined && join !== undefined) this.#takeOver(track, framer, join)
   }
@@ -285,18 +269,11 @@ export class Feed {
     const preamble = framer.preamble()
     if (preamble.length === 0) return
     track.introducedWith = preamble
-    this.#begin(framer)
+    this.#output.begin(framer)
     this.#options.listener.flushed()
   }
 
-  #begin(framer: Framer, twin?: KnownTimeline): void {
-    this.#container = framer.container
-    this.#splice ??= this.#options.createSplice(framer.container)
-    this.#splice.begin(framer, this.#append, twin)
-  }
-
   #takeOver(track: Track, framer: Framer, join: HistoryJoin | undefined, twin?: KnownTimeline): void {
-    this.#meter.leaving(this.#splice?.facts)
     this.#closeCurrent()
     this.#current = track
     if (track === this.#incoming) this.#incoming = undefined
@@ -308,63 +285,17 @@ export class Feed {
     this.#hasDelivered = true
     track.tookOverMs = this.#options.clock.nowMs()
     track.isTwin = twin !== undefined
-    if (track.introducedWith?.equals(framer.preamble()) !== true) this.#begin(framer, twin)
+    if (track.introducedWith?.equals(framer.preamble()) !== true) this.#output.begin(framer, twin)
     const first = twin === undefined ? this.#firstMedia(track, join) : [...track.history.chunks]
     for (const { data, joinOffsets, arrivedAtMs } of first) {
-      if (track === this.#current) this.#push(track, data, joinOffsets, arrivedAtMs)
+      if (track === this.#current) this.#output.push(track, data, joinOffsets, arrivedAtMs)
     }
     track.history.clear()
   }
 
   #firstMedia(track: Track, join: HistoryJoin | undefined): readonly HistoryChunk[] {
-    if (join !== undefined) return track.history.from(join, this.#splice?.leadInMs ?? 0)
+    if (join !== undefined) return track.history.from(join, this.#output.leadInMs)
     return track.history.chunks.slice(-1)
-  }
-
-  #push(track: Track, data: Buffer, joinOffsets: readonly number[], arrivedAtMs: number): void {
-    const { output, listener } = this.#options
-    const before = output.takenBytes
-    const dueMs = output.dueMs(arrivedAtMs)
-    this.#arrivedAtMs = arrivedAtMs
-    if (track.candidateId !== undefined) this.#lastArrivalMs = arrivedAtMs
-    this.#splice?.push(data, joinOffsets, this.#append)
-    if (output.takenBytes === before) {
-      this.#giveUpSplicing(track)
-      return
-    }
-    const delivery = { dueMs, arrivedAtMs }
-    const isFirst = track.firstDelivery === undefined
-    track.firstDelivery ??= delivery
-    output.settle(isFirst)
-    if (track.candidateId === undefined) this.#meter.slateDelivered(dueMs)
-    else if (track.isAnnounced) this.#meter.delivered(delivery)
-    else if (this.#isSeamKnown(track)) {
-      track.isAnnounced = true
-      const seam = this.#meter.joined(track.firstDelivery, this.#splice)
-      this.#meter.delivered(delivery)
-      listener.onAir(track.candidateId, track.epoch, { ...track, seam })
-    }
-    this.#holdBack.delivered(track.source)
-  }
-
-  /** Whether a twin really goes on with the next picture shows when that picture is there. */
-  #isSeamKnown(track: Track): boolean {
-    if (!track.isTwin || this.#splice?.facts?.seam?.kind === 'hitless') return true
-    return this.#options.clock.nowMs() - track.tookOverMs >= TWIN_VERDICT_MS
-  }
-
-  /** Better a seam that shows than no picture: what the splice can make nothing of is passed on as it is. */
-  #giveUpSplicing(track: Track): void {
-    const { framer } = track.source
-    if (track.firstDelivery !== undefined || framer === undefined) return
-    const patienceMs = track.isTwin ? TWIN_PATIENCE_MS : SPLICE_PATIENCE_MS
-    if (this.#options.clock.nowMs() - track.tookOverMs < patienceMs) return
-    this.#splice = createUnitAlignedSplice()
-    this.#splice.begin(framer, this.#append)
-  }
-
-  readonly #append: SpliceOutput = (data, joinOffsets, preamble) => {
-    this.#options.output.append(data, joinOffsets, preamble, this.#arrivedAtMs)
   }
 
   #failed(track: Track, failure: SessionFailure): void {
@@ -389,12 +320,10 @@ export class Feed {
   }
 
   #closeCurrent(): void {
-    this.#holdBack.cancel()
+    this.#output.releaseHoldBack()
     if (this.#current === undefined) return
-    this.#meter.leaving(this.#splice?.facts)
     this.#current.source.close()
     this.#current = undefined
-    this.#splice?.cut(this.#append)
-    this.#options.listener.flushed()
+    this.#output.leave()
   }
 }
