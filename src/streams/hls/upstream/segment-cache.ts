@@ -13,8 +13,6 @@ export interface SegmentCacheOptions {
 
 /** A failure is the answer for so long, so that a thousand viewers make one request out of it. */
 const FAILURE_MS = 1_000
-/** Fetches at once that nobody reads yet. */
-const PREFETCHES_MAX = 4
 /** Fetches at once in all; one more fails. */
 const FETCHES_MAX = 64
 const SWEEP_MS = 1_000
@@ -23,11 +21,11 @@ interface Entry {
   key: string
   readonly fetch: SegmentFetch
   readonly isMade: boolean
-  readonly isPrefetch: boolean
   usedAtMs: number
 }
 
 const TOO_MANY: SourceFailure = { kind: 'internal', message: `more than ${FETCHES_MAX} segments are being fetched` }
+const DISPOSED: SourceFailure = { kind: 'aborted', message: 'the stream has ended' }
 
 /**
  * Segments, fetched once for all who read them, streamed to them while they arrive, and kept for those who come later.
@@ -41,6 +39,7 @@ export class SegmentCache implements Disposable {
   #bytes = 0
   #fetches = 0
   #bytesReceived = 0
+  #isDisposed = false
 
   constructor(options: SegmentCacheOptions) {
     this.#options = options
@@ -71,19 +70,13 @@ export class SegmentCache implements Disposable {
     return this.#entries.get(keyOf(request))?.fetch.state === 'complete'
   }
 
-  /** Reads a segment: from memory, along with a fetch that is under way, or with a new one. */
+  /** Reads a segment: from memory, along with a fetch that is under way, or with a new one; none is begun any more after its end. */
   open(request: SegmentRequest): SegmentReader {
+    if (this.#isDisposed) return failedReader(DISPOSED)
     const known = this.#known(request)
     if (known !== undefined) return known.fetch.reader()
     if (this.#fetching().length >= FETCHES_MAX) return failedReader(TOO_MANY)
-    return this.#begin(request, false).fetch.reader()
-  }
-
-  /** Fetches a segment that somebody will ask for; nothing happens when it is here, on its way, or enough others are. */
-  prefetch(request: SegmentRequest): void {
-    if (this.#known(request) !== undefined) return
-    const ahead = this.#fetching().filter(({ fetch }) => fetch.readers === 0)
-    if (ahead.length < PREFETCHES_MAX) this.#begin(request, true)
+    return this.#begin(request).fetch.reader()
   }
 
   /** Bytes that are here of it. */
@@ -129,6 +122,7 @@ export class SegmentCache implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isDisposed = true
     this.#sweepTimer?.cancel()
     for (const [key, { fetch }] of this.#entries) {
       this.#remove(key)
@@ -150,12 +144,11 @@ export class SegmentCache implements Disposable {
     return entry
   }
 
-  #begin(request: SegmentRequest, isPrefetch: boolean): Entry {
+  #begin(request: SegmentRequest): Entry {
     const { clock } = this.#options
     const key = keyOf(request)
     const entry: Entry = {
       key,
-      isPrefetch,
       isMade: request.isMade === true,
       usedAtMs: clock.nowMs(),
       fetch: new SegmentFetch({
@@ -171,7 +164,7 @@ export class SegmentCache implements Disposable {
           entry.usedAtMs = clock.nowMs()
         },
         onUnread: () => {
-          if (isPrefetch || entry.fetch.state !== 'fetching') return
+          if (entry.fetch.state !== 'fetching') return
           if (this.#entries.get(entry.key) === entry) this.#remove(entry.key)
           entry.fetch.cancel()
         },

@@ -55,10 +55,6 @@ export class SegmentFetch {
     return this.#state.kind
   }
 
-  get readers(): number {
-    return this.#readers
-  }
-
   begin(): void {
     const { session, url, byteRange } = this.#options.request
     const range = byteRange === undefined ? undefined : rangeHeader(byteRange)

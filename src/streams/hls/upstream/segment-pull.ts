@@ -40,6 +40,7 @@ export class SegmentPull {
   #reader: SegmentReader | undefined
   #isComplete = false
   #failure: SourceFailure | undefined
+  #isClosed = false
   /** Bytes that are here and have not been taken. */
   buffered = 0
 
@@ -66,7 +67,7 @@ export class SegmentPull {
     const untilMs = clock.nowMs() + patienceMs
     for (const delayMs of [...RETRY_DELAYS_MS, undefined]) {
       const failure = await this.#attempt(delayMs !== RETRY_DELAYS_MS[0])
-      if (signal.aborted) return
+      if (signal.aborted || this.#isClosed) return
       if (failure === undefined) {
         this.#isComplete = true
         onChange()
@@ -78,10 +79,13 @@ export class SegmentPull {
         return
       }
       await clock.sleep(delayMs, signal).catch(() => {})
+      if (signal.aborted || this.#isClosed) return
     }
   }
 
+  /** It is not wanted any more, whatever has come of it. */
   close(): void {
+    this.#isClosed = true
     this.#reader?.close()
     this.#chunks = []
     this.buffered = 0
@@ -115,6 +119,7 @@ export class SegmentPull {
     if (source.key !== undefined) {
       const answer = await keys.get(source.key.url)
       if (answer.kind === 'failed') return answer.failure
+      if (this.#isClosed) return undefined
       decipher = createDecipheriv('aes-128-cbc', answer.key, source.key.iv)
     }
     const { url, byteRange } = source
@@ -147,7 +152,7 @@ export class SegmentPull {
     }
     for (;;) {
       const piece = await reader.next()
-      if (this.#options.signal.aborted) return undefined
+      if (this.#options.signal.aborted || this.#isClosed) return undefined
       if (piece.kind === 'failed') return piece.failure
       if (piece.kind === 'data') push(decipher === undefined ? piece.bytes : decipher.update(piece.bytes))
       else {

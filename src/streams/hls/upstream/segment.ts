@@ -47,6 +47,6 @@ export interface SegmentReader {
   head(): Promise<SegmentAnswer>
   /** The next piece in order, as soon as it is there; after `end` or `failed` the same again. Never rejects. One call at a time. */
   next(): Promise<SegmentPiece>
-  /** No more is wanted; a fetch that nobody reads and nobody ordered ahead is given up. */
+  /** No more is wanted; a fetch that nobody reads is given up. */
   close(): void
 }
