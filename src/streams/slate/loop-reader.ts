@@ -52,10 +52,9 @@ export class LoopReader {
   readUntil(untilDts: number): Buffer {
     const parts: Buffer[] = []
     for (;;) {
-      const head = this.#next()
-      if (head === undefined || head.nextDts >= untilDts) return Buffer.concat(parts)
-      const unit = head.track.units[head.index]
-      if (unit === undefined) return Buffer.concat(parts)
+      const due = this.#due(untilDts)
+      if (due === undefined) return Buffer.concat(parts)
+      const { head, unit } = due
       const isJoin = unit.isKey && head.track.kind === 'video'
       if (isJoin || head.nextDts - this.#tablesDts >= TABLES_TICKS) this.#pushTables(parts, head)
       parts.push(this.#moved(head, unit))
@@ -63,10 +62,17 @@ export class LoopReader {
     }
   }
 
-  #next(): Head | undefined {
+  /** Leaves out all units that are due before `untilDts`. */
+  skipUntil(untilDts: number): void {
+    for (let due = this.#due(untilDts); due !== undefined; due = this.#due(untilDts)) this.#advance(due.head, due.unit)
+  }
+
+  /** The unit that is next, and of which track; undefined where none is before `untilDts`. */
+  #due(untilDts: number): { readonly head: Head; readonly unit: SlateUnit } | undefined {
     let next: Head | undefined
     for (const head of this.#heads) if (next === undefined || head.nextDts < next.nextDts) next = head
-    return next
+    const unit = next?.track.units[next.index]
+    return next === undefined || unit === undefined || next.nextDts >= untilDts ? undefined : { head: next, unit }
   }
 
   #moved(head: Head, unit: SlateUnit): Buffer {

@@ -9,8 +9,9 @@ import type { WantedStreams } from '../transmux/recipe.ts'
 
 /** Segments that can still be had: more than a playlist of them names. */
 const KEPT_MAX = 16
-/** What was not asked for in time is left out, not made. */
-const BEHIND_MAX = 64
+/** Where nobody has asked for more than this, what lies between is left out, but for what a playlist still names. */
+const UNASKED_MAX = 64
+const NAMED_MAX = 8
 
 /** A slate as segments of MPEG-TS that follow each other without end, each from a keyframe on. */
 export class FillerSegments {
@@ -44,9 +45,13 @@ export class FillerSegments {
     return Math.floor(ticks / turn) * this.#ends.length + this.#ends.filter((end) => end <= rest).length
   }
 
-  /** Segment `index`, from 0; undefined when it is not kept any more, or far ahead. */
+  /** Segment `index`, from 0; undefined when it is not kept any more. */
   segment(index: number, streams: WantedStreams): Buffer | undefined {
-    while (this.#next <= index && index - this.#next < BEHIND_MAX) this.#make()
+    if (index - this.#next > UNASKED_MAX) {
+      this.#next = index - NAMED_MAX
+      this.#reader.skipUntil(this.#endOf(this.#next - 1))
+    }
+    while (this.#next <= index) this.#make()
     const whole = this.#kept.get(index)
     return whole === undefined || streams === 'all' ? whole : this.#split[streams].segment(index, whole)
   }

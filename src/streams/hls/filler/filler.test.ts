@@ -46,11 +46,16 @@ test('pictures and sound alone are what their names say', () => {
   }
 })
 
-test('what is long over, and what is far ahead, is not there', () => {
+test('what is long over is not there; where nobody asked for long it goes on where it would be', () => {
   const segments = new FillerSegments(fixtureSlate(), 2_000)
-  assert.equal(segments.segment(1_000, 'all'), undefined)
   assert.ok(segments.segment(40, 'all') !== undefined)
   assert.equal(segments.segment(0, 'all'), undefined)
+  const ticksOf = (index: number) =>
+    factsIn(contentOf(segments.segment(index, 'all') ?? Buffer.alloc(0), undefined)).firstTimestamp ?? 0
+  const [before, after, next] = [ticksOf(40), ticksOf(1_800), ticksOf(1_801)]
+  assert.equal(Math.round((after - before) / 90_000), 1_760 * 2)
+  assert.equal(Math.round((next - after) / 90_000), 2)
+  assert.ok(segments.segment(1_795, 'audio') !== undefined, 'players begin a few segments behind the newest')
 })
 
 test('its playlists grow in real time and keep to the rules', async () => {

@@ -75,6 +75,25 @@ test('is taken off when viewers are held no longer', async () => {
   assert.equal(slate.isOn, false)
 })
 
+test('does not come after that either, however long it took to make or was to be waited for', async () => {
+  const slow = Promise.withResolvers<ReturnType<typeof fixtureSlate>>()
+  const labs = [
+    lab({ request: () => ({ isOn: true, afterMs: 2 * HOLD_MS }) }),
+    lab({ slates: { render: () => slow.promise, prepare: () => Promise.reject(new Error('not asked for')) } }),
+  ]
+  for (const { clock, slate } of labs) {
+    slate.failed()
+    await clock.advance(HOLD_MS)
+    slow.resolve(fixtureSlate())
+    slate.failed()
+    await clock.advance(3 * HOLD_MS)
+    assert.deepEqual([slate.isOn, clock.pending], [false, 0])
+    slate.end()
+    slate.failed()
+    slate.end()
+  }
+})
+
 test('is none where it is off, cannot be made, or nobody knows of what', async () => {
   const off = lab({}, false)
   const without = lab({ slates: undefined })

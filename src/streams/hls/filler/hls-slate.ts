@@ -78,10 +78,7 @@ export class HlsSlate implements Disposable {
       Math.min(PREPARE_AFTER_MS, request().afterMs),
       () => void this.#prepare(slates, signal),
     )
-    this.#holdTimer = clock.schedule(holdMs, () => {
-      if (this.#current !== undefined) this.#options.takeOff(this.#current)
-      this.#current = undefined
-    })
+    this.#holdTimer = clock.schedule(holdMs, () => this.#letGo())
   }
 
   /** A source delivers, or nobody plays any more. */
@@ -96,6 +93,14 @@ export class HlsSlate implements Disposable {
   [Symbol.dispose](): void {
     this.end()
     this.#origins.clear()
+  }
+
+  /** Nobody believes in it any more; one that is still being made does not come either. */
+  #letGo(): void {
+    this.#abort?.abort()
+    this.#timer?.cancel()
+    if (this.#current !== undefined) this.#options.takeOff(this.#current)
+    this.#current = undefined
   }
 
   async #prepare(slates: SlateMaker, signal: AbortSignal): Promise<void> {

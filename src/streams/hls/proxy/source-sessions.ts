@@ -11,8 +11,13 @@ export interface SourceSessionsOptions {
   readonly source: (candidateId: string) => HlsProxySource | undefined
 }
 
-/** The cookies and connections of so many sources are kept. */
+/** The cookies and connections of so many sources are kept; those of the one that nothing was asked of for longest go. */
 const SESSIONS_MAX = 8
+
+interface Kept {
+  readonly source: HlsProxySource
+  readonly session: HlsSession
+}
 
 /**
  * A session for each source that segments are still asked of: the one on air, and those before it whose segments players
@@ -20,7 +25,8 @@ const SESSIONS_MAX = 8
  */
 export class SourceSessions implements Disposable {
   readonly #options: SourceSessionsOptions
-  readonly #sessions = new Map<string, { readonly source: HlsProxySource; readonly session: HlsSession }>()
+  /** The one that was not used for longest first. */
+  readonly #sessions = new Map<string, Kept>()
 
   constructor(options: SourceSessionsOptions) {
     this.#options = options
@@ -31,6 +37,7 @@ export class SourceSessions implements Disposable {
     const known = this.#sessions.get(source.candidateId)
     if (known !== undefined && isSame(known.source, source)) {
       known.session.resume()
+      this.#used(source.candidateId, known)
       return known.session
     }
     known?.session[Symbol.dispose]()
@@ -41,7 +48,7 @@ export class SourceSessions implements Disposable {
       ...{ key: candidateId, url, headers, userAgent, operatorHosts, useStickySession },
       ...{ timeouts, network, segmentDeadlineMs: () => segmentDeadlineMsOf(candidateId) },
     })
-    this.#sessions.set(candidateId, { source, session })
+    this.#used(candidateId, { source, session })
     for (const [id, { session: oldest }] of this.#sessions) {
       if (this.#sessions.size <= SESSIONS_MAX) break
       oldest[Symbol.dispose]()
@@ -53,7 +60,10 @@ export class SourceSessions implements Disposable {
   /** Of the source that a name is of; undefined when the stream has none like it. */
   find(candidateId: string): HlsSession | undefined {
     const known = this.#sessions.get(candidateId)
-    if (known !== undefined) return known.session
+    if (known !== undefined) {
+      this.#used(candidateId, known)
+      return known.session
+    }
     const source = this.#options.source(candidateId)
     return source === undefined ? undefined : this.open(source)
   }
@@ -72,6 +82,11 @@ export class SourceSessions implements Disposable {
   [Symbol.dispose](): void {
     for (const { session } of this.#sessions.values()) session[Symbol.dispose]()
     this.#sessions.clear()
+  }
+
+  #used(candidateId: string, kept: Kept): void {
+    this.#sessions.delete(candidateId)
+    this.#sessions.set(candidateId, kept)
   }
 }
 
