@@ -1,5 +1,4 @@
 import type { CandidateId } from '../failover/group.ts'
-import type { Timer } from '../lib/clock.ts'
 import { HoldfastError } from '../lib/errors.ts'
 import type { Audience } from './audience.ts'
 import { LiveChannel } from './drill/live-channel.ts'
@@ -9,6 +8,7 @@ import type { Arrival } from './feed-options.ts'
 import type { HlsViewRequest } from './hls/hls-output.ts'
 import { LiveHls } from './hls/live-hls.ts'
 import { LiveConsumers } from './live-consumers.ts'
+import { LiveDeadlines } from './live-deadlines.ts'
 import { createLiveOutage } from './live-outage.ts'
 import { LiveOutput } from './live-output.ts'
 import { LiveSources } from './live-sources.ts'
@@ -60,8 +60,7 @@ export class LiveStream implements Stream {
   readonly drillChannel: LiveChannel
   readonly #abort = new AbortController()
   #request: StreamRequest
-  #graceTimer: Timer | undefined
-  #startTimer: Timer | undefined
+  readonly #deadlines: LiveDeadlines
   #phase: StreamSnapshot['phase'] = 'idle'
   readonly #counters: StreamCounters
   readonly #switches: LiveSwitches
@@ -71,6 +70,11 @@ export class LiveStream implements Stream {
     this.#options = options
     this.#request = request
     this.#counters = new StreamCounters(memory, options.createdWallMs)
+    this.#deadlines = new LiveDeadlines({
+      ...options,
+      onStartTimeout: () => this.#giveUpStarting('start_timeout'),
+      onGraceOver: () => this.#leave(),
+    })
     this.#reporter = new StreamReporter({ ...options, metadata: () => this.#request.metadata })
     this.#output = new LiveOutput({
       ...options,
@@ -105,7 +109,7 @@ export class LiveStream implements Stream {
       request: () => this.#request,
       onCame: () => {
         this.start()
-        if (this.#audience.isWaiting) this.#armStartTimer()
+        if (this.#audience.isWaiting) this.#deadlines.awaitMedia()
       },
       onLeft: () => this.#leaveWhenEmpty(),
       onRejected: (failure) => this.#feed.reject(failure),
@@ -195,9 +199,7 @@ export class LiveStream implements Stream {
   start(): void {
     if (this.#phase === 'idle') this.#begin()
     else this.#legs.startWanted()
-    if (this.#legs.isAnyIdle) return
-    this.#graceTimer?.cancel()
-    this.#graceTimer = undefined
+    if (!this.#legs.isAnyIdle) this.#deadlines.returned()
   }
 
   async lookAtSources(): Promise<void> {
@@ -290,25 +292,14 @@ export class LiveStream implements Stream {
   #begin(): void {
     this.#phase = 'starting'
     this.#group.forgetFailures()
-    this.#armStartTimer()
+    this.#deadlines.awaitMedia()
     this.#group.dispatch({ kind: 'started' })
-  }
-
-  #armStartTimer(): void {
-    const { clock, limits } = this.#options
-    this.#startTimer ??= clock.schedule(limits.startTimeoutMs, () => {
-      this.#startTimer = undefined
-      this.#giveUpStarting('start_timeout')
-    })
   }
 
   #stop(reason: StopReason): void {
     if (this.#phase === 'idle') return
     this.#phase = 'idle'
-    this.#graceTimer?.cancel()
-    this.#startTimer?.cancel()
-    this.#graceTimer = undefined
-    this.#startTimer = undefined
+    this.#deadlines.cancel()
     this.#outage.end()
     this.#group.dispatch({ kind: 'stopped' })
     this.#sources.stop()
@@ -321,13 +312,13 @@ export class LiveStream implements Stream {
   }
 
   #leaveWhenEmpty(): void {
-    if (this.#phase === 'idle' || (this.#legs.isAnyWanted && !this.#legs.isAnyIdle)) return
-    const { clock, limits } = this.#options
-    this.#graceTimer ??= clock.schedule(limits.graceMs, () => {
-      this.#graceTimer = undefined
-      if (this.#legs.isAnyWanted) this.#legs.stopIdle()
-      else this.#stop('last_client_disconnected')
-    })
+    if (this.#phase !== 'idle' && !(this.#legs.isAnyWanted && !this.#legs.isAnyIdle)) this.#deadlines.awaitReturn()
+  }
+
+  /** Nobody has come back for what nobody needs: a leg, or all of it. */
+  #leave(): void {
+    if (this.#legs.isAnyWanted) this.#legs.stopIdle()
+    else this.#stop('last_client_disconnected')
   }
 
   #act(effect: StreamEffect): void {
@@ -367,10 +358,7 @@ export class LiveStream implements Stream {
   /** `entry` tells how the continuous stream took it in; of playlists there is less to tell. */
   #sourceOnAir(id: CandidateId, epoch: number, entry: Arrival): void {
     this.#outage.end()
-    if (entry.source !== undefined) {
-      this.#startTimer?.cancel()
-      this.#startTimer = undefined
-    }
+    if (entry.source !== undefined) this.#deadlines.mediaCame()
     if (this.#phase === 'starting') this.#reporter.started(this.#group.source(id), this.viewerCount)
     this.#phase = 'live'
     this.#switches.sourceArrived(entry)
