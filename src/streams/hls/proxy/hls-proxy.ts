@@ -13,7 +13,8 @@ import { PlaylistServer } from './playlist-server.ts'
 import { restoredMemory, storedMemory } from './proxy-memory.ts'
 import type { HlsProxyListener, HlsProxyOptions, HlsProxySource, SettledSwitch } from './proxy-options.ts'
 import type { SwitchWords } from './published-playlist.ts'
-import { COMPLETE_SPAN, Publisher } from './publisher.ts'
+import { COMPLETE_SPAN, PublishedSlots } from './published-slots.ts'
+import { Publisher } from './publisher.ts'
 import type { Reference } from './reference.ts'
 import { References } from './reference.ts'
 import { ResourceJudge } from './resource-judge.ts'
@@ -41,6 +42,7 @@ export class HlsProxy implements HlsOutput, Disposable {
   readonly #references: References
   readonly #cache: SegmentCache
   readonly #sessions: SourceSessions
+  readonly #slots: PublishedSlots
   readonly #publisher: Publisher
   readonly #slate: HlsSlate
   readonly #inspection: SegmentInspection
@@ -64,29 +66,31 @@ export class HlsProxy implements HlsOutput, Disposable {
     this.#listener = this.#createListener()
     const segmentDeadlineMsOf = (candidateId: string) => this.#segmentDeadlineMs(candidateId)
     this.#sessions = new SourceSessions({ network, timeouts: limits.timeouts, source, segmentDeadlineMsOf })
-    this.#publisher = new Publisher(
+    this.#slots = new PublishedSlots(
       {
         ...options,
-        listener: this.#listener,
         references: this.#references,
-        sessions: this.#sessions,
-        onChanged: () => this.#changes.changed(),
-        onWanted: (slot) => this.#standby.follow(slot),
-        isStandbyAdvancing: () => this.#standby.isAdvancing,
         onSegments: (slot, run) => {
-          this.#standby.joined(run, this.#publisher.stitch.span?.number ?? COMPLETE_SPAN)
+          this.#standby.joined(run, this.#slots.stitch.span?.number ?? COMPLETE_SPAN)
           // Of a source that stood by it is known that it delivers.
           if (!this.#ahead.order(slot) || run.wasStandby) this.#delivered(run)
         },
       },
       restoredMemory(options.memory),
     )
+    const slots = this.#slots
+    this.#publisher = new Publisher({
+      ...{ ...options, slots, listener: this.#listener, sessions: this.#sessions },
+      onChanged: () => this.#changes.changed(),
+      onWanted: (slot) => this.#standby.follow(slot),
+      isStandbyAdvancing: () => this.#standby.isAdvancing,
+    })
     const channel = new ChannelSignature()
     this.#slate = this.#createSlate(channel)
     const sessionOf = (id: string) => this.#slate.session(id) ?? this.#sessions.find(id)
     this.#inspection = new SegmentInspection({
-      ...{ cache: this.#cache, references: this.#references, publisher: this.#publisher, sessionOf, channel },
-      judge: new SymptomJudge({ ...options, publisher: this.#publisher }),
+      ...{ cache: this.#cache, references: this.#references, slots, sessionOf, channel },
+      judge: new SymptomJudge({ ...options, slots, publisher: this.#publisher }),
     })
     this.#resources = new ResourceServer({
       ...{ references: this.#references, cache: this.#cache, clock },
@@ -97,7 +101,7 @@ export class HlsProxy implements HlsOutput, Disposable {
       inspection: this.#inspection,
       document: (request, reference) => this.#document(request, reference),
     })
-    const shared = { ...options, publisher: this.#publisher, changes: this.#changes }
+    const shared = { ...options, slots, publisher: this.#publisher, changes: this.#changes }
     this.#playlists = new PlaylistServer({ ...shared, wordsOf: (span) => this.#words.get(span) })
     this.#judge = new ResourceJudge({
       ...shared,
@@ -105,19 +109,16 @@ export class HlsProxy implements HlsOutput, Disposable {
       signal: this.#abort.signal,
     })
     this.#standby = new Standby({
-      ...{ clock, publisher: this.#publisher, sessions: this.#sessions, cache: this.#cache },
+      ...{ clock, slots, publisher: this.#publisher, sessions: this.#sessions, cache: this.#cache },
       bytesMax: limits.cacheBytesMax / STANDBY_SHARE,
       makersKey: (...wanted) => this.#resources.makersKey(...wanted),
     })
-    this.#ahead = new SegmentsAhead({
-      publisher: this.#publisher,
-      prefetch: async (name) => this.#resources.prefetch(name),
-    })
+    this.#ahead = new SegmentsAhead({ slots, prefetch: async (name) => this.#resources.prefetch(name) })
   }
 
   /** What has to survive a restart: plain JSON data, null before anything was published. */
   get memory(): Json {
-    const { memory } = this.#publisher
+    const { memory } = this.#slots
     return memory === undefined ? null : storedMemory(memory)
   }
 
@@ -188,9 +189,9 @@ export class HlsProxy implements HlsOutput, Disposable {
    */
   shared(candidateId: CandidateId, request: SegmentRequest): SegmentReader | undefined {
     const isRetry = request.isRetry === true
-    const name = namedAlike(candidateId, request, this.#publisher, this.#references)
+    const name = namedAlike(candidateId, request, this.#publisher, this.#slots, this.#references)
     if (name !== undefined) return this.#resources.openRaw(name, isRetry)
-    const early = namedSoon(candidateId, request, this.#publisher)
+    const early = namedSoon(candidateId, request, this.#publisher, this.#slots)
     if (early !== undefined) return this.#resources.openEarly(early, isRetry)
     return this.#standby.shared(candidateId, request)
   }
@@ -215,7 +216,7 @@ export class HlsProxy implements HlsOutput, Disposable {
 
   /** A switch has settled: players are told why it was. */
   switched({ to, trigger, reason }: SettledSwitch): void {
-    const mark = this.#publisher.stitch.marks.at(-1)
+    const mark = this.#slots.stitch.marks.at(-1)
     if (mark?.toIndex !== to.index || this.#words.has(mark.span)) return
     this.#words.set(mark.span, { trigger, reason })
     const [oldest] = this.#words.size > 16 ? this.#words.keys() : []
@@ -254,7 +255,7 @@ export class HlsProxy implements HlsOutput, Disposable {
         listener.delivered(...told)
       },
       failed: (...told) => {
-        if (this.#publisher.advancedAtMs !== undefined) this.#slate.failed()
+        if (this.#slots.advancedAtMs !== undefined) this.#slate.failed()
         listener.failed(...told)
       },
       warned: (...told) => listener.warned(...told),
@@ -266,14 +267,10 @@ export class HlsProxy implements HlsOutput, Disposable {
     return new HlsSlate({
       ...{ ...slate, clock },
       signature: () => channel.signature,
-      targetMs: () => 1_000 * this.#targetDurationS,
+      targetMs: () => 1_000 * this.#slots.targetDurationS,
       fillIn: (origin) => this.#publisher.fillIn({ session: origin, candidateId: candidateId(origin.key) }),
       takeOff: (origin) => this.#publisher.leave(origin.key),
     })
-  }
-
-  get #targetDurationS(): number {
-    return Math.max(0, ...Array.from(this.#publisher.slots.values(), ({ timeline }) => timeline.targetDurationS))
   }
 
   async #document(request: HlsRequest, reference: Reference): Promise<void> {
@@ -283,7 +280,7 @@ export class HlsProxy implements HlsOutput, Disposable {
 
   #good(name: string, { candidateId, kind, recipe }: Reference, head: Buffer): void {
     const { current } = this.#publisher
-    if ((kind === 'segment' || kind === 'map') && recipe === undefined) this.#publisher.seen(name, head)
+    if ((kind === 'segment' || kind === 'map') && recipe === undefined) this.#slots.seen(name, head)
     if (current?.source.candidateId !== candidateId) return
     current.lastGoodMs = this.#options.clock.nowMs()
     current.resourceFailures = 0
@@ -301,7 +298,7 @@ export class HlsProxy implements HlsOutput, Disposable {
     const isStandby = this.#standby.candidateId === candidateId
     if (current?.source.candidateId !== candidateId && !isStandby) return undefined
     return segmentDeadlineMs({
-      targetDurationS: this.#targetDurationS,
+      targetDurationS: this.#slots.targetDurationS,
       underWay: this.#cache.connections,
       // Instead of a standby, what is on air goes on.
       hasAlternative: isStandby || this.#options.hasAlternative(),

@@ -6,6 +6,7 @@ import { answerWith, PLAYLIST_TYPE } from './documents.ts'
 import { playlistText, withCarried } from './playlist-text.ts'
 import type { HlsProxyLimits } from './proxy-options.ts'
 import type { SwitchWords } from './published-playlist.ts'
+import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
 import { checkReloadTarget, reloadTarget } from './reload-target.ts'
 import type { SlotOutput } from './slot-output.ts'
@@ -13,7 +14,8 @@ import type { SlotOutput } from './slot-output.ts'
 export interface PlaylistServerOptions {
   readonly clock: Clock
   readonly limits: Pick<HlsProxyLimits, 'startTimeoutMs' | 'viewerHoldMs'>
-  readonly publisher: Publisher
+  readonly publisher: Pick<Publisher, 'current' | 'want'>
+  readonly slots: PublishedSlots
   readonly changes: ChangeSignal
   /** Why the source of a span is on air, where that is known. */
   readonly wordsOf: (span: number) => SwitchWords | undefined
@@ -36,12 +38,12 @@ export class PlaylistServer {
 
   /** Answers with the master playlist, or with the only playlist there is. Throws what `failure` gives while no source delivers. */
   async serveEntry(request: HlsRequest, gone: AbortSignal): Promise<void> {
-    const { clock, limits, failure, publisher, changes } = this.#options
+    const { clock, limits, failure, publisher, slots, changes } = this.#options
     const deadlineMs = clock.nowMs() + limits.startTimeoutMs
-    const master = await changes.until(() => publisher.master, { deadlineMs, signal: gone })
+    const master = await changes.until(() => slots.master, { deadlineMs, signal: gone })
     if (gone.aborted) return
-    if (master === undefined && publisher.master === undefined) throw failure()
-    if (master === undefined || publisher.master === null) {
+    if (master === undefined && slots.master === undefined) throw failure()
+    if (master === undefined || slots.master === null) {
       await this.serveSlot(request, 0, '', gone)
       return
     }
@@ -50,7 +52,7 @@ export class PlaylistServer {
     const isServed = await changes.until(isThere, { deadlineMs, signal: gone })
     if (gone.aborted) return
     if (isServed === undefined) throw failure()
-    const { playlist } = publisher.master ?? { playlist: undefined }
+    const { playlist } = slots.master ?? { playlist: undefined }
     if (playlist === undefined) throw failure()
     const named = { ...playlist, variants: playlist.variants.map((each) => ({ ...each, uri: slotName(each.uri) })) }
     const renditions = playlist.renditions.map((each) => ({
@@ -64,15 +66,15 @@ export class PlaylistServer {
 
   /** Answers with the playlist of a slot; `up` leads from it to the entry. Throws hls_not_found for a slot that is none, and as above. */
   async serveSlot(request: HlsRequest, number: number, up: string, gone: AbortSignal): Promise<void> {
-    const { clock, limits, failure, publisher, changes, wordsOf } = this.#options
+    const { clock, limits, failure, publisher, slots, changes, wordsOf } = this.#options
     const startMs = clock.nowMs()
     // After a restart it is not known what there is before the first source has answered.
-    const known = await changes.until(() => (publisher.master === undefined ? undefined : true), {
+    const known = await changes.until(() => (slots.master === undefined ? undefined : true), {
       ...{ deadlineMs: startMs + limits.startTimeoutMs, signal: gone },
     })
     if (gone.aborted) return
     if (known === undefined) throw failure()
-    const slot = publisher.slot(number)
+    const slot = slots.slot(number)
     if (slot === undefined) throw notFound()
     publisher.want(number)
     const target = reloadTarget(request.query)
@@ -90,8 +92,8 @@ export class PlaylistServer {
     if (found === undefined && !(slot.hasContent && this.#isHeld())) throw failure()
     slot.lastAskedMs = clock.nowMs()
     const text = slot.text({
-      span: publisher.stitch.span,
-      marks: publisher.stitch.marks,
+      span: slots.stitch.span,
+      marks: slots.stitch.marks,
       wordsOf,
       reports: () => this.#reports(number),
       up,
@@ -111,13 +113,13 @@ export class PlaylistServer {
 
   /** Players are kept with what they have: it is not long since something new came. */
   #isHeld(): boolean {
-    const { clock, limits, publisher } = this.#options
-    const { advancedAtMs } = publisher
+    const { clock, limits, slots } = this.#options
+    const { advancedAtMs } = slots
     return advancedAtMs !== undefined && clock.nowMs() - advancedAtMs < limits.viewerHoldMs
   }
 
   #reports(own: number) {
-    const reports = [...this.#options.publisher.slots].flatMap(([number, slot]) => {
+    const reports = [...this.#options.slots.all].flatMap(([number, slot]) => {
       const report = number === own ? undefined : slot.report(slotName(String(number)))
       return report === undefined ? [] : [report]
     })

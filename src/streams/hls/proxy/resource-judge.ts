@@ -3,6 +3,7 @@ import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { ChangeSignal } from './change-signal.ts'
 import { sameElsewhere } from './finished-programme.ts'
 import type { HlsProxyLimits } from './proxy-options.ts'
+import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
 import type { Reference } from './reference.ts'
 import type { Verdict } from './resource-server.ts'
@@ -11,7 +12,8 @@ import type { SourceRun } from './source-run.ts'
 export interface ResourceJudgeOptions {
   readonly clock: Clock
   readonly limits: Pick<HlsProxyLimits, 'startTimeoutMs'>
-  readonly publisher: Publisher
+  readonly publisher: Pick<Publisher, 'current' | 'lost'>
+  readonly slots: Pick<PublishedSlots, 'all' | 'stitch'>
   readonly changes: ChangeSignal
   /** Whether another source could take over. */
   readonly hasAlternative: () => boolean
@@ -38,19 +40,19 @@ export class ResourceJudge {
   elsewhere(name: string, reference: Reference): Reference | undefined {
     const { current } = this.#options.publisher
     if (current === undefined || current.source.candidateId === reference.candidateId) return undefined
-    return sameElsewhere(name, reference, this.#options.publisher.slots, current)
+    return sameElsewhere(name, reference, this.#options.slots.all, current)
   }
 
   /** What a failed resource means for its source and for the player. */
   async judge(name: string, reference: Reference, failure: SourceFailure): Promise<Verdict> {
-    const { publisher } = this.#options
+    const { publisher, slots } = this.#options
     if (NOT_ITS_FAULT.includes(failure.kind)) return { kind: 'unavailable' }
     if (reference.kind === 'data') return { kind: 'missing' }
     const { current } = publisher
     const isOnAir = current?.isAlive === true && current.source.candidateId === reference.candidateId
     const isOffered = this.#isOffered(name, reference)
     if (failure.kind === 'segment_missing' && !isOffered) return { kind: 'missing' }
-    const isOfSpan = this.#isComplete(name) || reference.span === publisher.stitch.span?.number
+    const isOfSpan = this.#isComplete(name) || reference.span === slots.stitch.span?.number
     const isItsEnd = isOnAir && isOfSpan && this.#isTooMuch(current)
     const isComplete = this.#isComplete(name)
     // What players miss is known before another source takes over: a hot standby does so at once, with as much more.
@@ -67,8 +69,8 @@ export class ResourceJudge {
 
   /** What follows a segment that was its source's last chance, and is not here yet: players would wait for each in turn. */
   #loseAfter(name: string): void {
-    const { publisher, isHere } = this.#options
-    for (const { timeline } of publisher.slots.values()) {
+    const { publisher, slots, isHere } = this.#options
+    for (const { timeline } of slots.all.values()) {
       const failed = timeline.segments.find(({ segment }) => segment.uri === name)
       if (failed === undefined) continue
       const after = timeline.segments.filter(({ span, sequence }) => span === failed.span && sequence > failed.sequence)
@@ -85,19 +87,19 @@ export class ResourceJudge {
   /** Whether the source's own playlist still names it; one that has left it may be gone. Keys and sections always should be there. */
   #isOffered(name: string, reference: Reference): boolean {
     if (reference.kind === 'key' || reference.kind === 'map') return true
-    for (const [number, { timeline, complete, epoch }] of this.#options.publisher.slots) {
+    for (const [number, { timeline, complete, epoch }] of this.#options.slots.all) {
       if (complete?.segments.some(({ uri }) => uri === name) === true) return true
       const published = timeline.segments.find(({ segment }) => segment.uri === name)
       if (published === undefined) continue
       const latest = this.#options.publisher.current?.latest(number)?.playlist
-      const isOfAir = epoch !== undefined && published.span === this.#options.publisher.stitch.span?.number
+      const isOfAir = epoch !== undefined && published.span === this.#options.slots.stitch.span?.number
       return !isOfAir || latest === undefined || published.upstreamSequence >= latest.mediaSequence
     }
     return false
   }
 
   #isComplete(name: string): boolean {
-    return [...this.#options.publisher.slots.values()].some(
+    return [...this.#options.slots.all.values()].some(
       ({ complete }) => complete?.segments.some(({ uri }) => uri === name) === true,
     )
   }

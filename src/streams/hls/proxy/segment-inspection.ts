@@ -11,7 +11,7 @@ import type { ReadWhole } from '../transmux/whole-segment.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SourceAccess } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
-import type { Publisher } from './publisher.ts'
+import type { PublishedSlots } from './published-slots.ts'
 import { rawRequest } from './reference.ts'
 import type { Reference, References } from './reference.ts'
 import { NO_MAP } from './seal-playlist.ts'
@@ -22,7 +22,7 @@ import { streamsOf } from './variant-match.ts'
 export interface SegmentInspectionOptions {
   readonly cache: SegmentCache
   readonly references: References
-  readonly publisher: Pick<Publisher, 'slots' | 'master'>
+  readonly slots: Pick<PublishedSlots, 'all' | 'master'>
   readonly judge: Pick<SymptomJudge, 'judge'>
   /** Learns what the channel is coded with. */
   readonly channel: Pick<ChannelSignature, 'offer'>
@@ -132,13 +132,13 @@ export class SegmentInspection implements Disposable {
 
   /** Undefined for what cannot be looked into, or has nothing in it that could be judged. */
   #placeOf(name: string, reference: Reference): Place | undefined {
-    const { publisher } = this.#options
-    for (const [slot, { timeline, features, frame }] of publisher.slots) {
+    const { slots } = this.#options
+    for (const [slot, { timeline, features, frame }] of slots.all) {
       const published = timeline.segments.find(({ segment }) => segment.uri === name)
       if (published === undefined) continue
       // Keyframes only: their durations are those of what lies between. Text has neither pictures nor sound.
       const isJudged = features?.iFramesOnly !== true && frame?.iFramesOnly !== true
-      const streams = streamsOf(publisher.master ?? undefined, slot)
+      const streams = streamsOf(slots.master ?? undefined, slot)
       if (!isJudged || streams === undefined) return undefined
       const section = this.#sectionOf(published, reference)
       return section === 'encrypted' ? undefined : { slot, streams, published, section }

@@ -1,8 +1,8 @@
-import type { Publisher } from './publisher.ts'
+import type { PublishedSlots } from './published-slots.ts'
 import type { SlotOutput } from './slot-output.ts'
 
 export interface SegmentsAheadOptions {
-  readonly publisher: Pick<Publisher, 'stitch'>
+  readonly slots: Pick<PublishedSlots, 'stitch'>
   readonly prefetch: (name: string) => Promise<unknown>
 }
 
@@ -20,9 +20,9 @@ export class SegmentsAhead {
 
   /** Orders what a playlist has got; returns false when there was nothing to order. */
   order(slot: SlotOutput): boolean {
-    const { publisher, prefetch } = this.#options
+    const { slots, prefetch } = this.#options
     const { segments } = slot.timeline
-    const span = publisher.stitch.span?.number
+    const span = slots.stitch.span?.number
     const added = segments.filter(
       ({ sequence, span: of, segment }) => sequence >= slot.orderedSequence && of === span && !segment.isGap,
     )

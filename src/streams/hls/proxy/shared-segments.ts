@@ -1,4 +1,5 @@
 import type { SegmentRequest } from '../upstream/segment.ts'
+import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
 import type { Reference, References } from './reference.ts'
 
@@ -12,11 +13,12 @@ const NEWEST_MAX = 16
 export function namedAlike(
   candidateId: string,
   { url, byteRange }: SegmentRequest,
-  { current, slots, stitch }: Pick<Publisher, 'current' | 'slots' | 'stitch'>,
+  { current }: Pick<Publisher, 'current'>,
+  { all, stitch }: Pick<PublishedSlots, 'all' | 'stitch'>,
   references: References,
 ): string | undefined {
   if (current?.isAlive !== true || current.source.candidateId !== candidateId) return undefined
-  for (const { timeline } of slots.values()) {
+  for (const { timeline } of all.values()) {
     const newest = timeline.segments.slice(-NEWEST_MAX).filter(({ span }) => span === stitch.span?.number)
     for (const { segment } of newest.toReversed()) {
       const own = references.open(segment.uri)
@@ -36,7 +38,8 @@ export function namedAlike(
 export function namedSoon(
   candidateId: string,
   { url, byteRange }: SegmentRequest,
-  { current, stitch }: Pick<Publisher, 'current' | 'stitch'>,
+  { current }: Pick<Publisher, 'current'>,
+  { stitch }: Pick<PublishedSlots, 'stitch'>,
 ): Reference | undefined {
   const span = stitch.span?.number
   if (span === undefined || current?.isAlive !== true || current.source.candidateId !== candidateId) return undefined

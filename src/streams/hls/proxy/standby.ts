@@ -9,7 +9,8 @@ import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { KeyAnswer } from '../upstream/segment-keys.ts'
 import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
 import type { HlsProxySource } from './proxy-options.ts'
-import { FINISHED } from './publisher.ts'
+import { FINISHED } from './published-slots.ts'
+import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
 import type { SourceRun } from './source-run.ts'
 import { sessionFailureOf } from './source-run.ts'
@@ -20,7 +21,8 @@ import { standbyWindow } from './standby-window.ts'
 
 export interface StandbyOptions {
   readonly clock: Clock
-  readonly publisher: Publisher
+  readonly publisher: Pick<Publisher, 'createRun'>
+  readonly slots: PublishedSlots
   readonly sessions: SourceSessions
   readonly cache: SegmentCache
   /** Bytes of segments that are kept ready. */
@@ -73,11 +75,11 @@ export class Standby implements Disposable {
 
   /** Another source stands by from now on; `onFailed` is called once, and none does after it. */
   prepare(source: HlsProxySource, onFailed: (failure: SessionFailure) => void): void {
-    const { clock, publisher, cache, bytesMax, makersKey } = this.#options
+    const { clock, publisher, slots, cache, bytesMax, makersKey } = this.#options
     this.drop()
     const run = publisher.createRun(source, Number.NaN, {
       onEntry: () => {},
-      onPlaylist: (...[, slots, followed]) => this.#loaded(run, slots, followed),
+      onPlaylist: (...[, numbers, followed]) => this.#loaded(run, numbers, followed),
       onReset: () => {
         segments.clear()
         return 'go_on'
@@ -96,7 +98,7 @@ export class Standby implements Disposable {
       onFailed: (failure) => run.fail(failure),
     })
     this.#present = { run, segments }
-    for (const slot of publisher.wanted) run.follow(slot)
+    for (const slot of slots.wanted) run.follow(slot)
     run.start()
   }
 
@@ -148,40 +150,40 @@ export class Standby implements Disposable {
     this.#joining = undefined
   }
 
-  #loaded(run: SourceRun, slots: readonly number[], followed: FollowedPlaylist): void {
-    const { publisher } = this.#options
-    for (const number of slots) {
-      const slot = publisher.slot(number)
+  #loaded(run: SourceRun, numbers: readonly number[], followed: FollowedPlaylist): void {
+    const { slots } = this.#options
+    for (const number of numbers) {
+      const slot = slots.slot(number)
       const why = this.#refusal(number, followed)
       if (why !== undefined) {
         run.fail(why)
         return
       }
-      if (slot?.hasContent === true && publisher.isIdle(slot)) run.unfollow(number)
+      if (slot?.hasContent === true && slots.isIdle(slot)) run.unfollow(number)
     }
     if (this.#present?.run === run) this.#present.segments.want(this.#wanted(run))
   }
 
   /** Why players could not go on with it. */
   #refusal(number: number, { playlist, finalUrl }: FollowedPlaylist): SourceFailure | undefined {
-    const { publisher } = this.#options
-    const slot = publisher.slot(number)
+    const { slots } = this.#options
+    const slot = slots.slot(number)
     if (slot === undefined || !slot.hasContent || slot.complete !== undefined) return undefined
     if (playlist.hasEndList) return FINISHED
-    const target = publisher.targetOf(number, slot, playlist)
+    const target = slots.targetOf(number, slot, playlist)
     const message = target === undefined ? undefined : cannotBecome(target.format, playlist, finalUrl)
     return message === undefined ? undefined : { kind: 'segment_invalid', message }
   }
 
   #wanted(run: SourceRun): readonly WantedResource[] {
-    const { publisher, clock } = this.#options
-    const hasTrueDates = publisher.stitch.span?.dates.kind === 'shifted'
+    const { slots, clock } = this.#options
+    const hasTrueDates = slots.stitch.span?.dates.kind === 'shifted'
     const seen = new Set<FollowedPlaylist>()
     return run.followed.flatMap(([number, latest]) => {
-      const slot = publisher.slot(number)
+      const slot = slots.slot(number)
       if (slot === undefined || latest === undefined || latest.playlist.hasEndList || seen.has(latest)) return []
       seen.add(latest)
-      const target = publisher.targetOf(number, slot, latest.playlist)
+      const target = slots.targetOf(number, slot, latest.playlist)
       const isMade = target !== undefined && isOtherFormat(target.format, latest.playlist)
       const window = standbyWindow(latest, slot.timeline.tail(clock.nowMs(), hasTrueDates, true))
       return window.map((resource) => ({ ...resource, isMade, isMedia: target !== undefined }))

@@ -3,12 +3,14 @@ import type { Action, DetectionPolicy } from '../../detect/conditions.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SegmentSymptom } from '../inspection/rendition-watch.ts'
 import type { HlsProxyListener } from './proxy-options.ts'
+import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
 import type { Reference } from './reference.ts'
 
 export interface SymptomJudgeOptions {
   readonly clock: Clock
-  readonly publisher: Pick<Publisher, 'current' | 'stitch'>
+  readonly publisher: Pick<Publisher, 'current'>
+  readonly slots: Pick<PublishedSlots, 'stitch'>
   readonly detection: Pick<DetectionPolicy, 'actionOf' | 'hasAlternative'>
   /** Told where something is wrong with what a source sends, and it stays on air. */
   readonly listener: Pick<HlsProxyListener, 'warned'>
@@ -77,8 +79,9 @@ export class SymptomJudge {
   }
 
   #leave({ candidateId, span }: Reference, failure: SourceFailure): void {
-    const { current, stitch } = this.#options.publisher
-    const isOnAir = current?.source.candidateId === candidateId && stitch.span?.number === span
+    const { publisher, slots } = this.#options
+    const { current } = publisher
+    const isOnAir = current?.source.candidateId === candidateId && slots.stitch.span?.number === span
     if (isOnAir) current.fail(failure)
   }
 }
