@@ -4,7 +4,7 @@ import { OutputClock } from './output-clock.ts'
 import type { OutputProgramme } from './output-programme.ts'
 import type { PacketWriter } from './packet-writer.ts'
 import type { SoundFiller } from './silence/sound-filler.ts'
-import { NO_TIMESTAMP, PCR_PER_TICK, pcrStep } from './timestamp.ts'
+import { NO_TIMESTAMP, PCR_PER_TICK, pcrStep, wrapTimestamp } from './timestamp.ts'
 import type { Timeline } from './timeline.ts'
 import type { Track } from './track.ts'
 import type { TrackTable } from './track-table.ts'
@@ -68,6 +68,12 @@ export class ClockSender {
     this.#lastUnitTicks = unitTicks
   }
 
+  /** What is decoded before this is late: the clock that went out has passed it. 90 kHz; NO_TIMESTAMP before the first. */
+  get inTimeFrom(): number {
+    const { last } = this.#clock
+    return last === NO_TIMESTAMP ? last : wrapTimestamp(Math.ceil(last / PCR_PER_TICK))
+  }
+
   /** PCRs come on this PID, as it is in the hold. */
   listenTo(pid: number): void {
     this.#sourcePid = pid
@@ -85,7 +91,9 @@ export class ClockSender {
   /** Sends a PCR between units where the source has left them out for too long. */
   sendIfDue(): void {
     if (this.#leadingDts === NO_TIMESTAMP || !this.#clock.isDue(this.#leadingDts)) return
-    this.#send(this.#clock.estimate(this.#leadingDts))
+    const pcr = this.#clock.estimate(this.#leadingDts)
+    // The last one came in front of the unit before: the estimate counts what is between them twice.
+    if (pcrStep(this.#leadingDts * PCR_PER_TICK, pcr) >= 0) this.#send(pcr)
   }
 
   /** Rewrites the PCR in a packet that goes out, or sends it apart when the packet is not of the PCR PID. */

@@ -1,9 +1,6 @@
-import { SectionAssembler } from '../section-assembler.ts'
 import { hasAdaptationField, hasPayload, hasPcr, isPayloadUnitStart, isScrambled } from '../packet.ts'
 import { PACKET_BYTES, payloadOffset, pidOf } from '../packet.ts'
-import { packetiseSection } from '../psi.ts'
 import { clearDiscontinuityIndicator, makeDiscontinuityPacket, moveRareTimestamps } from './adaptation-field.ts'
-import { hasReadableFrames } from './audio-frame.ts'
 import { DecodingLag, splitForDts } from './decoding-lag.ts'
 import type { Hold } from './hold.ts'
 import { wasSent } from './known-join.ts'
@@ -13,22 +10,17 @@ import type { OutputProgramme } from './output-programme.ts'
 import type { PacketWriter } from './packet-writer.ts'
 import { makePesHeader, readPesHeader, writeTimestamp } from './pes-header.ts'
 import { PictureNumbers } from './picture-numbers.ts'
-import type { SoundFiller } from './silence/sound-filler.ts'
-import { moveSpliceInfo } from './splice-info.ts'
+import type { SoundJoin } from './sound-join.ts'
+import { SpliceInfoSender } from './splice-info-sender.ts'
+import { TableSender } from './table-sender.ts'
 import { NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
-import { endUnit, isDoubtful, OVERLAP_TOLERANCE_TICKS, unitTicksOf } from './timeline.ts'
+import { endUnit, isDoubtful, unitTicksOf } from './timeline.ts'
 import type { Timeline } from './timeline.ts'
 import { isAudio, isVideo } from './track.ts'
 import type { Track } from './track.ts'
 import type { TrackTable } from './track-table.ts'
-import { DROPPED, trimUnitStart } from './unit-rewrite.ts'
+import { DROPPED } from './unit-rewrite.ts'
 
-/** PAT and PMT come again after this much media; the next unit may be one picture later. */
-const TABLES_INTERVAL_TICKS = 100 * TICKS_PER_MS
-/** Where units have no timestamps, tables come again after this many. */
-const TABLES_INTERVAL_UNITS = 32
-/** Random access points that wait for their turn; of more, the earliest are forgotten. */
-const JOINS_MAX = 4_096
 /** A longer step between units says nothing about how long they last. */
 const STEP_TICKS_MAX = 1_000 * TICKS_PER_MS
 
@@ -38,13 +30,17 @@ export interface EmitterOptions {
   readonly timeline: Timeline
   readonly clock: ClockSender
   readonly writer: PacketWriter
-  readonly filler: SoundFiller
+  readonly sound: SoundJoin
 }
 
-/** What happens at the join of a source, as far as the emitter has seen it. */
-export interface JoinRecord {
-  audioUnitsDropped: number
-  audioHoleMs: number | undefined
+/** How a source begins, in the output's time, 90 kHz; NO_TIMESTAMP where nothing bounds it. */
+export interface EmitterBegin {
+  /** Sound of tracks that have sent none yet is of no use before this. */
+  readonly soundFloor: number
+  /** What is decoded before this would reach its decoder too late. */
+  readonly inTimeFrom: number
+  /** DTS for the first picture, in the source's time, when those between it and the next are left out. */
+  readonly firstDts?: { readonly position: number; readonly sourceDts: number } | undefined
 }
 
 /** Sends packets that the hold lets go: rewrites them, and puts tables and clock references between them. */
@@ -52,34 +48,28 @@ export class Emitter {
   readonly #options: EmitterOptions
   readonly #header = makePesHeader()
   readonly #packet = Buffer.alloc(PACKET_BYTES)
-  readonly #assemblers = new Map<number, SectionAssembler>()
+  readonly #tables: TableSender
+  readonly #spliceInfo: SpliceInfoSender
   /** Video, or audio when there is none: its DTS is the output's progress. */
   #leader: Track | undefined
   #leadingDts = NO_TIMESTAMP
-  #tablesDts = NO_TIMESTAMP
-  #areTablesDue = true
-  #unitsSinceTables = 0
   #mediaTicks = 0
-  /** In front of these positions viewers can begin, ascending. */
-  #joins: number[] = []
-  #record: JoinRecord = { audioUnitsDropped: 0, audioHoleMs: undefined }
-  /** DTS for the first picture when those between it and the next are left out. */
-  #firstDts: { readonly position: number; readonly sourceDts: number } | undefined
+  #bounds: EmitterBegin = { soundFloor: NO_TIMESTAMP, inTimeFrom: NO_TIMESTAMP }
   readonly #lag = new DecodingLag()
   readonly #numbers = new PictureNumbers()
   /** DTS of the unit in progress that its header has no field for. */
   #missingDts = NO_TIMESTAMP
-  /** Audio before this, in the output's time, is of no use; NO_TIMESTAMP when all is. */
-  #audioFloor = NO_TIMESTAMP
   /** The source carries the encode of the one before: what that one has sent does not go out again. */
   #isTwin = false
 
   constructor(options: EmitterOptions) {
     this.#options = options
+    this.#tables = new TableSender(options.programme, options.writer)
+    this.#spliceInfo = new SpliceInfoSender(options.timeline, options.writer)
   }
 
-  get record(): Readonly<JoinRecord> {
-    return this.#record
+  get tables(): TableSender {
+    return this.#tables
   }
 
   get mediaTicks(): number {
@@ -100,40 +90,30 @@ export class Emitter {
     this.#lag.begin(ticks, pictureTicks)
   }
 
-  /** A source begins; `audioFloor` bounds the audio of tracks that have sent none yet. */
-  begin(audioFloor: number, firstDts: { readonly position: number; readonly sourceDts: number } | undefined): void {
-    this.#isTwin = false
-    this.#audioFloor = audioFloor
-    this.#firstDts = firstDts
-    this.#areTablesDue = true
+  /** A source begins. */
+  begin(begin: EmitterBegin): void {
+    this.#start(begin, false)
     this.#numbers.join()
-    this.#assemblers.clear()
-    this.#record = { audioUnitsDropped: 0, audioHoleMs: undefined }
+    if (this.#leadingDts !== NO_TIMESTAMP) this.#tables.announce()
   }
 
   /** A source begins that carries the same encode as the one before, whose units it repeats first. */
-  goOn(leader: Track): void {
-    this.begin(leader.sending.lastDts, undefined)
+  goOn(begin: EmitterBegin): void {
+    this.#start(begin, true)
+    this.#numbers.join()
     this.#numbers.goOn()
-    this.#isTwin = true
+  }
+
+  #start(begin: EmitterBegin, isTwin: boolean): void {
+    this.#bounds = begin
+    this.#isTwin = isTwin
+    this.#tables.require()
+    this.#spliceInfo.begin()
+    this.#options.sound.begin({ first: begin.soundFloor, inTimeFrom: begin.inTimeFrom }, isTwin)
   }
 
   lead(leader: Track | undefined): void {
     this.#leader = leader
-  }
-
-  requireTables(): void {
-    this.#areTablesDue = true
-  }
-
-  /** A viewer can begin at this position; they come in ascending order. */
-  markJoin(position: number): void {
-    if (this.#joins.length >= JOINS_MAX) this.#joins.shift()
-    this.#joins.push(position)
-  }
-
-  forgetJoins(): void {
-    this.#joins = []
   }
 
   /** Sends everything before `limit`. The packets in the hold are changed. */
@@ -170,7 +150,7 @@ export class Emitter {
     if (this.#missingDts !== NO_TIMESTAMP) this.#sendDtsApart(track, buffer, at)
     if (hasAdaptationField(buffer, at) && (buffer[at + 4] ?? 0) > 0) this.#rewriteAdaptationField(track, buffer, at)
     if (track.format === 'splice-info') {
-      this.#sendSpliceInfo(track, buffer, at)
+      this.#spliceInfo.send(track, buffer, at)
       return
     }
     const control = buffer[at + 3] ?? 0
@@ -212,14 +192,14 @@ export class Emitter {
     if (isTimed) sending.isSkipping = !this.#placeUnit(track, hold, at, end)
     else if (this.#isTwin) sending.isSkipping = this.#wasPassed()
     // A viewer cannot begin where nothing goes out.
-    if (sending.isSkipping && track === this.#leader) this.#takeJoin(hold.positionOf(at))
+    if (sending.isSkipping && track === this.#leader) this.#tables.takeJoin(hold.positionOf(at))
     if (sending.isSkipping) return
     if (isTimed && track === this.#leader && track.output.codec === 'h264') {
       const headerBytes = this.#header.dataAt - payloadOffset(buffer, at)
       this.#numbers.number({ buffer, from: at, to: end, pid: track.pid }, headerBytes)
     }
-    const isJoin = track === this.#leader && this.#takeJoin(hold.positionOf(at))
-    this.#sendTables(isJoin)
+    const isJoin = track === this.#leader && this.#tables.takeJoin(hold.positionOf(at))
+    this.#tables.send(isJoin, this.#leader?.output.kind === 'video', this.#leadingDts)
     if (sending.isRenewed) this.#announceDiscontinuity(track)
     if (track === this.#leader && !hasPcr(buffer, at)) this.#options.clock.sendIfDue()
   }
@@ -242,37 +222,27 @@ export class Emitter {
     const isFirst = sending.sourceDts === NO_TIMESTAMP
     if (isAudio(track) && track !== this.#leader && isDoubtful(track, sourceDts, unitTicksOf(track))) return false
     this.#options.timeline.place(track, sourceDts, track === this.#leader)
-    const isRepeated = this.#isTwin && isFirst && !isAudio(track)
-    if (isRepeated && wasSent(track, wrapTimestamp(sourceDts + sending.offset))) return false
-    if (isFirst && isAudio(track) && !this.#trimFirstAudio(track, hold, at, end)) {
-      if (!this.#isTwin) this.#record.audioUnitsDropped += 1
-      return false
-    }
-    // Trimming has moved the timestamps; nothing else changes them between.
     if (isFirst && isAudio(track)) {
+      const place = { buffer, from: at, to: end, pid: track.pid }
+      if (!this.#options.sound.trim(track, place, wrapTimestamp(header.pts + sending.offset))) return false
+      // Trimming has moved the timestamps; nothing else changes them between.
       readPesHeader(buffer, payloadOffset(buffer, at), at + PACKET_BYTES, header)
-      this.#options.filler.end(track, wrapTimestamp(header.pts + sending.offset))
-    }
+      this.#options.sound.enter(track, wrapTimestamp(header.pts + sending.offset))
+    } else if (isFirst && this.#isPast(track, sourceDts)) return false
     return this.#writeTimestamps(track, buffer, isFirst && !isAudio(track) ? sourceDts : header.dts)
   }
 
   #firstDtsAt(position: number): number | undefined {
-    return this.#firstDts?.position === position ? this.#firstDts.sourceDts : undefined
+    const { firstDts } = this.#bounds
+    return firstDts?.position === position ? firstDts.sourceDts : undefined
   }
 
-  /** Lets the first audio of a source begin where the old audio has ended; false when it lies before that. */
-  #trimFirstAudio(track: Track, hold: Hold, at: number, end: number): boolean {
-    const { sending, output, pid } = track
-    const floor = sending.lastDts === NO_TIMESTAMP ? this.#audioFloor : sending.end
-    const pts = wrapTimestamp(this.#header.pts + sending.offset)
-    const overlap = floor === NO_TIMESTAMP ? 0 : timestampStep(floor, pts)
-    // The frame that was begun ends in this unit.
-    if (this.#isTwin && sending.audio.isMidFrame && Math.abs(overlap) <= OVERLAP_TOLERANCE_TICKS) return true
-    if (!hasReadableFrames(output.codec)) return overlap <= OVERLAP_TOLERANCE_TICKS
-    const isTrimmed = trimUnitStart({ buffer: hold.buffer, from: at, to: end, pid }, output.codec, Math.max(0, overlap))
-    if (!isTrimmed && overlap > OVERLAP_TOLERANCE_TICKS) return false
-    sending.audio.reset()
-    return true
+  /** Whether viewers have had the first unit of a source already, or would have it too late. */
+  #isPast(track: Track, sourceDts: number): boolean {
+    const dts = wrapTimestamp(sourceDts + track.sending.offset)
+    if (this.#isTwin) return wasSent(track, dts)
+    const { inTimeFrom } = this.#bounds
+    return track !== this.#leader && inTimeFrom !== NO_TIMESTAMP && timestampStep(dts, inTimeFrom) < 0
   }
 
   #writeTimestamps(track: Track, buffer: Buffer, sourceDts: number): boolean {
@@ -288,8 +258,7 @@ export class Emitter {
       dts = wrapTimestamp(sending.lastDts + 1)
       if (timestampStep(pts, dts) < 0) pts = dts
     }
-    if (sending.sourceDts === NO_TIMESTAMP && isAudio(track)) this.#noteHole(track, pts)
-    else if (sending.sourceDts !== NO_TIMESTAMP) {
+    if (sending.sourceDts !== NO_TIMESTAMP) {
       const sourceStep = timestampStep(sourceDts, sending.sourceDts) / (1 + sending.untimedUnits)
       if (sourceStep > 0 && sourceStep < STEP_TICKS_MAX) sending.steps.observe(sourceStep)
     }
@@ -313,24 +282,9 @@ export class Emitter {
     return this.#leader?.sending.sourceDts === NO_TIMESTAMP
   }
 
-  #noteHole(track: Track, pts: number): void {
-    if (track.sending.lastDts === NO_TIMESTAMP) return
-    const holeMs = timestampStep(pts, track.sending.end) / TICKS_PER_MS
-    this.#record.audioHoleMs = Math.max(this.#record.audioHoleMs ?? holeMs, holeMs)
-  }
-
   #advance(dts: number): void {
     if (this.#leadingDts !== NO_TIMESTAMP) this.#mediaTicks += Math.max(0, timestampStep(dts, this.#leadingDts))
     this.#leadingDts = dts
-  }
-
-  #takeJoin(position: number): boolean {
-    let isJoin = false
-    while (this.#joins.length > 0 && (this.#joins[0] ?? 0) <= position) {
-      this.#joins.shift()
-      isJoin = true
-    }
-    return isJoin
   }
 
   /** The packets of the track are of another kind from here on (ISO/IEC 13818-1 §2.4.3.5). */
@@ -340,42 +294,9 @@ export class Emitter {
     sending.isRenewed = false
   }
 
-  #sendTables(isMarked: boolean): void {
-    const { programme, writer } = this.#options
-    const isKnown = this.#leadingDts !== NO_TIMESTAMP && this.#tablesDts !== NO_TIMESTAMP
-    const since = isKnown ? Math.abs(timestampStep(this.#leadingDts, this.#tablesDts)) : 0
-    this.#unitsSinceTables += 1
-    const isDue =
-      this.#areTablesDue || since >= TABLES_INTERVAL_TICKS || this.#unitsSinceTables >= TABLES_INTERVAL_UNITS
-    // Every audio unit is a random access point; tables before each would be as large as the audio.
-    const isJoin = isMarked && (isDue || this.#leader?.output.kind === 'video')
-    if (!isJoin && !isDue) return
-    if (isJoin) writer.markJoin()
-    writer.write(isJoin ? programme.joinTables() : programme.nextTables())
-    this.#areTablesDue = false
-    this.#unitsSinceTables = 0
-    this.#tablesDts = this.#leadingDts
-  }
-
   #rewriteAdaptationField(track: Track, buffer: Buffer, at: number): void {
     moveRareTimestamps(buffer, at, track.sending.offset)
     if (hasPcr(buffer, at)) this.#options.clock.rewrite(track, buffer, at)
     clearDiscontinuityIndicator(buffer, at)
-  }
-
-  /** Sections are put together, moved and cut into packets anew, since their CRC_32 stands at the end. */
-  #sendSpliceInfo(track: Track, buffer: Buffer, at: number): void {
-    const { timeline, writer } = this.#options
-    let assembler = this.#assemblers.get(track.pid)
-    if (assembler === undefined) {
-      assembler = new SectionAssembler()
-      this.#assemblers.set(track.pid, assembler)
-    }
-    assembler.push(buffer, at, (section) => {
-      moveSpliceInfo(section, timeline.offset)
-      const packets = packetiseSection(section, track.pid, (track.sending.counter + 1) & 0x0f)
-      track.sending.counter = (track.sending.counter + packets.length / PACKET_BYTES) & 0x0f
-      writer.write(packets)
-    })
   }
 }

@@ -4,6 +4,29 @@ import type { Hold } from './hold.ts'
 import type { Track } from './track.ts'
 import { DROPPED, keepWholeFrames } from './unit-rewrite.ts'
 
+/** Position up to which nothing in the hold waits for the rest of its unit, or for pictures that are shown before it. */
+export function completeUntil(hold: Hold, tracks: Iterable<Track>): number {
+  let limit = hold.end
+  for (const { taking } of tracks) {
+    const { openAt, group } = taking
+    if (openAt >= 0) limit = Math.min(limit, openAt)
+    if (group.beginsAt >= 0) limit = Math.min(limit, group.beginsAt)
+  }
+  return limit
+}
+
+/** What has come of the open units of these tracks may go. Tells how many there were. */
+export function stopWaitingFor(tracks: Iterable<Track>): number {
+  let stopped = 0
+  for (const { taking } of tracks) {
+    taking.group.release()
+    if (taking.openAt < 0) continue
+    taking.openAt = -1
+    stopped += 1
+  }
+  return stopped
+}
+
 /**
  * The source of these tracks ends here: drops what is incomplete in the hold; of audio, what is whole of it stays. Tells how
  * many units were dropped.

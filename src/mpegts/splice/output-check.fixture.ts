@@ -107,6 +107,7 @@ class OutputReader {
     if (this.#pmtVersions.at(-1) !== pmt.version) this.#pmtVersions.push(pmt.version)
     this.#pcrPid = pmt.pcrPid
     this.#pids = new Set(pmt.streams.map(({ pid }) => pid))
+    for (const pid of this.#open.keys()) if (!this.#pids.has(pid)) this.#endUnit(pid)
     this.#videoPid = pmt.streams.find(({ kind }) => kind === 'video')?.pid ?? -1
   }
 
@@ -141,6 +142,7 @@ class OutputReader {
 
   #endUnit(pid: number): void {
     const pes = Buffer.concat(this.#open.get(pid) ?? [])
+    this.#open.delete(pid)
     if (pes.length === 0) return
     const length = pes.readUInt16BE(4)
     if (length !== 0 && length !== pes.length - 6)

@@ -64,7 +64,7 @@ export class OutputProgramme {
     return this.#pcrPid
   }
 
-  /** Takes the programme of a source on air. The PMT changes only where a stream is new, another, or named otherwise. */
+  /** Takes the programme of a source on air. The PMT changes only where a stream is new, another, or named otherwise, or where pictures end. */
   adopt(pmt: Pmt): Adoption {
     const usable = pmt.streams.filter(({ pid }) => pid > 0x0f && pid < PID_NULL)
     const { pairs, newcomers } = matchStreams(usable, this.#streams)
@@ -81,9 +81,15 @@ export class OutputProgramme {
       streams.set(source, output)
       isChanged = true
     }
-    if (this.#takeDescriptors(pmt.descriptors)) isChanged = true
+    if (this.#takeDescriptors(pmt.descriptors) || this.#losesPictures(streams)) isChanged = true
     if (isChanged || this.#version < 0) this.#publish(new Set(streams.values()))
     return { streams, renewed, hasNewVersion: isChanged }
+  }
+
+  /** Whether nothing but sound goes on where there were pictures: decoders must not wait for them. */
+  #losesPictures(streams: ReadonlyMap<ElementaryStream, OutputStream>): boolean {
+    const has = (wanted: StreamKind) => [...streams.keys()].some(({ kind }) => kind === wanted)
+    return this.#streams.some(({ kind, isListed }) => kind === 'video' && isListed) && has('audio') && !has('video')
   }
 
   /**

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { createAnalyser } from '../analyser/analyser.ts'
 import type { AnalyserReport } from '../analyser/report.ts'
 import { PACKET_BYTES } from '../packet.ts'
+import { checkOutput } from './output-check.fixture.ts'
 import { AUDIO_TICKS, makeSource } from './source.fixture.ts'
 import type { SourceShape } from './source.fixture.ts'
 import { Splicer } from './splicer.ts'
@@ -66,6 +67,16 @@ function errorsOf({ findings }: AnalyserReport): readonly string[] {
   return findings
     .filter(({ severity, code }) => severity === 'error' && code !== 'parameter_sets_missing')
     .map(({ code, pid, places }) => `${code} on ${pid ?? 'all'}: ${places[0]?.detail ?? ''}`)
+}
+
+/** What is found where sources have no sound. */
+function isSilence(error: string): boolean {
+  return ['audio_hole', 'pts_error', 'pid_error'].some((code) => error.startsWith(code))
+}
+
+/** Nothing in generated pictures tells how long they last and that one can begin with them. */
+function isOfGeneratedPictures(error: string): boolean {
+  return ['dts_step', 'jump_without_random_access'].some((code) => error.startsWith(code))
 }
 
 const first: Part = {
@@ -145,6 +156,24 @@ test('more lead-in than there is room for does not keep the join waiting', () =>
   assert.ok((report.programmes[0]?.streams[0]?.pesPackets ?? 0) > 20)
 })
 
+test('sound that a standby brings along from a time that is past by now does not go out', () => {
+  // The sound ends 1.7 s before the source is left.
+  const mute = { ...first, shape: { ...first.shape, pictures: 70, soundUntilTicks: 90_000 }, packets: 10_000 }
+  for (const framesPerUnit of [1, 15]) {
+    const standby = { ...second, shape: { ...second.shape, framesPerUnit } }
+    const { report, holesMs } = splice([mute, standby])
+    assert.deepEqual(
+      errorsOf(report).filter((error) => !isSilence(error)),
+      [],
+    )
+    assert.ok((holesMs[0] ?? 0) > 700, `${holesMs[0]} ms without audio`)
+    const withoutHistory = splice([mute, { ...standby, leadInPackets: 0 }])
+    const audioOf = ({ report: { programmes } }: Seam) => programmes[0]?.streams[1]?.pesPackets ?? 0
+    assert.ok(audioOf({ report, holesMs, filledMs: [], output: Buffer.alloc(0) }) >= 10)
+    assert.ok(audioOf(withoutHistory) >= 10)
+  }
+})
+
 const shapes = fc
   .record({
     seed: fc.nat(1_000_000),
@@ -172,6 +201,41 @@ const partsOf = fc.record({
   leadInPackets: fc.constantFrom(0, 50, LEAD_IN_PACKETS),
   packets: fc.integer({ min: 200, max: 500 }),
   chunkPackets: fc.constantFrom(1, 3, 50, 1_000),
+})
+
+/** Sources whose sound begins and ends anywhere, and some that have no sound or no pictures. */
+const partsWithAnySound = fc
+  .record({
+    part: partsOf,
+    soundFromTicks: fc.constantFrom(0, 30_000, 90_000),
+    soundUntilTicks: fc.constantFrom(Infinity, 0, 20_000, 80_000),
+    medium: fc.constantFrom('both', 'both', 'pictures', 'sound'),
+  })
+  .map(({ part, soundFromTicks, soundUntilTicks, medium }) => {
+    const sound = medium === 'sound' ? {} : { soundFromTicks, soundUntilTicks }
+    const streams = { hasVideo: medium !== 'sound', audioStreams: medium === 'pictures' ? 0 : 1 }
+    // Of silence that is sent a second ahead of its time the analyser thinks that the clock is lost.
+    const leadMs = Math.min(part.shape.leadMs, 700)
+    return { ...part, shape: { ...part.shape, ...sound, ...streams, leadMs } }
+  })
+
+test('wherever the sound of sources begins and ends, nothing is late and the clock goes on', () => {
+  fc.assert(
+    fc.property(fc.array(partsWithAnySound, { minLength: 2, maxLength: 4 }), (parts) => {
+      const { report, output } = splice(parts)
+      assert.deepEqual(
+        errorsOf(report).filter((error) => !isSilence(error) && !isOfGeneratedPictures(error)),
+        [],
+      )
+      const { faults, pcrStepsMs } = checkOutput(output)
+      assert.deepEqual(faults, [])
+      assert.ok(
+        pcrStepsMs.every((step) => step <= 101),
+        `PCR steps up to ${Math.max(...pcrStepsMs)} ms`,
+      )
+    }),
+    { numRuns: 300 },
+  )
 })
 
 test('any cut of any sources leaves the analyser nothing to find, not even where no source had audio', () => {

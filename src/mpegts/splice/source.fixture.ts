@@ -27,6 +27,8 @@ export interface SourceShape {
   readonly framesPerUnit?: number
   /** There is no audio before the picture at `firstDts` and this many ticks. */
   readonly soundFromTicks?: number
+  /** … and none from this many on. */
+  readonly soundUntilTicks?: number
   readonly videoStreamType?: number
   /** PES_packet_length of video is written instead of 0. */
   readonly hasVideoLength?: boolean
@@ -94,7 +96,7 @@ function tablesOf(shape: SourceShape, firstPid: number, pcrPid: number): Buffer 
 function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
   const random = seededRandom(shape.seed)
   const { pictures = 60, pictureTicks = 3_600, reordered = 0, groupPictures = 12, pictureBytesMax = 6_000 } = shape
-  const { framesPerUnit = 1, soundFromTicks = 0 } = shape
+  const { framesPerUnit = 1, soundFromTicks = 0, soundUntilTicks = Infinity } = shape
   const units: Unit[] = []
   const audioPid = firstPid + (shape.hasVideo === false ? 0 : 1)
   let audioUnits = 0
@@ -110,7 +112,7 @@ function unitsOf(shape: SourceShape, firstPid: number): readonly Unit[] {
       const fromTicks = audioUnits * framesPerUnit * AUDIO_TICKS
       const pts = wrapTimestamp(shape.firstDts + fromTicks)
       audioUnits += 1
-      if (fromTicks < soundFromTicks) continue
+      if (fromTicks < soundFromTicks || fromTicks >= soundUntilTicks) continue
       for (let stream = 0; stream < (shape.audioStreams ?? 1); stream += 1) {
         const isFirst = shape.hasVideo === false && stream === 0
         units.push({

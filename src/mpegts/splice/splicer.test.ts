@@ -136,6 +136,41 @@ test('another codec raises the PMT version and announces the discontinuity, the 
   assert.equal(splicer.facts.seam?.kind, 'discontinuity')
 })
 
+test('a source without pictures after one that has some is no seamless one, nor the other way round', () => {
+  const splicer = new Splicer()
+  const sound: SourceShape = { seed: 2, firstDts: 77, hasVideo: false }
+  const output = splice([upTo(60_000, base), upTo(8_000, sound)], splicer)
+  assert.equal(splicer.facts.seam?.kind, 'discontinuity')
+  const back = checkOutput(Buffer.concat([output, splice([upTo(60_000, { ...base, seed: 3 })], splicer)]))
+  assert.equal(splicer.facts.seam.kind, 'discontinuity')
+  assert.deepEqual(back.faults, [])
+  assert.deepEqual(back.pmtVersions, [0, 1, 2])
+  assert.equal(back.discontinuities, 0)
+  assert.ok((back.units.get(AUDIO)?.length ?? 0) > 60)
+})
+
+test('a source that brings sound where there was none, or none where there was, is no seamless one', () => {
+  const splicer = new Splicer()
+  const mute = { ...base, audioStreams: 0 }
+  const kindAfter = (shape: SourceShape) => {
+    splice([upTo(40_000, shape)], splicer)
+    return splicer.facts.seam?.kind
+  }
+  const shapes = [base, mute, mute, base, base]
+  assert.deepEqual(
+    shapes.map((shape, index) => kindAfter({ ...shape, seed: index })),
+    ['first', 'discontinuity', 'seamless', 'discontinuity', 'seamless'],
+  )
+})
+
+test('a source that never went on air leaves no mark on the seam between those around it', () => {
+  const splicer = new Splicer()
+  splice([upTo(60_000, base)], splicer)
+  splicer.begin(makeSource({ seed: 2, firstDts: 77, hasVideo: false }).tables, { packets: () => {} })
+  splice([upTo(60_000, { ...base, seed: 3 })], splicer)
+  assert.equal(splicer.facts.seam?.kind, 'seamless')
+})
+
 test('audio streams keep their PID by language, and a missing one does not change the PMT', () => {
   const both = { ...base, audioStreams: 2, languages: ['eng', 'fra'] }
   const swapped = { seed: 2, firstDts: 5, audioStreams: 2, languages: ['fra', 'eng'], firstPid: 0x400 }

@@ -15,7 +15,9 @@ const STRETCH_TOLERANCE_TICKS = 1_500 * TICKS_PER_MS
 /** A reordering longer than this is no reordering. */
 const SHOWN_LATER_TICKS_MAX = 1_000 * TICKS_PER_MS
 /** Multiplexers send audio later than the pictures of its time, or hardly earlier. */
-const PICTURES_STOPPED_TICKS = 500 * TICKS_PER_MS
+const STREAM_STOPPED_TICKS = 500 * TICKS_PER_MS
+/** The clock goes on by about this much while a unit is on its way to the decoder. */
+const ON_THE_WAY_TICKS = 40 * TICKS_PER_MS
 /** Units that may be missing, and the rounding, before a timestamp of audio is doubted. */
 const DOUBT_UNITS = 3
 const DOUBT_TICKS = 100 * TICKS_PER_MS
@@ -49,6 +51,16 @@ export function isDoubtful({ sending }: Track, sourceDts: number, unitTicks: num
   return isDoubted
 }
 
+/**
+ * Where sound that was heard until `heardUntil` can go on when all before `inTimeFrom` is late by now: there, or, where that
+ * is past, as soon as it reaches its decoder in time. NO_TIMESTAMP when both are.
+ */
+export function soundGoesOnAt(heardUntil: number, inTimeFrom: number): number {
+  if (inTimeFrom === NO_TIMESTAMP) return heardUntil
+  const isPast = heardUntil === NO_TIMESTAMP || timestampStep(heardUntil, inTimeFrom) < 0
+  return isPast ? wrapTimestamp(inTimeFrom + ON_THE_WAY_TICKS) : heardUntil
+}
+
 /** Where the track goes on, in the output's time; undefined when it has sent nothing. */
 function nextDtsOf(track: Track): number | undefined {
   const { lastDts, end, untimedUnits } = track.sending
@@ -65,11 +77,15 @@ export function joinDtsOf(track: Track, tracks: readonly Track[], leaderBefore: 
     if (own === undefined || head === undefined) return own ?? head
     return timestampStep(head, own) > 0 ? head : own
   }
-  if (!isVideo(track)) return own
+  if (!isVideo(track)) {
+    const head = leaderBefore === undefined ? undefined : nextDtsOf(leaderBefore)
+    // Likewise the sound: time went on with the pictures.
+    return head !== undefined && timestampStep(head, own) > STREAM_STOPPED_TICKS ? head : own
+  }
   for (const other of tracks) {
     const audioEnd = isAudio(other) && other.sending.wasOnAir ? nextDtsOf(other) : undefined
     // The pictures had stopped before the source was left: time went on with the sound.
-    if (audioEnd !== undefined && timestampStep(audioEnd, own) > PICTURES_STOPPED_TICKS) return audioEnd
+    if (audioEnd !== undefined && timestampStep(audioEnd, own) > STREAM_STOPPED_TICKS) return audioEnd
   }
   return own
 }

@@ -18,6 +18,12 @@ export function timestampStep(later: number, earlier: number): number {
   return shortWay(later - earlier, TIMESTAMP_MODULUS)
 }
 
+/** The later of two 90 kHz timestamps by the short way round; NO_TIMESTAMP gives way to any other. */
+export function laterTimestamp(one: number, other: number): number {
+  if (one === NO_TIMESTAMP || other === NO_TIMESTAMP) return one === NO_TIMESTAMP ? other : one
+  return timestampStep(other, one) > 0 ? other : one
+}
+
 /** Brings a sum or difference of 27 MHz clock references back into 0 to 2^33 · 300 − 1. */
 export function wrapPcr(pcr: number): number {
   return modulo(pcr, PCR_MODULUS)

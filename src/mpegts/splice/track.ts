@@ -59,6 +59,8 @@ export interface SendingState {
   /** DTS of the last unit; the end of the last but the one in progress, for audio. */
   lastDts: number
   end: number
+  /** Time without sound that was passed over by silence since the present source began, 90 kHz ticks. */
+  holeTicks: number
   /** DTS of the last unit, had nothing been moved for the sake of a join. */
   mappedDts: number
   /** The latest PTS: where what is shown has come to. */
@@ -104,6 +106,7 @@ export function makeTrack(output: OutputStream): Track {
       isRenewed: false,
       lastDts: NO_TIMESTAMP,
       end: NO_TIMESTAMP,
+      holeTicks: 0,
       mappedDts: NO_TIMESTAMP,
       maxPts: NO_TIMESTAMP,
       wasOnAir: false,
@@ -131,6 +134,7 @@ export function beginSending({ sending }: Track): void {
   sending.wasOnAir = sending.sourceDts !== NO_TIMESTAMP
   sending.sourceDts = NO_TIMESTAMP
   sending.doubtfulDts = NO_TIMESTAMP
+  sending.holeTicks = 0
   sending.isSkipping = false
   sending.hasSkipped = true
 }

@@ -9,6 +9,9 @@ import { AUDIO_TICKS, makeSource } from '../source.fixture.ts'
 import type { SourceShape } from '../source.fixture.ts'
 import type { SeamFacts } from '../splice-facts.ts'
 import { Splicer } from '../splicer.ts'
+import { PacketWriter } from '../packet-writer.ts'
+import { makeTrack } from '../track.ts'
+import { SoundFiller } from './sound-filler.ts'
 
 /** Joins at a picture whose sound nobody has. */
 
@@ -111,6 +114,47 @@ test('silence goes out while the sound is still missing, before its time has com
   assert.deepEqual(joined.report.faults, [])
   assert.deepEqual(joined.errors, [])
   assert.ok((joined.seam?.audioFilledMs ?? 0) > 700)
+})
+
+test('sound that comes hardly before its time is not kept out by silence', () => {
+  const stereo = { streamType: 0x0f, kind: 'audio', codec: 'aac', language: undefined } as const
+  const track = makeTrack({ pid: AUDIO, ...stereo, descriptors: Buffer.alloc(0), isListed: true })
+  const frame = Buffer.from([0xff, 0xf1, 0x4c, 0x80, 0x01, 0x1f, 0xfc, 0x21])
+  track.sending.audio.beginUnit()
+  track.sending.audio.push('aac', frame, 0, frame.length)
+  Object.assign(track.sending, { lastDts: 88_080, end: 90_000, wasOnAir: true })
+  const filler = new SoundFiller(new PacketWriter())
+  filler.begin([track], 90_000, 80_000)
+  const filledAfter = (fromMs: number) => {
+    filler.keepUp(fromMs * 27_000, (fromMs + 40) * 27_000)
+    return filler.filledTicks
+  }
+  const first = filledAfter(1_000)
+  assert.ok(first >= 2 * AUDIO_TICKS)
+  // Sound from before the silence begins is not what it stands for.
+  filler.yieldTo(track, 80_000)
+  const second = filledAfter(1_040)
+  assert.ok(second > first)
+  filler.yieldTo(track, 90_900)
+  assert.equal(filledAfter(1_080), second)
+})
+
+test('where the sound before had stopped, silence begins when it can still be in time, and what is missing before is told', () => {
+  const stopped = { ...first.shape, pictures: 100, soundUntilTicks: 90_000 }
+  const joined = join([
+    { shape: stopped, packets: 2_000 },
+    { shape: { ...second, soundFromTicks: 45_000 }, packets: 600 },
+  ])
+  assert.deepEqual(joined.report.faults, [])
+  const { audioFilledMs = 0, audioHoleMs = 0 } = joined.seam ?? {}
+  assert.ok(audioFilledMs > 400 && audioFilledMs < 1_300, `${audioFilledMs} ms filled`)
+  const units = joined.report.units.get(AUDIO) ?? []
+  const longest = Math.max(...stepsMsOf(joined))
+  assert.ok(
+    longest > 2_000 && Math.abs(audioHoleMs + FRAME_MS - longest) < 2 * FRAME_MS,
+    `${audioHoleMs}, ${longest} ms`,
+  )
+  assert.ok(units.length > 50)
 })
 
 const anySource = fc

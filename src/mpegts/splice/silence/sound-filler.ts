@@ -4,6 +4,7 @@ import { PACKET_BYTES } from '../../packet.ts'
 import type { PacketWriter } from '../packet-writer.ts'
 import { NO_TIMESTAMP, PCR_PER_MS, PCR_PER_TICK, pcrStep, TICKS_PER_MS } from '../timestamp.ts'
 import { timestampStep, wrapTimestamp } from '../timestamp.ts'
+import { soundGoesOnAt } from '../timeline.ts'
 import { isAudio } from '../track.ts'
 import type { Track } from '../track.ts'
 import { silentSoundLike } from './silent-sound.ts'
@@ -11,6 +12,10 @@ import type { SilentSound } from './silent-sound.ts'
 
 /** Sound that begins later than this after the join is not late because of the join. */
 const FILL_TICKS_MAX = 1_000 * TICKS_PER_MS
+/** What has been sent lies no further before what it is joined to, unless it belongs to another clock. */
+const LAG_TICKS_MAX = 10_000 * TICKS_PER_MS
+/** Where sound had stopped before the switch nobody waits for this, so no more than this goes out at once. */
+const BURST_TICKS_MAX = 800 * TICKS_PER_MS
 /** Rounding of timestamps to 90 kHz. */
 const ROUNDING_TICKS = 2
 /**
@@ -30,9 +35,11 @@ const PRIVATE_CODECS: ReadonlySet<Codec> = new Set(['ac3', 'eac3'])
 interface Gap {
   readonly track: Track
   readonly sound: SilentSound
-  /** Where the sound of the source before ended, and where none is made any more: in the output's time, 90 kHz. */
+  /** Where silence begins, in the output's time, and how long it gets at most; 90 kHz. */
   readonly from: number
   readonly ticksMax: number
+  /** The sound before had stopped while the clock went on: silence begins later than it ended. */
+  readonly hadStopped: boolean
   /** Whole frames since `from`, and how many of them went out. */
   frames: number
   sent: number
@@ -68,17 +75,23 @@ export class SoundFiller {
     this.#filledTicks = 0
   }
 
-  /** A source begins that brings these tracks. What it begins with is presented at `joinPts`, 90 kHz of the output. */
-  begin(tracks: Iterable<Track>, joinPts: number): void {
+  /**
+   * A source begins that brings these tracks. What it begins with is presented at `joinPts`, and what is decoded before
+   * `inTimeFrom` would be late; 90 kHz of the output.
+   */
+  begin(tracks: Iterable<Track>, joinPts: number, inTimeFrom: number): void {
     this.reset()
     for (const track of tracks) {
       const { sending, output } = track
       if (!isAudio(track) || sending.isRenewed || sending.lastDts === NO_TIMESTAMP) continue
-      const lagTicks = timestampStep(joinPts, sending.end)
+      const from = soundGoesOnAt(sending.end, inTimeFrom)
+      const hadStopped = from !== sending.end
+      if (hadStopped && !sending.wasOnAir) continue
+      const lagTicks = timestampStep(joinPts, from)
       const sound = silentSoundLike(output.codec, sending.audio.header)
-      if (sound === undefined || lagTicks > FILL_TICKS_MAX) continue
+      if (sound === undefined || lagTicks > LAG_TICKS_MAX) continue
       const ticksMax = Math.max(0, lagTicks) + FILL_TICKS_MAX
-      this.#gaps.push({ track, sound, from: sending.end, ticksMax, frames: 0, sent: 0, quietFrom: this.#clock })
+      this.#gaps.push({ track, sound, from, ticksMax, hadStopped, frames: 0, sent: 0, quietFrom: this.#clock })
     }
   }
 
@@ -105,7 +118,17 @@ export class SoundFiller {
     if (gap === undefined) return
     this.#gaps = this.#gaps.filter((each) => each !== gap)
     if (timestampStep(pts, gap.from) > gap.ticksMax) return
+    if (gap.hadStopped) skipTo(gap, wrapTimestamp(pts - BURST_TICKS_MAX))
     while (timestampStep(pts, ptsOf(gap)) + ROUNDING_TICKS >= gap.sound.frameTicks) this.#advance(gap)
+  }
+
+  /**
+   * Sound of the source at `pts` (90 kHz of the output) does not go out because sound before it lasts longer. Where that is
+   * silence it has come late, but it has come: no more silence takes its place.
+   */
+  yieldTo(track: Track, pts: number): void {
+    if (this.#gaps.length === 0) return
+    this.#gaps = this.#gaps.filter((gap) => gap.track !== track || timestampStep(pts, gap.from) < -ROUNDING_TICKS)
   }
 
   #hasRoom({ frames, sound, ticksMax }: Gap): boolean {
@@ -127,11 +150,17 @@ export class SoundFiller {
     const first = { isRandomAccess: false, isDiscontinuity: false, pcr: undefined }
     const packets = packetisePes(pes, track.pid, (sending.counter + 1) & 0x0f, first)
     sending.counter = (sending.counter + packets.length / PACKET_BYTES) & 0x0f
+    sending.holeTicks += timestampStep(pts, sending.end)
     sending.lastDts = pts
     sending.maxPts = pts
     sending.end = ptsOf(gap)
     this.#writer.write(packets)
   }
+}
+
+/** The frames that end before `pts` do not go out. */
+function skipTo(gap: Gap, pts: number): void {
+  gap.frames += Math.max(0, Math.floor(timestampStep(pts, ptsOf(gap)) / gap.sound.frameTicks))
 }
 
 /** PTS of the next frame. */
