@@ -255,7 +255,9 @@ export class HlsProxy implements HlsOutput, Disposable {
         listener.delivered(...told)
       },
       failed: (...told) => {
-        if (this.#slots.advancedAtMs !== undefined) this.#slate.failed()
+        // Of a source that was to take over, players miss nothing: they go on with the one that is on air.
+        const isAnyOnAir = this.#publisher.current?.isAlive === true
+        if (!isAnyOnAir && this.#slots.advancedAtMs !== undefined) this.#slate.failed()
         listener.failed(...told)
       },
       warned: (...told) => listener.warned(...told),

@@ -36,7 +36,7 @@ const IDLE_MS_MIN = 8_000
 /** The memory is told to have changed at every so many segments. */
 const SEGMENTS_PER_MEMORY = 4
 /** What a live programme cannot go on with. */
-export const FINISHED: SourceFailure = {
+const FINISHED: SourceFailure = {
   kind: 'playlist_ended',
   message: 'has a finished programme where a live one is wanted',
 }
@@ -131,6 +131,14 @@ export class PublishedSlots {
     return { slot: number, format, streams, hasParts: promisedS !== undefined && partTargetS !== undefined }
   }
 
+  /** Why players of a slot could not go on with a playlist of another source; undefined when they could. */
+  refusalOf(number: number, { playlist, finalUrl }: FollowedPlaylist): SourceFailure | undefined {
+    const slot = this.slot(number)
+    if (slot === undefined || !slot.hasContent || slot.complete !== undefined) return undefined
+    if (playlist.hasEndList) return FINISHED
+    return misfit(this.targetOf(number, slot, playlist), playlist, finalUrl)
+  }
+
   /** Nobody can get this segment any more. True if players have been told of it. */
   lost(name: string): boolean {
     return [...this.#slots.values()].filter(({ timeline }) => timeline.lost(name)).length > 0
@@ -186,9 +194,9 @@ export class PublishedSlots {
       else run.fail(FINISHED)
       return
     }
-    const why = target === undefined ? undefined : cannotBecome(target.format, playlist, finalUrl)
+    const why = misfit(target, playlist, finalUrl)
     if (why !== undefined) {
-      run.fail({ kind: 'segment_invalid', message: why })
+      run.fail(why)
       return
     }
     const taken = this.#take(run, number, followed, target)
@@ -265,6 +273,12 @@ export class PublishedSlots {
     this.#sealer = new Sealer({ references: this.#options.references, span, candidateId })
     return this.#sealer
   }
+}
+
+/** Segments that cannot become what players have. */
+function misfit(target: SlotTarget | undefined, playlist: MediaPlaylist, base: string): SourceFailure | undefined {
+  const message = target === undefined ? undefined : cannotBecome(target.format, playlist, base)
+  return message === undefined ? undefined : { kind: 'segment_invalid', message }
 }
 
 /** Parts of what is made are not: they would have to be cut anew. */

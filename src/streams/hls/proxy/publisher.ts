@@ -1,4 +1,5 @@
 import type { SourceFailure } from '../../sources/http-failure.ts'
+import type { SourceAccess } from '../upstream/hls-session.ts'
 import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
 import { createFillerRun, isFiller } from './filler-run.ts'
 import type { Filler } from './filler-run.ts'
@@ -6,12 +7,11 @@ import type { HlsProxyOptions, HlsProxySource } from './proxy-options.ts'
 import type { PublishedSlots } from './published-slots.ts'
 import { sessionFailureOf, SourceRun } from './source-run.ts'
 import type { SourceRunListener } from './source-run.ts'
-import type { SourceSessions } from './source-sessions.ts'
 import { matchSlot, streamsOf } from './variant-match.ts'
 
 export interface PublisherOptions extends Pick<HlsProxyOptions, 'clock' | 'hasAlternative'> {
   readonly slots: PublishedSlots
-  readonly sessions: Pick<SourceSessions, 'open'>
+  readonly sessions: { open(source: HlsProxySource): SourceAccess }
   readonly listener: Pick<HlsProxyOptions['listener'], 'failed'>
   /** Something that requests may wait for has changed. */
   readonly onChanged: () => void
@@ -90,7 +90,7 @@ export class Publisher implements Disposable {
     const trying = this.#current
     const isTried = trying?.isAlive === true
     if (isTried && trying.source.candidateId === filler.candidateId) return
-    if (isTried && !isFiller(trying)) this.#incoming ??= trying
+    if (isTried && !isFiller(trying) && this.#incoming === undefined) this.#incoming = trying
     else trying?.[Symbol.dispose]()
     const { clock, slots } = this.#options
     const run = createFillerRun(filler, clock, this.#listener, (slot) => streamsOf(slots.master ?? undefined, slot))
@@ -147,7 +147,7 @@ export class Publisher implements Disposable {
 
   #published(run: SourceRun, numbers: readonly number[], followed: FollowedPlaylist): void {
     const { slots, onChanged } = this.#options
-    if (run === this.#incoming) this.#takeOver(run)
+    if (run === this.#incoming && this.#isPlayable(run, numbers, followed)) this.#takeOver(run)
     if (run !== this.#current) return
     for (const number of numbers) {
       const slot = slots.slot(number)
@@ -160,12 +160,22 @@ export class Publisher implements Disposable {
     onChanged()
   }
 
+  /** Whether a source that is to take over has something that players can go on with: until it has, they keep what they have. */
+  #isPlayable(run: SourceRun, numbers: readonly number[], followed: FollowedPlaylist): boolean {
+    const { slots } = this.#options
+    const [why] = numbers.map((number) => slots.refusalOf(number, followed)).filter((refusal) => refusal !== undefined)
+    if (why !== undefined) run.fail(why)
+    return why === undefined && followed.playlist.segments.length > 0
+  }
+
   #failed(run: SourceRun, failure: SourceFailure): void {
     const { listener, clock, slots, onChanged } = this.#options
     const isOver = failure.kind === 'playlist_ended' && run === this.#current
     if (isOver && slots.isEnded) return
     if (run === this.#incoming) this.#incoming = undefined
-    listener.failed(run.source.candidateId, run.epoch, sessionFailureOf(run, failure, clock.nowMs()))
+    // What fills in is none of the stream's sources.
+    if (!isFiller(run))
+      listener.failed(run.source.candidateId, run.epoch, sessionFailureOf(run, failure, clock.nowMs()))
     onChanged()
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { ChangeSignal } from './change-signal.ts'
 import { sameElsewhere } from './finished-programme.ts'
+import { isFiller } from './filler-run.ts'
 import type { HlsProxyLimits } from './proxy-options.ts'
 import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
@@ -80,6 +81,7 @@ export class ResourceJudge {
 
   /** With nobody to go on from, one segment less is better than a source that is left and tried again. */
   #isTooMuch(run: SourceRun): boolean {
+    if (isFiller(run)) return false
     run.resourceFailures += 1
     return this.#options.hasAlternative() || run.resourceFailures >= FAILURES_MAX
   }

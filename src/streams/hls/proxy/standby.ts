@@ -1,15 +1,13 @@
 import type { CandidateId } from '../../../failover/candidate.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SessionFailure } from '../../sources/session.ts'
-import { cannotBecome, isOtherFormat } from '../transmux/slot-format.ts'
+import { isOtherFormat } from '../transmux/slot-format.ts'
 import type { SourceAccess } from '../upstream/hls-session.ts'
 import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { KeyAnswer } from '../upstream/segment-keys.ts'
 import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
 import type { HlsProxySource } from './proxy-options.ts'
-import { FINISHED } from './published-slots.ts'
 import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
 import type { SourceRun } from './source-run.ts'
@@ -154,7 +152,7 @@ export class Standby implements Disposable {
     const { slots } = this.#options
     for (const number of numbers) {
       const slot = slots.slot(number)
-      const why = this.#refusal(number, followed)
+      const why = slots.refusalOf(number, followed)
       if (why !== undefined) {
         run.fail(why)
         return
@@ -162,17 +160,6 @@ export class Standby implements Disposable {
       if (slot?.hasContent === true && slots.isIdle(slot)) run.unfollow(number)
     }
     if (this.#present?.run === run) this.#present.segments.want(this.#wanted(run))
-  }
-
-  /** Why players could not go on with it. */
-  #refusal(number: number, { playlist, finalUrl }: FollowedPlaylist): SourceFailure | undefined {
-    const { slots } = this.#options
-    const slot = slots.slot(number)
-    if (slot === undefined || !slot.hasContent || slot.complete !== undefined) return undefined
-    if (playlist.hasEndList) return FINISHED
-    const target = slots.targetOf(number, slot, playlist)
-    const message = target === undefined ? undefined : cannotBecome(target.format, playlist, finalUrl)
-    return message === undefined ? undefined : { kind: 'segment_invalid', message }
   }
 
   #wanted(run: SourceRun): readonly WantedResource[] {
