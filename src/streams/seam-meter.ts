@@ -5,8 +5,8 @@ import type { Splice } from './splice.ts'
 /**
  * How a source was joined to what viewers had before. `hitless`: the same encode, nothing missing and nothing twice;
  * `seamless`: one legal programme, the decoder sees no step; `discontinuity`: the codec changed, and the programme says
- * so; `packet_aligned`: whole units of one source follow those of the other as they are; `reconnect`: viewers were cut
- * off.
+ * so, or pictures or sound began or ended; `packet_aligned`: whole units of one source follow those of the other as they
+ * are; `reconnect`: viewers were cut off.
  */
 const SEAM_CLASSES = ['hitless', 'seamless', 'discontinuity', 'packet_aligned', 'reconnect'] as const
 export type SeamClass = (typeof SEAM_CLASSES)[number]

@@ -41,15 +41,18 @@ describe('the seam oracle', { skip: hasFfmpeg ? false : 'ffmpeg and ffprobe are 
       const verdict = await judge('spliced', seam.output)
       assert.deepEqual(verdict.warnings, [])
       assert.equal(verdict.continuityErrors, 0)
-      assert.deepEqual(problemsOf(verdict.analysis), [])
+      assert.deepEqual(
+        problemsOf(verdict.analysis).filter((problem) => seamCase.hasHole !== true || !isSilence(problem)),
+        [],
+      )
       assertPictures(seamCase, seam, verdict)
-      assertSound(seam, verdict)
+      assertSound(seamCase, seam, verdict)
       assert.equal(seam.facts.seam?.kind, 'seamless')
     })
   }
 
   for (const seamCase of seamCases.filter(({ isDiscontinuous }) => isDiscontinuous === true)) {
-    it(`is legal where a codec changes: ${seamCase.name}`, async () => {
+    it(`is legal where decoders notice: ${seamCase.name}`, async () => {
       const { output, facts } = await spliceCase(seamCase, sources)
       const { analysis } = await judge('changed', output)
       assert.deepEqual(problemsOf(analysis), [])
@@ -81,12 +84,20 @@ function assertPictures({ parts, stepFramesMax = 1.5 }: SeamCase, { frames }: Sp
   if (parts.every(hasVideo)) assert.equal(verdict.decodedFrames, count)
 }
 
-function assertSound({ facts }: SplicedSeam, { packets, audioGaps }: SeamVerdict): void {
+/** What the analyser says of time without sound. */
+function isSilence(problem: string): boolean {
+  return problem.startsWith('audio_hole') || problem.startsWith('pts_error')
+}
+
+function assertSound({ hasHole = false }: SeamCase, { facts }: SplicedSeam, { packets, audioGaps }: SeamVerdict): void {
   for (const step of dtsSteps(packets, 'audio')) assert.ok(step > 0, `audio step ${step}`)
   const { frameTicks, holeTicks, overlapTicks } = audioGaps
   assert.ok(frameTicks > 0, 'there is no audio')
-  assert.ok(holeTicks <= frameTicks, `${holeTicks / 90} ms without audio`)
+  assert.equal(holeTicks > frameTicks, hasHole, `${holeTicks / 90} ms without audio`)
   assert.ok(overlapTicks <= ROUNDING_TICKS, `${overlapTicks / 90} ms of audio twice`)
   // What the splice itself says of its last seam is not more than what was measured.
-  assert.ok((facts.seam?.audioHoleMs ?? Infinity) <= (holeTicks + ROUNDING_TICKS) / 90, 'facts and probe differ')
+  const told = facts.seam?.audioHoleMs ?? Infinity
+  // Of a hole that silence shortens, what is left in front of the silence and behind it is told together.
+  const restTicks = hasHole ? frameTicks : 0
+  assert.ok(told <= (holeTicks + restTicks + ROUNDING_TICKS) / 90, 'facts and probe differ')
 }

@@ -45,6 +45,8 @@ export interface SourceOptions {
   readonly hasOwnPcrPid?: boolean
   /** The sound begins this much later than the pictures. */
   readonly soundDelaySeconds?: number
+  /** The sound ends after so much, while the pictures go on. */
+  readonly soundSeconds?: number
 }
 
 export interface PartOptions extends SourceOptions {
@@ -60,7 +62,9 @@ export interface SeamCase {
   readonly parts: readonly PartOptions[]
   /** The longest step of video DTS, in frames of the slower source. */
   readonly stepFramesMax?: number
-  /** A codec changes: the discontinuity is announced, and decoders may stumble. */
+  /** Sound that a source did not have is missing at the seam, whatever is done there. */
+  readonly hasHole?: boolean
+  /** A codec changes, or pictures begin or end: the programme says so, and decoders may stumble. */
   readonly isDiscontinuous?: boolean
 }
 
@@ -156,6 +160,16 @@ export const seamCases: readonly SeamCase[] = [
     ],
   },
   {
+    name: 'the sound had stopped two seconds before',
+    parts: seam({ encoding: 'h264', soundSeconds: 1 }, { encoding: 'h264', ...far }),
+    hasHole: true,
+  },
+  {
+    name: 'cold, the sound had stopped two seconds before',
+    parts: coldSeam({ encoding: 'h264 and MP2', soundSeconds: 1 }, { encoding: 'h264 and MP2', ...far }),
+    hasHole: true,
+  },
+  {
     name: 'failover and failback',
     parts: [
       { encoding: 'h264', key: 0, until: 0.3 },
@@ -182,11 +196,22 @@ export const seamCases: readonly SeamCase[] = [
     parts: seam({ encoding: 'h264' }, { encoding: 'h264 and MP2', ...far }),
     isDiscontinuous: true,
   },
+  {
+    name: 'H.264 and AAC to AAC alone',
+    parts: seam({ encoding: 'h264' }, { encoding: 'audio only', ...far }),
+    isDiscontinuous: true,
+  },
+  {
+    name: 'AAC alone to H.264 and AAC',
+    parts: seam({ encoding: 'audio only' }, { encoding: 'h264', ...far }),
+    isDiscontinuous: true,
+  },
 ]
 
 /** What ffmpeg is given to make a source; `toneHz` tells the sources apart. */
 export function ffmpegArguments(options: SourceOptions, toneHz: number): readonly string[] {
-  const { encoding, fps = 25, startSeconds = 0, firstPid = 0x100, muxDelay = 0.7, soundDelaySeconds = 0 } = options
+  const { encoding, fps = 25, startSeconds = 0, firstPid = 0x100, muxDelay = 0.7 } = options
+  const { soundDelaySeconds = 0, soundSeconds = SOURCE_SECONDS } = options
   const codecs: readonly string[] = encodings[encoding]
   const video = codecs.includes('-c:v') ? ['-f', 'lavfi', '-i', `testsrc2=size=192x108:rate=${fps}`] : []
   const audio = [
@@ -195,7 +220,7 @@ export function ffmpegArguments(options: SourceOptions, toneHz: number): readonl
     '-f',
     'lavfi',
     '-i',
-    `sine=frequency=${toneHz}:sample_rate=48000`,
+    `sine=frequency=${toneHz}:sample_rate=48000:duration=${soundSeconds}`,
   ]
   const mux = ['-mpegts_start_pid', `${firstPid}`, '-output_ts_offset', `${startSeconds}`, '-muxdelay', `${muxDelay}`]
   return [...video, ...audio, '-t', `${SOURCE_SECONDS}`, '-pix_fmt', 'yuv420p', ...codecs, ...mux]

@@ -28,8 +28,10 @@ export class SeamSources {
 
   async make(options: SourceOptions): Promise<OracleSource> {
     const toneHz = 400 + this.#known.size * 50
-    const { encoding, fps, startSeconds, firstPid, muxDelay, hasOwnPcrPid = false, soundDelaySeconds } = options
-    const key = JSON.stringify([encoding, fps, startSeconds, firstPid, muxDelay, hasOwnPcrPid, soundDelaySeconds])
+    const { encoding, fps, startSeconds, firstPid, muxDelay, hasOwnPcrPid = false } = options
+    const { soundDelaySeconds, soundSeconds } = options
+    const of = [encoding, fps, startSeconds, firstPid, muxDelay, hasOwnPcrPid, soundDelaySeconds, soundSeconds]
+    const key = JSON.stringify(of)
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const path = joinPath(this.#directory, `source-${this.#known.size}.ts`)

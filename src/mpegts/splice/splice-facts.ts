@@ -3,7 +3,7 @@
 /**
  * How the present source was joined to the one before: `first` has nothing before it, `seamless` goes on in the same
  * programme, `hitless` goes on with the very next picture of the same encode, `discontinuity` had to change the codec of a
- * stream that was on air.
+ * stream that was on air, or has no pictures or no sound where there were some, or the other way round.
  */
 export type SeamKind = 'first' | 'seamless' | 'hitless' | 'discontinuity'
 

@@ -38,7 +38,10 @@ function stepWords({ name, receipt: { measured } }: DrillStep): readonly string[
   const { gapMs, seam } = measured
   const words: string[] = []
   if (gapMs > GAP_MS_COVERED) words.push(`on the way ${name} viewers were given nothing for ${Math.round(gapMs)} ms`)
-  if (seam === 'discontinuity') words.push(`on the way ${name} the codec changed, which many players do not survive`)
+  if (seam === 'discontinuity')
+    words.push(
+      `on the way ${name} the codec changed, or pictures or sound began or ended, which many players do not survive`,
+    )
   if (seam === 'packet_aligned' || seam === 'reconnect') {
     words.push(`on the way ${name} the sources were not joined into one programme (${seam})`)
   }
