@@ -12,6 +12,8 @@ import type { KindFacts, PictureFacts, SegmentFacts } from './segment-facts.ts'
 const BOXES_MAX = 4_096
 /** Pictures of a segment that are remembered. */
 const PICTURES_MAX = 2_000
+/** Samples of one segment; a few bytes of a box can claim any number of them. */
+const SAMPLES_MAX = 100_000
 const HEADER_BYTES = 8
 const LARGE_HEADER_BYTES = 16
 
@@ -54,7 +56,7 @@ export function readInitTracks(section: Buffer): readonly ReadTrack[] | undefine
 
 /**
  * Reads a whole media segment of fragmented MP4, whose initialisation section has these tracks; those of a section of its
- * own come before. Undefined where it cannot be read or is encrypted: then nothing can be told.
+ * own come before. Undefined where it cannot be read, is encrypted or claims too much: then nothing can be told.
  */
 export function readFmp4Facts(bytes: Buffer, given: readonly ReadTrack[]): SegmentFacts | undefined {
   try {
@@ -63,7 +65,12 @@ export function readFmp4Facts(bytes: Buffer, given: readonly ReadTrack[]): Segme
     const tracks = moov === undefined ? given : readMovie(bytes, moov)
     const media = tracks.filter(({ kind }) => kind !== 'other')
     if (media.length === 0 || media.some(({ protection }) => protection !== undefined)) return undefined
-    const places = boxes.flatMap((box) => (box.type === 'moof' ? readFragment(bytes, box, media, box.start) : []))
+    const places: SamplePlace[] = []
+    for (const box of boxes) {
+      if (box.type !== 'moof') continue
+      for (const place of readFragment(bytes, box, media, box.start)) places.push(place)
+      if (places.length > SAMPLES_MAX) return undefined
+    }
     return factsOf(bytes, media, places, isCutOff)
   } catch (error) {
     if (!(error instanceof IsobmffError)) throw error

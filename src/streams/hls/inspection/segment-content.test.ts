@@ -55,6 +55,36 @@ test('half of a segment ends within a packet or a box, and lasts half as long', 
   assert.ok(spanMs(part) < 1_500, `${spanMs(part)} ms`)
 })
 
+test('a few bytes that claim millions of samples are not believed', () => {
+  const { map, segment } = asFmp4(madeSegment({ index: 3 }))
+  const box = (type: string, ...parts: readonly Buffer[]): Buffer => {
+    const body = Buffer.concat(parts)
+    const head = Buffer.alloc(8)
+    head.writeUInt32BE(8 + body.length)
+    head.write(type, 4, 'latin1')
+    return Buffer.concat([head, body])
+  }
+  const words = (...values: readonly number[]): Buffer => {
+    const bytes = Buffer.alloc(4 * values.length)
+    for (const [at, value] of values.entries()) bytes.writeUInt32BE(value, 4 * at)
+    return bytes
+  }
+  // tfhd: of track 1, samples of no bytes; trun: a hundred thousand of them (ISO/IEC 14496-12 §8.8.7, §8.8.8).
+  const traf = box('traf', box('tfhd', words(0x10, 1, 0)), box('trun', words(0, 100_000)))
+  const claims = Array.from({ length: 2_000 }, () => box('moof', traf))
+  assert.deepEqual(contentOfFmp4({ map, segment: Buffer.concat([segment, ...claims]) }), { kind: 'unknown' })
+  assert.equal(
+    contentOfFmp4({
+      map,
+      segment: Buffer.concat([
+        segment,
+        box('moof', box('traf', box('tfhd', words(0x10, 1, 0)), box('trun', words(0, 10)))),
+      ]),
+    }).kind,
+    'facts',
+  )
+})
+
 test('a timestamp that wraps within a segment is no jump', () => {
   const facts = factsIn(contentOf(madeSegment({ index: 0, base: 2 ** 33 - 90_000 }), undefined))
   near(spanMs(facts), 2_085)

@@ -87,12 +87,16 @@ function alignedPackets(bytes: Buffer): Aligned {
 
 function nextSync(bytes: Buffer, from: number): number {
   for (let at = bytes.indexOf(SYNC_BYTE, from); at !== -1; at = bytes.indexOf(SYNC_BYTE, at + 1)) {
-    const isSync = Array.from({ length: SYNC_PACKETS }, (_, index) => at + index * PACKET_BYTES).every(
-      (each) => each >= bytes.length || bytes[each] === SYNC_BYTE,
-    )
-    if (isSync) return at
+    if (isSync(bytes, at)) return at
   }
   return bytes.length
+}
+
+function isSync(bytes: Buffer, at: number): boolean {
+  for (let each = at; each < Math.min(bytes.length, at + SYNC_PACKETS * PACKET_BYTES); each += PACKET_BYTES) {
+    if (bytes[each] !== SYNC_BYTE) return false
+  }
+  return true
 }
 
 /** Reads where the units of a programme's media begin. */

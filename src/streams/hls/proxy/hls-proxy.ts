@@ -204,7 +204,7 @@ export class HlsProxy implements HlsOutput, Disposable {
   /** Nothing is asked of any source any more; requests that wait go on waiting for another one to be put on air. */
   stop(): void {
     this.#activeSinceMs = undefined
-    this.#standby.drop()
+    this.#standby.stop()
     this.#slate.end()
     this.#publisher.stop()
   }

@@ -139,9 +139,9 @@ export class PublishedSlots {
     return misfit(this.targetOf(number, slot, playlist), playlist, finalUrl)
   }
 
-  /** Nobody can get this segment any more. True if players have been told of it. */
-  lost(name: string): boolean {
-    return [...this.#slots.values()].filter(({ timeline }) => timeline.lost(name)).length > 0
+  /** Nobody can get these segments any more. True if players have been told of one of them. */
+  lost(names: ReadonlySet<string>): boolean {
+    return [...this.#slots.values()].filter(({ timeline }) => timeline.lost(names)).length > 0
   }
 
   /** The first bytes of something that passed as it is: on which PIDs, or as which tracks, players have it is kept for other sources. */

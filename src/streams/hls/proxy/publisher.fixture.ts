@@ -7,8 +7,9 @@ import type { HlsProxySource } from './proxy-options.ts'
 import { PublishedSlots } from './published-slots.ts'
 import { Publisher } from './publisher.ts'
 import { References } from './reference.ts'
+import type { SourceRun } from './source-run.ts'
 
-const TIMEOUTS = { connectMs: 1_000, answerMs: 1_000, silenceMs: 1_000, totalMs: 1_000 }
+const TIMEOUTS = { connectMs: 60_000, answerMs: 60_000, silenceMs: 60_000, totalMs: 60_000 }
 const TARGET_S = 2
 
 /** A source in the test: it publishes a segment every two seconds, until it is told to do something else. */
@@ -16,6 +17,8 @@ export class ScriptedSource {
   readonly source: HlsProxySource
   readonly session: SourceAccess
   readonly asked: string[] = []
+  /** Segments that were asked for; none of them ever comes. */
+  readonly opened: string[] = []
   /** A status instead of the playlist. */
   status: number | undefined
   isEmpty = false
@@ -35,7 +38,10 @@ export class ScriptedSource {
       entryFailed: () => false,
       suspend: () => {},
       resume: () => {},
-      open: () => ({ close: () => {}, pause: () => {}, resume: () => {} }),
+      open: (segment) => {
+        this.opened.push(segment)
+        return { close: () => {}, pause: () => {}, resume: () => {} }
+      },
       [Symbol.dispose]: () => {},
       fetch: async (asked) => {
         this.asked.push(asked)
@@ -62,34 +68,33 @@ export function publisherBench(count: number) {
   const clock = createSimulatedClock()
   const sources = Array.from({ length: count }, (_, index) => new ScriptedSource(index, clock))
   const failures: (SessionFailure & { readonly id: string })[] = []
-  const advanced: string[] = []
   const slots = new PublishedSlots(
     {
       ...{ clock, limits: { targetDurationFloorS: 0 }, references: new References('secret', 'bench') },
       hasAlternative: () => count > 1,
       onMemoryChanged: () => {},
-      onSegments: (_slot, run) => advanced.push(run.source.candidateId),
+      onSegments: () => {},
     },
     undefined,
   )
-  const publisher = new Publisher({
-    ...{ clock, slots, hasAlternative: () => count > 1 },
-    sessions: {
-      open: (wanted) => {
-        const found = sources.find(({ source }) => source.candidateId === wanted.candidateId)
-        if (found === undefined) throw new Error(`${wanted.candidateId} is not in the test`)
-        return found.session
-      },
+  const sessions = {
+    open: ({ candidateId: id }: HlsProxySource) => {
+      const found = sources.find(({ source }) => source.candidateId === id)
+      if (found === undefined) throw new Error(`${id} is not in the test`)
+      return found.session
     },
+  }
+  const publisher = new Publisher({
+    ...{ clock, slots, sessions, hasAlternative: () => count > 1 },
     listener: { failed: (id, _epoch, failure) => failures.push({ ...failure, id }) },
     onChanged: () => {},
     onWanted: () => {},
     isStandbyAdvancing: () => false,
   })
   let epoch = 0
-  const putOnAir = ({ source }: ScriptedSource): void => {
+  const putOnAir = ({ source }: ScriptedSource, standby?: SourceRun): void => {
     epoch += 1
-    publisher.putOnAir(source, epoch, undefined)
+    publisher.putOnAir(source, epoch, standby)
   }
   /** Time goes on, and a player asks for the playlist each second. */
   const play = async (seconds: number): Promise<void> => {
@@ -98,5 +103,5 @@ export function publisherBench(count: number) {
       await clock.advance(1_000)
     }
   }
-  return { clock, sources, failures, advanced, slots, publisher, putOnAir, play }
+  return { clock, sources, sessions, failures, slots, publisher, putOnAir, play }
 }

@@ -118,9 +118,9 @@ export class Publisher implements Disposable {
     this.#options.onChanged()
   }
 
-  /** Nobody can get this segment any more: players are told. */
-  lost(name: string): void {
-    if (this.#options.slots.lost(name)) this.#options.onChanged()
+  /** Nobody can get these segments any more: players are told. */
+  lost(names: ReadonlySet<string>): void {
+    if (this.#options.slots.lost(names)) this.#options.onChanged()
   }
 
   [Symbol.dispose](): void {

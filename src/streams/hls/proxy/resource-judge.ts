@@ -57,7 +57,7 @@ export class ResourceJudge {
     const isItsEnd = isOnAir && isOfSpan && this.#isTooMuch(current)
     const isComplete = this.#isComplete(name)
     // What players miss is known before another source takes over: a hot standby does so at once, with as much more.
-    if (!isComplete) publisher.lost(name)
+    if (!isComplete) publisher.lost(new Set([name]))
     if (isItsEnd) {
       if (!isComplete) this.#loseAfter(name)
       current.fail(failure)
@@ -75,7 +75,7 @@ export class ResourceJudge {
       const failed = timeline.segments.find(({ segment }) => segment.uri === name)
       if (failed === undefined) continue
       const after = timeline.segments.filter(({ span, sequence }) => span === failed.span && sequence > failed.sequence)
-      for (const { segment } of after) if (!isHere(segment.uri)) publisher.lost(segment.uri)
+      publisher.lost(new Set(after.map(({ segment }) => segment.uri).filter((uri) => !isHere(uri))))
     }
   }
 

@@ -6,7 +6,8 @@ import type { SourceAccess } from '../upstream/hls-session.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { KeyAnswer } from '../upstream/segment-keys.ts'
 import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
-import { SegmentMaker, spanned } from '../transmux/segment-maker.ts'
+import { SegmentMaker } from '../transmux/segment-maker.ts'
+import { rawRequest } from './reference.ts'
 import type { Reference, References } from './reference.ts'
 import { NO_MAP } from './seal-playlist.ts'
 import type { SegmentInspection } from './segment-inspection.ts'
@@ -35,7 +36,7 @@ export interface ResourceServerOptions {
   readonly judge: (name: string, reference: Reference, failure: SourceFailure) => Promise<Verdict>
   /** What is in segments that are here whole. */
   readonly inspection: Pick<SegmentInspection, 'look' | 'mayRepeat'>
-  /** Failures of the gateway's own are told here. */
+  /** Answers with what is fetched anew for each request. */
   readonly document: (request: HlsRequest, reference: Reference) => Promise<void>
 }
 
@@ -141,12 +142,20 @@ export class ResourceServer implements Disposable {
       const held = await this.#hold(reader, request.path, reference, isRange ? 'whole' : 'soon')
       gone.removeEventListener('abort', leave)
       if (held.kind !== 'held' || gone.aborted) reader.close()
-      else if (held.rest === undefined) void respond(request, held, reader)
-      else void respond(request, held, reader).then(() => this.#lookBack(request.path, reference))
+      else void this.#send(request, reference, held, reader)
       return held
     })
     if (gone.aborted || answered.kind === 'held') return undefined
     return this.#options.judge(request.path, reference, answered.failure)
+  }
+
+  /** Never rejects. What was sent before it was here whole is looked into afterwards. */
+  async #send(request: HlsRequest, reference: Reference, held: Held, reader: SegmentReader): Promise<void> {
+    await respond(request, held, reader).catch(() => {
+      reader.close()
+      request.response.destroy()
+    })
+    if (held.rest !== undefined) await this.#lookBack(request.path, reference).catch(() => undefined)
   }
 
   /** `ahead`: all of it, with what has to be known of it; `whole`: all of it; `soon`: as far as a player may wait. */
@@ -192,11 +201,7 @@ export class ResourceServer implements Disposable {
   #target({ candidateId, span, url, byteRange, recipe }: Reference, isRetry = false): SegmentRequest | undefined {
     const session = this.#options.sessionOf(candidateId)
     if (session === undefined) return undefined
-    const raw = {
-      ...{ session, span, url: spanned(url, span) },
-      ...(byteRange === undefined ? {} : { byteRange }),
-      ...(isRetry ? ({ isRetry: true } as const) : {}),
-    }
+    const raw = { ...rawRequest({ span, url, byteRange }, session), ...(isRetry ? ({ isRetry: true } as const) : {}) }
     return recipe === undefined ? raw : this.#maker.request(raw, recipe)
   }
 }
@@ -230,7 +235,7 @@ async function respond(request: HlsRequest, held: Held, reader: SegmentReader): 
     return
   }
   const wanted = range === undefined ? held : { ...held, pieces: slice(held.pieces, range) }
-  await send(wanted, reader, response).catch(() => response.destroy())
+  await send(wanted, reader, response)
 }
 
 function notFound(): HoldfastError {

@@ -34,6 +34,8 @@ const LOOKS_MAX = 512
 /** Renditions between two discontinuities that are remembered. */
 const WATCHES_MAX = 64
 const SECTIONS_MAX = 32
+/** A longer one is no initialisation section that could be read. */
+const SECTION_BYTES_MAX = 1_048_576
 /** A longer segment is not looked into. */
 const LOOK_BYTES_MAX = 33_554_432
 /** A segment that was refused is asked for once more. */
@@ -203,7 +205,8 @@ export class SegmentInspection implements Disposable {
     const known = this.#sections.get(key)
     if (known !== undefined) return known
     const { bytes } = await this.#readWhole(request, undefined, this.#abort.signal)
-    const section = { bytes, tracks: readInitTracks(bytes) }
+    const isTooLong = bytes.length > SECTION_BYTES_MAX
+    const section = isTooLong ? UNREADABLE : { bytes, tracks: readInitTracks(bytes) }
     remember(this.#sections, key, section, SECTIONS_MAX)
     return section
   }
@@ -217,6 +220,7 @@ export class SegmentInspection implements Disposable {
 }
 
 const NOTHING = Promise.resolve(undefined)
+const UNREADABLE: Section = { bytes: Buffer.alloc(0), tracks: undefined }
 
 function sectionKey({ session, url, byteRange }: RawSegment): string {
   return `${session.key} ${byteRange?.offset ?? ''} ${url}`

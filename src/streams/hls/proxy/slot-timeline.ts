@@ -215,13 +215,13 @@ export class SlotTimeline {
     })
   }
 
-  /** The segment of this name cannot be had any more. True if it stands in the playlist. */
-  lost(uri: string): boolean {
-    const at = this.#segments.findIndex(({ segment, isLost }) => segment.uri === uri && !isLost)
-    const found = this.#segments[at]
-    if (found === undefined) return false
-    this.#segments = this.#segments.with(at, { ...found, isLost: true })
-    this.#owedLostS += found.segment.durationS
+  /** Segments of these names cannot be had any more. True if one of them stands in the playlist. */
+  lost(uris: ReadonlySet<string>): boolean {
+    const isNew = ({ segment, isLost }: PublishedSegment): boolean => !isLost && uris.has(segment.uri)
+    const found = this.#segments.filter(isNew)
+    if (found.length === 0) return false
+    this.#segments = this.#segments.map((published) => (isNew(published) ? { ...published, isLost: true } : published))
+    this.#owedLostS += durationOf(found)
     this.revision += 1
     return true
   }

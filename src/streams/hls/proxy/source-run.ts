@@ -1,7 +1,7 @@
 import type { MasterPlaylist } from '../../../hls/playlist.ts'
 import { resolveUri } from '../../../hls/uri.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import { failureReason } from '../../sources/http-failure.ts'
+import { failureReason, internalFailure } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SessionFailure } from '../../sources/session.ts'
 import type { SourceAccess } from '../upstream/hls-session.ts'
@@ -95,7 +95,7 @@ export class SourceRun implements Disposable {
   }
 
   start(): void {
-    void this.#loadEntry(RETRIES)
+    this.#load(RETRIES)
   }
 
   /** It stood by and goes on air: what it does from now on is told to this listener, with this epoch. */
@@ -171,9 +171,13 @@ export class SourceRun implements Disposable {
     for (const { follower } of this.#followed.values()) follower.stop()
   }
 
+  #load(retriesLeft: number): void {
+    this.#loadEntry(retriesLeft).catch((error: unknown) => this.fail(internalFailure(error)))
+  }
+
   async #loadEntry(retriesLeft: number): Promise<void> {
     const { session, clock } = this.#options
-    const answer = await fetchPlaylist(session, session.entryUrl, this.#abort.signal).catch(internal)
+    const answer = await fetchPlaylist(session, session.entryUrl, this.#abort.signal)
     if (this.#isDone) return
     if (answer.kind === 'failed') {
       const leftSticky = session.entryFailed()
@@ -182,7 +186,7 @@ export class SourceRun implements Disposable {
         return
       }
       clock.schedule(followerPolicy.retryDelayMs, () => {
-        if (!this.#isDone) void this.#loadEntry(leftSticky ? retriesLeft : retriesLeft - 1)
+        if (!this.#isDone) this.#load(leftSticky ? retriesLeft : retriesLeft - 1)
       })
       return
     }
@@ -227,11 +231,6 @@ export class SourceRun implements Disposable {
       },
     })
   }
-}
-
-function internal(error: unknown): { readonly kind: 'failed'; readonly failure: SourceFailure } {
-  const message = error instanceof Error ? error.message : String(error)
-  return { kind: 'failed', failure: { kind: 'internal', message: `the gateway failed on the playlist: ${message}` } }
 }
 
 /** How a run failed, as the engine is told. */

@@ -1,4 +1,4 @@
-import { durationOf } from './upstream-segments.ts'
+import { indexOfNewest } from './upstream-segments.ts'
 import type { UpstreamSegment } from './upstream-segments.ts'
 
 /** How the dates of a span come about. */
@@ -58,10 +58,7 @@ const BEHIND_TARGETS_MAX = 1
 export function joinIndex(upstream: readonly UpstreamSegment[], tail: Tail): number {
   const dated = tail.hasTrueDates && tail.endMs !== undefined ? datedIndex(upstream, tail, tail.endMs) : undefined
   if (dated !== undefined) return dated
-  const wantedS = Math.min(tail.owedS, OWED_TARGETS_MAX * tail.targetDurationS)
-  let index = upstream.length - 1
-  while (index > 0 && durationOf(upstream.slice(index)) < wantedS) index -= 1
-  return Math.max(0, index)
+  return indexOfNewest(upstream, Math.min(tail.owedS, OWED_TARGETS_MAX * tail.targetDurationS))
 }
 
 function datedIndex(upstream: readonly UpstreamSegment[], tail: Tail, endMs: number): number | undefined {

@@ -27,6 +27,10 @@ test('never more than twelve, however short they are', () => {
   assert.equal(window(segments(100, 0.1)).length, 12)
 })
 
+test('a hundred thousand segments of no length are looked through once', { timeout: 20_000 }, () => {
+  assert.equal(window(segments(100_000, 0)).length, 12)
+})
+
 test('where both date their segments, all from where players are', () => {
   const dated = ['#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z', ...segments(10)]
   const behind = window(dated, { hasTrueDates: true, endMs: START_MS + 8_000 })

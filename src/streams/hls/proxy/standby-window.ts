@@ -3,7 +3,7 @@ import { resolveUri } from '../../../hls/uri.ts'
 import type { FollowedPlaylist } from '../upstream/playlist-follower.ts'
 import { joinIndex, OWED_TARGETS_MAX } from './span.ts'
 import type { Tail } from './span.ts'
-import { durationOf, upstreamSegments } from './upstream-segments.ts'
+import { indexOfNewest, upstreamSegments } from './upstream-segments.ts'
 import type { UpstreamSegment } from './upstream-segments.ts'
 
 /** Something that a standby has to have here when it goes on air. */
@@ -29,8 +29,7 @@ const SEGMENTS_MAX = 12
 export function standbyWindow({ playlist, finalUrl }: FollowedPlaylist, tail: Tail): readonly StandbyResource[] {
   const upstream = upstreamSegments(playlist)
   const wantedS = OWED_TARGETS_MAX * Math.max(tail.targetDurationS, playlist.targetDurationS)
-  let first = upstream.length - 1
-  while (first > 0 && durationOf(upstream.slice(first)) < wantedS) first -= 1
+  const first = indexOfNewest(upstream, wantedS)
   const from = Math.max(0, upstream.length - SEGMENTS_MAX, Math.min(first, joinIndex(upstream, tail)))
   return upstream
     .slice(from)

@@ -12,7 +12,6 @@ import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
 import type { SourceRun } from './source-run.ts'
 import { sessionFailureOf } from './source-run.ts'
-import type { SourceSessions } from './source-sessions.ts'
 import { StandbySegments } from './standby-segments.ts'
 import type { WantedResource } from './standby-segments.ts'
 import { standbyWindow } from './standby-window.ts'
@@ -21,7 +20,7 @@ export interface StandbyOptions {
   readonly clock: Clock
   readonly publisher: Pick<Publisher, 'createRun'>
   readonly slots: PublishedSlots
-  readonly sessions: SourceSessions
+  readonly sessions: { open(source: HlsProxySource): SourceAccess }
   readonly cache: SegmentCache
   /** Bytes of segments that are kept ready. */
   readonly bytesMax: number
@@ -105,6 +104,13 @@ export class Standby implements Disposable {
     this.#present?.run.follow(slot)
   }
 
+  /** Nothing is asked for any more, for what has been put on air and is not published yet either. */
+  stop(): void {
+    this.drop()
+    this.#joining?.segments[Symbol.dispose]()
+    this.#joining = undefined
+  }
+
   /** Nothing stands by any more; what was fetched for it is let go. */
   drop(): void {
     const present = this.#present
@@ -143,9 +149,7 @@ export class Standby implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.drop()
-    this.#joining?.segments[Symbol.dispose]()
-    this.#joining = undefined
+    this.stop()
   }
 
   #loaded(run: SourceRun, numbers: readonly number[], followed: FollowedPlaylist): void {

@@ -202,8 +202,8 @@ describe('a switch', () => {
     play(bench, primary, 5)
     const [lost] = bench.look().segments.slice(-2)
     assert.ok(lost !== undefined)
-    assert.equal(bench.stitch.slot(0).lost(lost.uri), true)
-    assert.equal(bench.stitch.slot(0).lost('s/other.ts'), false)
+    assert.equal(bench.stitch.slot(0).lost(new Set([lost.uri])), true)
+    assert.equal(bench.stitch.slot(0).lost(new Set(['s/other.ts'])), false)
     const last = Math.max(...sequences(bench.look()))
     backup.grow(bench.nowMs)
     bench.begin(backup, 1)
@@ -376,7 +376,7 @@ test('whatever happens in whatever order, the rules find nothing', () => {
         if (happening.kind === 'restart' || happening.kind === 'switch') begin()
         if (happening.kind === 'lost') {
           const name = bench.stitch.slot(0).segments[happening.at]?.segment.uri
-          if (name !== undefined) bench.stitch.slot(0).lost(name)
+          if (name !== undefined) bench.stitch.slot(0).lost(new Set([name]))
         }
         poll(happening.kind === 'discontinuity')
       }

@@ -169,10 +169,11 @@ export class Stitch {
 
   #append(take: PlaylistTake, span: Span, upstream: readonly UpstreamSegment[]): boolean {
     const slot = this.slot(take.slot)
+    const typicalS = durationOf(upstream) / upstream.length
     const slotTake: SlotTake = {
       ...{ span, playlist: take.playlist, upstream, nowMs: take.nowMs, targetFloorS: take.targetFloorS },
       // After a restart the segment whose date is known may have left the source's playlist: those since then are guessed.
-      startOf: (segment) => this.#startOf(span, upstream, segment, durationOf(upstream) / upstream.length),
+      startOf: (segment) => this.#startOf(span, upstream, segment, typicalS),
       seal: (segment, offset) => take.seal(segment, offset, span),
     }
     const tail = slot.tail(take.nowMs, false, true)

@@ -56,6 +56,17 @@ function identityOf({ uri, byteRange }: MediaSegment): string {
   return `${path}${range}`
 }
 
+/** Where the newest `seconds` of media begin; 0 where there are fewer. */
+export function indexOfNewest(segments: readonly UpstreamSegment[], seconds: number): number {
+  let index = segments.length - 1
+  let lastsS = segments[index]?.segment.durationS ?? 0
+  while (index > 0 && lastsS < seconds) {
+    index -= 1
+    lastsS += segments[index]?.segment.durationS ?? 0
+  }
+  return Math.max(0, index)
+}
+
 /** Seconds of media. */
 export function durationOf(segments: readonly { readonly segment: { readonly durationS: number } }[]): number {
   return segments.reduce((sum, { segment }) => sum + segment.durationS, 0)
