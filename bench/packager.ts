@@ -58,7 +58,7 @@ function packageAs(rendition: 'ts' | 'cmaf', slices: readonly Slice[]): Packaged
     limits: { segmentMs: 4_000, partMs: 500, windowMs: 30_000, bytesMax: 134_217_728 },
     start: {
       ...{ sequence: 0, discontinuitySequence: 0, isContinued: false },
-      ...{ targetDurationS: undefined, longestGroupMs: 0 },
+      ...{ targetDurationS: undefined, longestGroupMs: 0, lost: [] },
     },
     nowMs: () => nowMs,
     wallMs: () => nowMs,

@@ -114,6 +114,8 @@ function differenceOf(a: MediaSegment, b: MediaSegment, identityOf: (uri: string
     map === undefined ? undefined : { ...map, uri: identityOf(map.uri), keys: bareKeys(map.keys) }
   const bareKeys = (keys: MediaSegment['keys']) =>
     keys.map((key) => ({ ...key, uri: key.uri === undefined ? undefined : identityOf(key.uri) }))
+  // What cannot be had is not read, so nothing has to say how.
+  if (b.isGap && b.map === undefined) return undefined
   if (!isSameMap(bare(a.map), bare(b.map))) return 'its map changed'
   const [keysA, keysB] = [bareKeys(a.keys), bareKeys(b.keys)]
   const isSame = keysA.length === keysB.length && keysA.every((key) => keysB.some((other) => isSameKey(key, other)))

@@ -12,10 +12,17 @@ const FAR_APART_MS = 5_000
 export class DateTimeline {
   #startMs: number | undefined
   #durationMs = 0
+  readonly #notBeforeMs: number
+
+  /** The first segment begins at `notBeforeMs` at the earliest, milliseconds since 1970-01-01 UTC. */
+  constructor(notBeforeMs = 0) {
+    this.#notBeforeMs = notBeforeMs
+  }
 
   /** Date of a segment whose first bytes arrived at `wallMs`, both milliseconds since 1970-01-01 UTC. */
   begin(wallMs: number, isDiscontinuity: boolean): number {
-    const expectedMs = this.#startMs === undefined ? wallMs : this.#startMs + this.#durationMs
+    const expectedMs =
+      this.#startMs === undefined ? Math.max(wallMs, this.#notBeforeMs) : this.#startMs + this.#durationMs
     const behindMs = wallMs - expectedMs
     const slewMs = (Math.abs(behindMs) > FAR_APART_MS ? FAST_SLEW : SLEW) * this.#durationMs
     const isStep = isDiscontinuity && behindMs > 0

@@ -39,21 +39,21 @@ const HOLD_BACK_TARGETS = 3
 const PART_HOLD_BACK_TARGETS = 6
 /** Segments that are younger than this are named with their parts (§6.2.2). */
 const PARTS_TARGETS = 3
-const VERSION_TS = 3
-/** EXT-X-MAP (RFC 8216 §7). */
-const VERSION_MAP = 6
-/** EXT-X-GAP (bis §8). */
-const VERSION_GAP = 8
+/** EXT-X-GAP (bis §8): a version may not change, and after a restart there are gaps. */
+const VERSION = 8
 /** EXT-X-SKIP (bis §8). */
 const VERSION_SKIP = 9
 
 /**
  * Segments of a state that a rendition has: fragmented MP4 begins when somebody has asked for it, and is a little behind.
+ * What the run before this one had of it comes first.
  */
 function segmentsOf({ segments }: PlaylistState, rendition: 'ts' | 'cmaf'): readonly Segment[] {
   if (rendition === 'ts') return segments
-  const first = segments.findIndex(({ cmaf }) => cmaf?.init !== undefined)
-  return first < 0 ? [] : segments.slice(first, 1 + segments.findLastIndex(({ cmaf }) => cmaf !== undefined))
+  let first = segments.findIndex(({ cmaf }) => cmaf?.init !== undefined)
+  if (first < 0) return []
+  while (segments[first - 1]?.isLost === true && segments[first - 1]?.cmaf !== undefined) first -= 1
+  return segments.slice(first, 1 + segments.findLastIndex(({ cmaf }) => cmaf !== undefined))
 }
 
 /** A live media playlist (RFC 8216, low latency as in draft-pantos-hls-rfc8216bis for fragmented MP4). */
@@ -65,10 +65,8 @@ export function mediaPlaylist(state: PlaylistState, form: PlaylistForm): MediaPl
   const isCmaf = form.rendition === 'cmaf'
   const skipped = form.isDelta ? skippable(segments, targetDurationS) : 0
   const open = isCmaf ? state.open : undefined
-  const isGapped = isCmaf && segments.some(({ cmaf }) => cmaf?.init === undefined)
-  const baseVersion = isGapped ? VERSION_GAP : isCmaf ? VERSION_MAP : VERSION_TS
   return newMediaPlaylist({
-    version: skipped > 0 ? VERSION_SKIP : baseVersion,
+    version: skipped > 0 ? VERSION_SKIP : VERSION,
     targetDurationS,
     isIndependentSegments: segments.every(({ isIndependent }) => isIndependent) && open?.isIndependent !== false,
     mediaSequence: first,
@@ -117,11 +115,18 @@ function mediaSegments(
 }
 
 function mediaSegment(segment: Segment, form: PlaylistForm, hasParts: boolean): MediaSegment {
-  const { ts, cmaf, isDiscontinuity, dateMs } = segment
+  const { ts, cmaf, isDiscontinuity, isLost, dateMs } = segment
   const common = { isDiscontinuity, programDateTime: newProgramDateTime(dateMs) }
-  if (form.rendition === 'ts') return newSegment({ ...common, uri: uriOf(ts, form), durationS: segment.durationS })
+  if (form.rendition === 'ts') {
+    return newSegment({ ...common, uri: uriOf(ts, form), durationS: segment.durationS, isGap: isLost })
+  }
   if (cmaf?.init === undefined) {
-    return newSegment({ ...common, uri: uriOf(cmaf?.media ?? ts, form), durationS: segment.durationS, isGap: true })
+    return newSegment({
+      ...common,
+      uri: uriOf(cmaf?.media ?? ts, form),
+      durationS: cmaf?.durationS ?? segment.durationS,
+      isGap: true,
+    })
   }
   return newSegment({
     ...common,

@@ -1,4 +1,5 @@
 import type { Json } from '../../store/store.ts'
+import { lostRunOf, lostUntil } from './lost-segments.ts'
 import type { TimelineStart } from './timeline.ts'
 
 /**
@@ -21,10 +22,14 @@ export interface PackagerMemory {
   readonly discontinuitySequence: number
   readonly targetDurationS: number | undefined
   readonly longestGroupMs: number
+  /** The newest segments: what `lostRunJson` gives. */
+  readonly window: Json
 }
 
-export function memoryJson({ sequence, discontinuitySequence, targetDurationS, longestGroupMs }: PackagerMemory): Json {
+export function memoryJson(memory: PackagerMemory): { readonly [field: string]: Json } {
+  const { sequence, discontinuitySequence, targetDurationS, longestGroupMs, window } = memory
   return {
+    window,
     sequence,
     discontinuity_sequence: discontinuitySequence,
     target_duration_s: targetDurationS ?? null,
@@ -32,23 +37,41 @@ export function memoryJson({ sequence, discontinuitySequence, targetDurationS, l
   }
 }
 
-/** Where a run begins. What cannot be read counts as nothing. */
+/** A value of the memory. */
+export function memoryField(memory: Json | undefined, name: string): Json | undefined {
+  const isObject = typeof memory === 'object' && memory !== null && !Array.isArray(memory)
+  return isObject ? (memory as { readonly [key: string]: Json })[name] : undefined
+}
+
+/**
+ * Where a run begins: with the newest segments of the one before as gaps, so that players find what they have in the
+ * playlist, or with greater numbers where that is too long ago. What cannot be read counts as nothing.
+ */
 export function startOf(memory: Json | undefined, wallMs: number): TimelineStart {
   const read = (name: string): number | undefined => {
-    const isObject = typeof memory === 'object' && memory !== null && !Array.isArray(memory)
-    const value = isObject ? (memory as { readonly [key: string]: Json })[name] : undefined
+    const value = memoryField(memory, name)
     return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
   }
   const remembered = read('sequence')
   const sinceMs = Math.max(0, wallMs - EPOCH_MS)
+  const common = {
+    isContinued: remembered !== undefined,
+    targetDurationS: read('target_duration_s'),
+    longestGroupMs: read('longest_group_ms') ?? 0,
+  }
+  const run = lostRunOf(memoryField(memory, 'window'))
+  const lost = run === undefined ? undefined : lostUntil(run, wallMs)
+  if (lost !== undefined && remembered !== undefined) {
+    const { sequence, discontinuitySequence, segments } = lost
+    return { ...common, sequence, discontinuitySequence, lost: segments }
+  }
   return {
+    ...common,
+    lost: [],
     sequence: Math.max(remembered ?? 0, Math.floor(sinceMs / 1_000)),
     discontinuitySequence: Math.max(
       read('discontinuity_sequence') ?? 0,
       Math.floor(sinceMs / DISCONTINUITY_EPOCH_UNIT_MS),
     ),
-    isContinued: remembered !== undefined,
-    targetDurationS: read('target_duration_s'),
-    longestGroupMs: read('longest_group_ms') ?? 0,
   }
 }

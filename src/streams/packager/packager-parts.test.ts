@@ -36,19 +36,19 @@ describe('the numbers of a run', () => {
   it('begin with the seconds of the clock where nothing is remembered', () => {
     assert.deepEqual(startOf(undefined, wallMs), {
       ...{ sequence: 5_000, discontinuitySequence: 13, isContinued: false },
-      ...{ targetDurationS: undefined, longestGroupMs: 0 },
+      ...{ targetDurationS: undefined, longestGroupMs: 0, lost: [] },
     })
     assert.equal(startOf(undefined, 0).sequence, 0)
   })
 
   it('go on behind those that were taken ahead, also where the clock has gone back', () => {
     const memory = memoryJson({
-      ...{ sequence: 9_000, discontinuitySequence: 70, targetDurationS: 6, longestGroupMs: 1_920.4 },
+      ...{ sequence: 9_000, discontinuitySequence: 70, targetDurationS: 6, longestGroupMs: 1_920.4, window: null },
     })
     const start = startOf(memory, wallMs)
     assert.deepEqual(start, {
       ...{ sequence: 9_000, discontinuitySequence: 70, isContinued: true },
-      ...{ targetDurationS: 6, longestGroupMs: 1_920 },
+      ...{ targetDurationS: 6, longestGroupMs: 1_920, lost: [] },
     })
   })
 

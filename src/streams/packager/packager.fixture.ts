@@ -100,7 +100,7 @@ export class ProgrammeSlices {
 const LIMITS: TimelineLimits = { segmentMs: 4_000, partMs: 500, windowMs: 30_000, bytesMax: 134_217_728 }
 const START: TimelineStart = {
   ...{ sequence: 100, discontinuitySequence: 7, isContinued: false },
-  ...{ targetDurationS: undefined, longestGroupMs: 0 },
+  ...{ targetDurationS: undefined, longestGroupMs: 0, lost: [] },
 }
 
 /** A timeline on the clock of `slices`. */

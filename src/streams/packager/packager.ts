@@ -10,6 +10,7 @@ import type { StreamRing } from '../ring.ts'
 import { blockRequest, isAnswerable } from './block-request.ts'
 import type { Progress } from './block-request.ts'
 import { CMAF_PLAYLIST, masterPlaylist, TS_PLAYLIST } from './master-playlist.ts'
+import { lostRunJson } from './lost-segments.ts'
 import { mediaPlaylist } from './media-playlist.ts'
 import type { PlaylistState } from './media-playlist.ts'
 import { memoryJson, NUMBERS_AHEAD, startOf } from './packager-memory.ts'
@@ -81,6 +82,8 @@ export class Packager implements PackagedHls {
   /** Undefined where somebody else pushes. */
   readonly #observation: Disposable | undefined
   #numbersTaken: number
+  /** Of which segments the memory was saved last: players are to find what they know of in the playlists of the next run. */
+  #newestSaved = ''
   #isTargetKnown: boolean
   #isEnded = false
 
@@ -89,7 +92,6 @@ export class Packager implements PackagedHls {
     this.#options = options
     this.#waiting = new WaitingRequests(clock)
     this.#start = part?.start ?? startOf(memory, clock.wallMs())
-    this.#numbersTaken = this.#start.sequence + NUMBERS_AHEAD
     this.#isTargetKnown = this.#start.targetDurationS !== undefined
     this.#timeline = new Timeline({
       run: clock.wallMs().toString(36),
@@ -105,6 +107,7 @@ export class Packager implements PackagedHls {
       ...{ createMuxer, spill, part },
       onChanged: () => this.#changed(),
     })
+    this.#numbersTaken = this.#timeline.window.nextSequence + NUMBERS_AHEAD
     // Whoever asks for the memory has to have this first.
     queueMicrotask(() => options.onMemoryChanged())
     if (part !== undefined) return
@@ -115,7 +118,7 @@ export class Packager implements PackagedHls {
     this.#observation = ring.observe((slice) => this.#timeline.push(slice))
   }
 
-  get memory(): Json {
+  get memory(): { readonly [field: string]: Json } {
     const targetDurationS = this.#isTargetKnown ? this.#timeline.targetDurationS : undefined
     const { nextSequence, nextDiscontinuity } = this.#timeline.window
     return memoryJson({
@@ -124,6 +127,7 @@ export class Packager implements PackagedHls {
       discontinuitySequence: nextDiscontinuity + this.#numbersTaken - nextSequence,
       targetDurationS,
       longestGroupMs: this.#timeline.longestGroupMs,
+      window: lostRunJson(this.#timeline.window),
     })
   }
 
@@ -202,8 +206,11 @@ export class Packager implements PackagedHls {
   #changed(): void {
     this.#rendered.clear()
     this.#waiting.wake()
-    const { nextSequence } = this.#timeline.window
-    if (nextSequence + NUMBERS_AHEAD / 2 < this.#numbersTaken) return
+    const { nextSequence, segments } = this.#timeline.window
+    const cmafSequence = segments.findLast(({ cmaf }) => cmaf !== undefined)?.sequence
+    const newest = `${nextSequence} ${cmafSequence}`
+    if (newest === this.#newestSaved) return
+    this.#newestSaved = newest
     this.#numbersTaken = nextSequence + NUMBERS_AHEAD
     this.#options.onMemoryChanged()
   }
@@ -266,7 +273,9 @@ export class Packager implements PackagedHls {
     // A player that began with less would have nothing left before the next segment is complete.
     const isEnough = () => hasMedia(segments, rendition, hlsSegmentMs)
     const isHopeless = () =>
-      rendition === 'cmaf' && segments.filter(({ cmaf }) => cmaf !== undefined).length >= GAPS_MIN && !isThere()
+      rendition === 'cmaf' &&
+      segments.filter(({ cmaf, isLost }) => cmaf !== undefined && !isLost).length >= GAPS_MIN &&
+      !isThere()
     const isThere = () => hasMedia(segments, rendition, 0)
     const how = await this.#waiting.until(() => isEnough() || isHopeless(), startTimeoutMs, response)
     if (how === 'gone') return false
@@ -314,7 +323,7 @@ function hasMedia(segments: readonly Segment[], rendition: Rendition, ms: number
   let missingMs = ms
   for (let index = segments.length - 1; index >= 0; index -= 1) {
     const segment = segments[index]
-    if (segment === undefined || (rendition === 'cmaf' && segment.cmaf?.init === undefined)) continue
+    if (segment === undefined || segment.isLost || (rendition === 'cmaf' && segment.cmaf?.init === undefined)) continue
     missingMs -= segment.durationS * 1_000
     if (missingMs <= 0) return true
   }

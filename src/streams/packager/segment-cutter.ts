@@ -1,6 +1,7 @@
 import type { Slice } from '../ring.ts'
 import { CutPolicy } from './cut-policy.ts'
 import { DateTimeline } from './date-timeline.ts'
+import { endOf } from './lost-segments.ts'
 import type { MediaBody } from './media-body.ts'
 import type { SegmentIdentity } from './segment.ts'
 import type { TimelineLimits, TimelineStart } from './timeline.ts'
@@ -32,7 +33,7 @@ export class SegmentCutter {
   readonly #options: SegmentCutterOptions
   readonly #policy: CutPolicy
   readonly #segmenter: TsSegmenter
-  readonly #dates = new DateTimeline()
+  readonly #dates: DateTimeline
   readonly #listeners: CutListener[] = []
   #needsDiscontinuity: boolean
   #hasBegun = false
@@ -41,6 +42,8 @@ export class SegmentCutter {
     const { limits, start } = options
     this.#options = options
     this.#needsDiscontinuity = start.isContinued
+    const lastLost = start.lost.at(-1)
+    this.#dates = new DateTimeline(lastLost === undefined ? 0 : endOf(lastLost))
     const segmentBytesMax = Math.floor(limits.bytesMax / SEGMENTS_IN_MEMORY_MIN)
     const before =
       start.targetDurationS === undefined

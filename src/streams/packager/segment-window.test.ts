@@ -31,7 +31,7 @@ function makeScene(options: Partial<WindowOptions> & { readonly bytesMax?: numbe
         const sequence = scene.window.nextSequence
         const ts = new StoredMedia(`${sequence}.ts`, 'video/mp2t', [Buffer.alloc(MEGABYTE)])
         const identity = { sequence, dateMs: scene.nowMs, dts: 0, isDiscontinuity: false, isIndependent: true }
-        scene.window.add({ ...identity, durationS: 4, ts, cmaf: undefined, ...fields })
+        scene.window.add({ ...identity, durationS: 4, ts, isLost: false, cmaf: undefined, ...fields })
         scene.nowMs += 4_000
       }
     },

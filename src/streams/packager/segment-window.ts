@@ -48,6 +48,7 @@ export class SegmentWindow {
   readonly #named = new Map<string, StoredMedia>()
   readonly #moving = new Set<StoredMedia>()
   #bytes = 0
+  /** Of what can be asked for: what is lost leaves when there is enough of that. */
   #durationMs = 0
   #nextSequence: number
   #discontinuitySequence: number
@@ -99,7 +100,7 @@ export class SegmentWindow {
   add(segment: Segment): void {
     this.#segments.push(segment)
     this.#nextSequence += 1
-    this.#durationMs += segment.durationS * 1_000
+    if (!segment.isLost) this.#durationMs += segment.durationS * 1_000
     for (const media of mediaOf(segment)) this.name(media)
     const windowMs = Math.max(this.#options.limits.windowMs, 3_000 * this.#options.targetDurationS())
     while (this.#isTooLong(windowMs)) this.#retireOldest()
@@ -132,7 +133,8 @@ export class SegmentWindow {
   #isTooLong(windowMs: number): boolean {
     const [oldest] = this.#segments
     if (oldest === undefined || this.#segments.length <= SEGMENTS_MIN) return false
-    return this.#durationMs - oldest.durationS * 1_000 >= windowMs || this.#segments.length > SEGMENTS_MAX
+    const ownMs = oldest.isLost ? 0 : oldest.durationS * 1_000
+    return this.#durationMs - ownMs >= windowMs || this.#segments.length > SEGMENTS_MAX
   }
 
   /** A removed segment stays for as long as the playlist that named it, and itself, last (RFC 8216 §6.2.2). */
@@ -140,7 +142,7 @@ export class SegmentWindow {
     const segment = this.#segments.shift()
     if (segment === undefined) return
     const untilMs = this.#options.nowMs() + this.#durationMs
-    this.#durationMs -= segment.durationS * 1_000
+    if (!segment.isLost) this.#durationMs -= segment.durationS * 1_000
     if (segment.isDiscontinuity) this.#discontinuitySequence += 1
     this.#retired.push({ segment, untilMs })
   }
@@ -210,7 +212,8 @@ export class SegmentWindow {
 }
 
 /** A media is named once however many segments share it. */
-function mediaOf({ ts, cmaf }: Segment): readonly StoredMedia[] {
+function mediaOf({ ts, cmaf, isLost }: Segment): readonly StoredMedia[] {
+  if (isLost) return []
   if (cmaf === undefined) return [ts]
   const init = cmaf.init === undefined ? [] : [cmaf.init.media]
   return [ts, cmaf.media, ...init, ...cmaf.parts.map(({ media }) => media)]

@@ -15,6 +15,8 @@ export interface SegmentIdentity {
 /** A complete segment. */
 export interface Segment extends SegmentIdentity {
   readonly durationS: number
+  /** Its media is gone with an earlier run: playlists name it as a gap, and nothing can be asked for. */
+  readonly isLost: boolean
   readonly ts: StoredMedia
   /** Undefined before somebody asked for it, and while it is not complete. */
   readonly cmaf: CmafSegment | undefined

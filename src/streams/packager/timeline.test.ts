@@ -152,7 +152,10 @@ describe('the segments of a stream', () => {
 
   it('begin with a discontinuity when players may know an earlier run', () => {
     const slices = new ProgrammeSlices()
-    const start = { sequence: 7, discontinuitySequence: 2, isContinued: true, targetDurationS: 6, longestGroupMs: 900 }
+    const start = {
+      ...{ sequence: 7, discontinuitySequence: 2, isContinued: true, targetDurationS: 6, longestGroupMs: 900 },
+      lost: [],
+    }
     const timeline = makeTimeline(slices, { start })
     play(timeline, slices.make({ pictures: 60, groupPictures: 25 }))
     assert.deepEqual(discontinuities(timeline), [7])

@@ -1,13 +1,14 @@
 import type { Slice } from '../ring.ts'
 import type { FragmentSource } from '../cmaf/fragment.ts'
 import { CmafRendition } from './cmaf-rendition.ts'
+import type { LostSegment } from './lost-segments.ts'
 import type { MediaBody } from './media-body.ts'
 import type { OpenSegment, Segment, SegmentIdentity } from './segment.ts'
 import { PacketRuns } from './packet-runs.ts'
 import { SegmentCutter } from './segment-cutter.ts'
 import { SegmentWindow } from './segment-window.ts'
 import type { WindowSpill } from './segment-window.ts'
-import { CONTENT_TYPE_TS, StoredMedia } from './stored-media.ts'
+import { CONTENT_TYPE_MP4, CONTENT_TYPE_TS, StoredMedia } from './stored-media.ts'
 import type { SegmentStart } from './ts-segmenter.ts'
 
 export interface TimelineLimits {
@@ -25,6 +26,8 @@ export interface TimelineStart {
   readonly isContinued: boolean
   readonly targetDurationS: number | undefined
   readonly longestGroupMs: number
+  /** Segments of earlier runs, which come before those of this one; `sequence` and the other are of the first of them. */
+  readonly lost: readonly LostSegment[]
 }
 
 /** Takes what belongs to one rendition out of the packets of a stream that carries several. */
@@ -84,6 +87,7 @@ export class Timeline {
       discontinuitySequence: start.discontinuitySequence,
       spill: options.spill,
     })
+    for (const lost of start.lost) this.window.add(lostSegment(lost, this.window.nextSequence))
     this.#cutter.listen({
       packets: (run, joinOffsets) => this.#cmaf?.push(this.#forCmaf(run), joinOffsets),
       began: (segment) => {
@@ -188,7 +192,7 @@ export class Timeline {
     let first = segments.length
     while (first > 0 && durationS < CMAF_BACKLOG * this.targetDurationS) {
       const segment = segments[first - 1]
-      if (segment?.ts.content.kind !== 'memory') break
+      if (segment === undefined || segment.isLost || segment.ts.content.kind !== 'memory') break
       durationS += segment.durationS
       first -= 1
     }
@@ -205,7 +209,7 @@ export class Timeline {
     this.#open = undefined
     const { run, onChanged } = this.#options
     const ts = new StoredMedia(`ts/${run}-${open.sequence}.ts`, CONTENT_TYPE_TS, this.#ofRendition(body))
-    this.window.add({ ...open, durationS, ts, cmaf: undefined })
+    this.window.add({ ...open, durationS, ts, isLost: false, cmaf: undefined })
     if (next === undefined) this.#cmaf?.end(durationS, this.#cutter.unitTicks)
     else this.#cmaf?.cut({ dts: next.dts, durationS })
     onChanged()
@@ -238,6 +242,19 @@ export class Timeline {
   #nameParts(cmaf: CmafRendition): void {
     if (cmaf.init !== undefined) this.window.name(cmaf.init.media)
     for (const { media } of cmaf.parts) this.window.name(media)
+  }
+}
+
+function lostSegment({ tsName, cmaf, ...identity }: LostSegment, sequence: number): Segment {
+  return {
+    ...identity,
+    ...{ sequence, isLost: true, isIndependent: true, dts: 0 },
+    ts: new StoredMedia(tsName, CONTENT_TYPE_TS, []),
+    cmaf: cmaf && {
+      media: new StoredMedia(cmaf.name, CONTENT_TYPE_MP4, []),
+      durationS: cmaf.durationS,
+      ...{ init: undefined, parts: [] },
+    },
   }
 }
 

@@ -6,9 +6,11 @@ import type { Json } from '../../store/store.ts'
 import type { HlsRequest } from '../../streams/hls/hls-output.ts'
 import { Packager, sendPlaylist, suffixOf } from '../../streams/packager/packager.ts'
 import type { PackagedHls, PackagerOptions } from '../../streams/packager/packager.ts'
-import { startOf } from '../../streams/packager/packager-memory.ts'
+import { lostRunOf, lostUnderNamesOf } from '../../streams/packager/lost-segments.ts'
+import { memoryField, startOf } from '../../streams/packager/packager-memory.ts'
 import { SegmentCutter } from '../../streams/packager/segment-cutter.ts'
 import type { PublishedSwitch } from '../../streams/packager/switch-ranges.ts'
+import type { TimelineStart } from '../../streams/packager/timeline.ts'
 import { WaitingRequests } from '../../streams/packager/waiting-requests.ts'
 import type { Slice } from '../../streams/ring.ts'
 import type { RenditionRequest } from '../../streams/service.ts'
@@ -56,7 +58,8 @@ export class LadderPackager implements PackagedHls {
   get memory(): Json {
     const packagers = this.#renditions?.packagers ?? []
     const known = packagers.find(({ isTargetKnown }) => isTargetKnown) ?? packagers[0]
-    return known?.memory ?? this.#options.memory ?? null
+    if (known === undefined) return this.#options.memory ?? null
+    return { ...known.memory, renditions: packagers.map(({ memory }) => memoryField(memory, 'window') ?? null) }
   }
 
   /** Throws hls_not_found, hls_not_available, and why there is no media. */
@@ -125,7 +128,7 @@ export class LadderPackager implements PackagedHls {
     const bitsOfAll = bits.reduce((sum, each) => sum + each, 0)
     const packagers = streamsOf(rungs).map((streams, index) => {
       const bytesMax = Math.floor((hlsBufferBytesMax * (bits[index] ?? 0)) / bitsOfAll)
-      return this.#packagerOf(streams, { cutter, start, bytesMax })
+      return this.#packagerOf(streams, { cutter, start: startOfRendition(start, memory, index), bytesMax })
     })
     this.#variants = new LadderVariants(rungs, this.#options.createMuxer)
     return { cutter, packagers }
@@ -133,7 +136,7 @@ export class LadderPackager implements PackagedHls {
 
   #packagerOf(
     streams: RenditionStreams,
-    { cutter, start, bytesMax }: Pick<Renditions, 'cutter'> & { start: ReturnType<typeof startOf>; bytesMax: number },
+    { cutter, start, bytesMax }: Pick<Renditions, 'cutter'> & { start: TimelineStart; bytesMax: number },
   ): Packager {
     const { limits } = this.#options
     return new Packager({
@@ -156,4 +159,11 @@ export class LadderPackager implements PackagedHls {
     const segments = packagers.map((packager) => packager.segments)
     sendPlaylist(exchange, writePlaylist(this.#variants.master(segments, format, suffixOf(carried))))
   }
+}
+
+/** The start of all renditions, with the names of one of them for what is lost. */
+function startOfRendition(start: TimelineStart, memory: Json | undefined, index: number): TimelineStart {
+  const renditions = memoryField(memory, 'renditions')
+  const own = Array.isArray(renditions) ? lostRunOf((renditions as readonly Json[])[index]) : undefined
+  return own === undefined ? start : { ...start, lost: lostUnderNamesOf(start.lost, start.sequence, own) }
 }
