@@ -20,6 +20,8 @@ export interface SamplePlace {
 
 /** Samples of one moof: 20 s of 8 audio tracks are not 10,000. */
 const SAMPLES_MAX = 100_000
+/** Samples of one moof without any bytes: a few bytes of a box could claim a hundred thousand of them. */
+const EMPTY_SAMPLES_MAX = 100
 
 const TFHD_BASE_OFFSET = 0x01
 const TFHD_DESCRIPTION = 0x02
@@ -64,6 +66,8 @@ export function readFragment(
     }
     impliedOffset = fragment.dataOffset
   }
+  const empty = places.filter(({ dataBytes }) => dataBytes === 0).length
+  if (empty > EMPTY_SAMPLES_MAX) throw new IsobmffError('damaged', `${empty} samples without bytes in one fragment`)
   return places
 }
 

@@ -134,6 +134,18 @@ test('a box larger than the limit is refused before it is gathered', () => {
   )
 })
 
+test('a fragment that claims thousands of samples without bytes is damaged', () => {
+  const claiming = (count: number, bytes: number): Buffer => {
+    const header = writeFullBox('tfhd', 0, 0x02_0010, numbers([4, 2], [4, bytes]))
+    // What it claims lies behind its own head, that of the run included.
+    const traf = writeBox('traf', header, writeFullBox('trun', 0, 0x01, numbers([4, count], [4, 64])))
+    return Buffer.concat([writeBox('moof', traf), writeBox('mdat', Buffer.alloc(bytes * count))])
+  }
+  assert.throws(() => collect([INIT, claiming(5_000, 0)]), IsobmffError)
+  assert.equal(collect([INIT, claiming(5_000, 2)]).samples.length, 5_000)
+  assert.equal(collect([INIT, claiming(3, 0)]).samples.length, 3)
+})
+
 test('after an error the next segment counts again', () => {
   const samples: ReadSample[] = []
   const reader = new SegmentReader({ onTracks: () => undefined, onSample: (sample) => void samples.push(sample) })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { numbers, writeBox, writeFullBox } from '../../../isobmff/box.ts'
 import { contentOf } from './segment-content.ts'
 import { spanMs } from './segment-facts.ts'
 import { asFmp4, contentOfFmp4, factsIn, madeSegment } from './segments.fixture.ts'
@@ -57,32 +58,14 @@ test('half of a segment ends within a packet or a box, and lasts half as long', 
 
 test('a few bytes that claim millions of samples are not believed', () => {
   const { map, segment } = asFmp4(madeSegment({ index: 3 }))
-  const box = (type: string, ...parts: readonly Buffer[]): Buffer => {
-    const body = Buffer.concat(parts)
-    const head = Buffer.alloc(8)
-    head.writeUInt32BE(8 + body.length)
-    head.write(type, 4, 'latin1')
-    return Buffer.concat([head, body])
+  const claim = (samples: number): Buffer => {
+    const header = writeFullBox('tfhd', 0, 0x10, numbers([4, 1], [4, 1]))
+    return writeBox('moof', writeBox('traf', header, writeFullBox('trun', 0, 0, numbers([4, samples]))))
   }
-  const words = (...values: readonly number[]): Buffer => {
-    const bytes = Buffer.alloc(4 * values.length)
-    for (const [at, value] of values.entries()) bytes.writeUInt32BE(value, 4 * at)
-    return bytes
-  }
-  // tfhd: of track 1, samples of no bytes; trun: a hundred thousand of them (ISO/IEC 14496-12 §8.8.7, §8.8.8).
-  const traf = box('traf', box('tfhd', words(0x10, 1, 0)), box('trun', words(0, 100_000)))
-  const claims = Array.from({ length: 2_000 }, () => box('moof', traf))
-  assert.deepEqual(contentOfFmp4({ map, segment: Buffer.concat([segment, ...claims]) }), { kind: 'unknown' })
-  assert.equal(
-    contentOfFmp4({
-      map,
-      segment: Buffer.concat([
-        segment,
-        box('moof', box('traf', box('tfhd', words(0x10, 1, 0)), box('trun', words(0, 10)))),
-      ]),
-    }).kind,
-    'facts',
-  )
+  const withClaims = (...claims: readonly Buffer[]) =>
+    contentOfFmp4({ map, segment: Buffer.concat([segment, ...claims]) })
+  assert.equal(withClaims(claim(10)).kind, 'facts')
+  assert.deepEqual(withClaims(...Array.from({ length: 2_000 }, () => claim(100_000))), { kind: 'unknown' })
 })
 
 test('a timestamp that wraps within a segment is no jump', () => {
