@@ -3,9 +3,10 @@ import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { SlateMaker } from '../../src/streams/outage.ts'
+import { fixtureSlate } from '../../src/streams/slate/slate.fixture.ts'
 import { createSlateMaker } from '../../src/streams/slate/slate-maker.ts'
 import { createSlateRenderer } from '../../src/streams/slate/slate-renderer.ts'
-import { loadFmp4Media, loadTsMedia, streamPids } from '../lab/hls-media.ts'
+import { loadFmp4Media, loadPackedAudioMedia, loadTsMedia, streamPids } from '../lab/hls-media.ts'
 import type { HlsMedia } from '../lab/hls-media.ts'
 import { HlsOrigin } from '../lab/hls-origin.ts'
 import type { HlsOriginOptions } from '../lab/hls-origin.ts'
@@ -22,7 +23,14 @@ const skip = (await runTool('ffmpeg', ['-version'])).code === 0 ? false : 'ffmpe
 const alpha = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 1_600 })
 const alphaFmp4 = await loadFmp4Media({ programme: 'alpha', source: 'alpha', segmentMs: 1_600 })
 const video = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 1_600, streams: 'video' })
+const packedAudio = await loadPackedAudioMedia({ programme: 'alpha', source: 'alpha', segmentMs: 1_600 })
 const audio = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 1_600, streams: 'audio' })
+
+/** A player is a few segments behind its first seam. */
+function isOver({ segments }: HlsSegmentPlayer): boolean {
+  const seam = segments.findIndex(({ startsDiscontinuity }) => startsDiscontinuity)
+  return seam !== -1 && segments.length - seam > 2
+}
 
 describe('a slate in passed-on playlists', { skip }, () => {
   let room: ProcessRoom
@@ -92,12 +100,32 @@ describe('a slate in passed-on playlists', { skip }, () => {
     })
     origin.playlistFault = { kind: 'reset' }
     await until(() => lab.slatesShown > 0, { what: 'the slate', deadlineMs: 20_000, evidence: () => lab.slateErrors })
-    const isOver = ({ segments }: HlsSegmentPlayer) =>
-      segments.length - segments.findIndex(({ startsDiscontinuity }) => startsDiscontinuity) > 2 &&
-      segments.some(({ startsDiscontinuity }) => startsDiscontinuity)
     await until(() => isOver(pictures) && isOver(sound), { what: 'both on the slate', deadlineMs: 20_000 })
     assert.deepEqual(streamPids(pictures.segments.at(-1)?.body ?? Buffer.alloc(0)), { video: 0x100, audio: undefined })
     assert.deepEqual(streamPids(sound.segments.at(-1)?.body ?? Buffer.alloc(0)), { video: undefined, audio: 0x101 })
+    assert.deepEqual(lab.violations, [])
+  })
+
+  test('with packed audio in a playlist of its own: the slate has sound there', async () => {
+    await using origin = await HlsOrigin.start({
+      renditions: [
+        { name: 'v0', media: video, bandwidth: 900_000, resolution: '640x360' },
+        { name: 'en', media: packedAudio, isAudio: true },
+      ],
+    })
+    await using lab = await HlsProxyLab.start({ urls: [origin.url], slates, delayMs: 500 })
+    await lab.get('playlist.m3u8')
+    await using pictures = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
+    await using sound = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
+    await until(() => pictures.segments.length > 3 && sound.segments.length > 3, {
+      ...{ what: 'playing', deadlineMs: 15_000 },
+    })
+    origin.playlistFault = { kind: 'reset' }
+    await until(() => isOver(pictures) && isOver(sound), {
+      ...{ what: 'both on the slate', deadlineMs: 20_000, evidence: () => lab.slateErrors },
+    })
+    assert.ok(streamPids(sound.segments.at(-1)?.body ?? Buffer.alloc(0)).audio !== undefined)
+    assert.deepEqual(sound.gaps, [])
     assert.deepEqual(lab.violations, [])
   })
 
@@ -112,4 +140,34 @@ describe('a slate in passed-on playlists', { skip }, () => {
     assert.equal(lab.slatesShown, 0)
     assert.equal((await lab.playlist()).segments.filter(({ isDiscontinuity }) => isDiscontinuity).length, 0)
   })
+})
+
+test('a slate without sound is a gap where sound has a playlist of its own; pictures go on, and no source is blamed', async () => {
+  const whole = fixtureSlate()
+  const silent = { ...whole, tracks: whole.tracks.filter(({ kind }) => kind === 'video') }
+  const slates: SlateMaker = {
+    render: async () => silent,
+    prepare: () => Promise.reject(new Error('nobody asks for it')),
+  }
+  await using origin = await HlsOrigin.start({
+    renditions: [
+      { name: 'v0', media: video, bandwidth: 900_000, resolution: '640x360' },
+      { name: 'en', media: audio, isAudio: true },
+    ],
+  })
+  await using other = await HlsOrigin.start({ renditions: [{ name: 'v0', media: alpha }] })
+  other.playlistFault = { kind: 'status', status: 503 }
+  await using lab = await HlsProxyLab.start({ urls: [origin.url, other.url], slates, delayMs: 500 })
+  await lab.get('playlist.m3u8')
+  await using pictures = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
+  await using sound = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
+  await until(() => pictures.segments.length > 3 && sound.segments.length > 3, { what: 'playing', deadlineMs: 15_000 })
+  origin.playlistFault = { kind: 'status', status: 503 }
+  await until(() => isOver(pictures) && sound.gaps.length > 2, { what: 'the slate', deadlineMs: 20_000 })
+  assert.deepEqual([...new Set(lab.failures.map(({ reason }) => reason))], ['http_503'])
+  assert.equal(lab.proxy.isSlateOn, true)
+  origin.playlistFault = undefined
+  const before = sound.segments.length
+  await until(() => sound.segments.length > before + 2, { what: 'sound again', deadlineMs: 20_000 })
+  assert.deepEqual(lab.violations, [])
 })

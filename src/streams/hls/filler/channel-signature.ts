@@ -1,7 +1,11 @@
 import type { CodecSignature, StreamSignature } from '../../../mpegts/analyser/signature.ts'
+import { TsWriter } from '../../../mpegts/units/ts-writer.ts'
+import { natureOfWritten } from '../../../mpegts/units/written-stream.ts'
 import { SignatureReader } from '../../standby/signature-reader.ts'
 import type { WantedStreams } from '../transmux/recipe.ts'
 import { ToMpegts } from '../transmux/to-mpegts.ts'
+import { PackedAudioReader } from '../upstream/packed-audio-reader.ts'
+import { formatOf } from '../upstream/segment-format.ts'
 import { UnreadableSegment } from '../upstream/unreadable-segment.ts'
 
 /** A channel of pictures alone has no sound to be found in the segments that follow either. */
@@ -40,6 +44,7 @@ export class ChannelSignature {
 }
 
 function asMpegts(segment: Buffer, section: Buffer | undefined): Buffer | undefined {
+  if (formatOf(segment) === 'packed_audio') return soundAsMpegts(segment)
   if (section === undefined) return segment
   try {
     return new ToMpegts().make(section, segment, 0)
@@ -47,4 +52,22 @@ function asMpegts(segment: Buffer, section: Buffer | undefined): Buffer | undefi
     if (!(error instanceof UnreadableSegment)) throw error
     return undefined
   }
+}
+
+function soundAsMpegts(segment: Buffer): Buffer {
+  const writer = new TsWriter()
+  const packets: Buffer[] = []
+  let isWritten = false
+  const reader = new PackedAudioReader(
+    (codec) => {
+      isWritten = natureOfWritten(codec) !== undefined
+      if (isWritten) writer.setStreams([{ codec }])
+    },
+    (data, pts) => {
+      if (isWritten) packets.push(writer.write(0, { pts, dts: pts, isRandomAccess: true, data }))
+    },
+  )
+  reader.beginSegment()
+  reader.push(segment)
+  return Buffer.concat(packets)
 }

@@ -177,8 +177,8 @@ export class SegmentInspection implements Disposable {
       if (section !== undefined && opened?.tracks === undefined) return undefined
       const content = contentOf(whole, opened?.tracks)
       if (content.kind === 'none') return content.failure
-      if (content.kind === 'unknown') return undefined
       this.#options.channel.offer(streams, whole, opened?.bytes)
+      if (content.kind === 'unknown') return undefined
       const { segment, upstreamSequence, discontinuity, span } = published
       const watch = this.#watchOf(`${span} ${slot} ${discontinuity}`)
       const symptoms = watch.judge({ sequence: upstreamSequence, durationS: segment.durationS }, content.facts)
