@@ -5,9 +5,11 @@ import type { Fault } from '../test/lab/fault.ts'
 import { FaultOrigin } from '../test/lab/fault-origin.ts'
 import { GatewayProcess } from '../test/lab/gateway-process.ts'
 import { until } from '../test/lab/poll.ts'
-import type { ProcessFacts } from '../test/lab/process-facts.ts'
 import type { Viewer } from '../test/lab/viewer.ts'
+import { heldBy, heldRows } from './held.ts'
+import type { Held } from './held.ts'
 import { markdownTable, note, numberOption, publish } from './report.ts'
+import { pick } from './soak-origins.ts'
 
 /**
  * Some minutes of sources that flap and viewers that come, pause and go. Afterwards what the process holds has to be what
@@ -36,12 +38,6 @@ interface Tally {
   bytes: number
 }
 
-interface Held extends ProcessFacts {
-  /** What keeps the event loop alive: sockets, requests, timers other than those that are allowed to be forgotten. */
-  readonly resources: number
-  readonly heapUsedBytes: number
-}
-
 const FAULTS: readonly Fault[] = [
   { kind: 'end' },
   { kind: 'fin', aligned: false },
@@ -49,9 +45,6 @@ const FAULTS: readonly Fault[] = [
   { kind: 'silence' },
   { kind: 'burst_of_garbage', bytes: 777 },
 ]
-
-const pick = <Item>(items: readonly Item[], random: Random): Item | undefined =>
-  items[Math.floor(random.next() * items.length)]
 
 async function channelOf(gateway: GatewayProcess, number: number): Promise<Channel> {
   const origins = await Promise.all(
@@ -130,13 +123,7 @@ async function held(gateway: GatewayProcess, channels: readonly Channel[]): Prom
     what: 'the end of every connection to a source',
     deadlineMs: SETTLE_DEADLINE_MS,
   })
-  const metrics = (await gateway.api.call('GET', '/metrics')).text
-  const value = (name: string) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(metrics)?.[1] ?? Number.NaN)
-  return {
-    ...(await gateway.facts()),
-    resources: value('nodejs_active_resources_total'),
-    heapUsedBytes: value('nodejs_heap_size_used_bytes'),
-  }
+  return await heldBy(gateway)
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -154,19 +141,15 @@ async function main(args: readonly string[]): Promise<void> {
   const after = await held(gateway, channels)
   note(`at the end: ${JSON.stringify(after)}`)
   for (const { origins } of channels) for (const origin of origins) await origin[Symbol.asyncDispose]()
-  const rows = [
-    ['file descriptors', `${before.fileDescriptors}`, `${after.fileDescriptors}`],
-    ['sockets', `${before.sockets}`, `${after.sockets}`],
-    ['event-loop resources', `${before.resources}`, `${after.resources}`],
-    ['heap in use', `${Math.round(before.heapUsedBytes / MiB)} MiB`, `${Math.round(after.heapUsedBytes / MiB)} MiB`],
-    ['memory (RSS)', `${Math.round(before.rssBytes / MiB)} MiB`, `${Math.round(after.rssBytes / MiB)} MiB`],
-  ]
   const what = `${tally.faults} faults, ${tally.viewers} viewers, ${Math.round(tally.bytes / MiB)} MiB delivered`
   const markdown = [
     `${minutes} minutes, ${STREAMS} streams of ${SOURCES_PER_STREAM} sources, seed ${seed}: ${what}; ` +
       `viewers that lost their connection: ${tally.cut}; misaligned bytes: ${tally.misalignedBytes}.`,
     '',
-    markdownTable(['held with nobody watching', `after ${WARM_UP_SHARE * 100} % of the time`, 'at the end'], rows),
+    markdownTable(
+      ['held with nobody watching', `after ${WARM_UP_SHARE * 100} % of the time`, 'at the end'],
+      heldRows([before, after]),
+    ),
   ].join('\n')
   await publish({ name: 'soak', command: `npm run bench:soak -- --minutes ${minutes} --seed ${seed}`, markdown }, args)
 }

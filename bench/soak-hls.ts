@@ -1,0 +1,183 @@
+import { systemClock } from '../src/lib/clock.ts'
+import { seededRandom } from '../src/lib/random.ts'
+import type { Random } from '../src/lib/random.ts'
+import { FaultOrigin } from '../test/lab/fault-origin.ts'
+import { GatewayProcess } from '../test/lab/gateway-process.ts'
+import { HeapObjects } from './heap-objects.ts'
+import { heldBy, heldRows } from './held.ts'
+import type { Held } from './held.ts'
+import { markdownTable, note, numberOption, publish } from './report.ts'
+import { PLANS, SoakChannel } from './soak-channel.ts'
+import type { SoakPlayer } from './soak-channel.ts'
+import { pick } from './soak-origins.ts'
+
+/**
+ * Some minutes of HLS whose sources fail in all ways of the scoreboard, one at a time and all at once, while players come
+ * and go and streams are edited, switched, deleted and made anew. Each part ends with the deletion of every stream; what the
+ * gateway holds then has to be what it held before the first. The same seed gives the same sequence of events.
+ */
+
+const PLAYERS_MAX = 18
+const STEP_MS = 200
+/** Sources stay broken, all of a stream at once, for so many steps: long enough for a slate. */
+const OUTAGE_STEPS = 40
+/** The first part of a soak fills caches and pools. */
+const WARM_UP_SHARE = 0.25
+/** Players of HLS have left after HLS_CLIENT_TIMEOUT_SECONDS, kept connections end after five seconds. */
+const SETTLE_MS = 12_000
+
+interface Tally {
+  faults: number
+  outages: number
+  players: number
+  edits: number
+  switches: number
+  deletions: number
+  readonly violations: string[]
+}
+
+interface Look {
+  readonly held: Held
+  readonly byClass: ReadonlyMap<string, number>
+  readonly accounts: number
+}
+
+interface Room {
+  readonly gateway: GatewayProcess
+  readonly channels: readonly SoakChannel[]
+  /** A continuous source, which changes the way in which a stream of playlists becomes HLS. */
+  readonly continuousUrl: string
+  readonly random: Random
+  readonly tally: Tally
+}
+
+async function leave(player: SoakPlayer, tally: Tally): Promise<void> {
+  for (const violation of await player.leave()) tally.violations.push(`${player.channel.plan.name}: ${violation}`)
+}
+
+async function comeAndGo({ channels, random, tally }: Room, players: SoakPlayer[]): Promise<void> {
+  const channel = pick(channels, random)
+  if (channel?.exists === true && players.length < PLAYERS_MAX && random.next() < 0.55) {
+    players.push(channel.play(random))
+    tally.players += 1
+    return
+  }
+  const [player] = players.splice(Math.floor(random.next() * players.length), 1)
+  if (player !== undefined) await leave(player, tally)
+}
+
+async function operate({ random, tally, continuousUrl }: Room, channel: SoakChannel): Promise<void> {
+  const chance = random.next()
+  if (!channel.exists) {
+    await channel.create()
+  } else if (chance < 0.4) {
+    tally.edits += 1
+    const isMixed = channel.plan.isTranscoded !== true && random.next() < 0.3
+    await channel.create(random, isMixed ? continuousUrl : undefined)
+  } else if (chance < 0.75) {
+    tally.switches += 1
+    await channel.switchOver()
+  } else {
+    tally.deletions += 1
+    await channel.delete()
+  }
+}
+
+async function soakFor(ms: number, room: Room): Promise<void> {
+  const { channels, random, tally } = room
+  const endMs = systemClock.nowMs() + ms
+  const players: SoakPlayer[] = []
+  const outages = new Map<SoakChannel, number>()
+  for (const channel of channels) await channel.create()
+  for (let step = 0; systemClock.nowMs() < endMs; step += 1) {
+    if (random.next() < 0.5) await comeAndGo(room, players)
+    const channel = pick(channels, random)
+    const chance = random.next()
+    if (channel !== undefined && !outages.has(channel) && chance < 0.1) {
+      tally.faults += 1
+      await channel.flap(random)
+    } else if (channel !== undefined && chance > 0.96) await operate(room, channel)
+    else if (channel !== undefined && !outages.has(channel) && chance > 0.945) {
+      tally.outages += 1
+      await channel.failAll(random)
+      outages.set(channel, step + OUTAGE_STEPS)
+    }
+    for (const [broken, until] of outages) {
+      if (until > step || !outages.delete(broken)) continue
+      await broken.healAll()
+    }
+    await systemClock.sleep(STEP_MS)
+  }
+  // Some go before their streams do, others lose them.
+  for (const player of players.splice(0, players.length / 2)) await leave(player, tally)
+  for (const channel of channels) await channel.delete()
+  for (const player of players) await leave(player, tally)
+  for (const channel of channels) await channel.healAll()
+}
+
+async function look({ gateway }: Room, heap: HeapObjects): Promise<Look> {
+  await systemClock.sleep(SETTLE_MS)
+  const counted = await heap.count(gateway.pid)
+  return { ...counted, held: await heldBy(gateway) }
+}
+
+/** Objects of the gateway's classes beyond those at the start, by class. */
+function leftBehind(start: Look, { byClass }: Look): readonly (readonly [name: string, count: number])[] {
+  return [...byClass]
+    .map(([name, count]) => [name, count - (start.byClass.get(name) ?? 0)] as const)
+    .filter(([, count]) => count > 0)
+}
+
+function tableOf(looks: readonly [Look, Look, Look]): string {
+  const [start] = looks
+  const objects = looks.map((each) => leftBehind(start, each).reduce((sum, [, count]) => sum + count, 0))
+  return markdownTable(
+    ['held with every stream deleted', 'before the first', `after ${WARM_UP_SHARE * 100} % of the time`, 'at the end'],
+    [
+      ['streams', ...looks.map(({ held }) => `${held.streams}`)],
+      ["objects of the gateway's classes, beyond the start", ...objects.map(String)],
+      ['accounts with a connection in use', ...looks.map(({ accounts }) => `${accounts}`)],
+      ...heldRows(looks.map(({ held }) => held)),
+    ],
+  )
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const minutes = numberOption(args, 'minutes', 5)
+  const seed = numberOption(args, 'seed', 20_262)
+  await using stack = new AsyncDisposableStack()
+  const heap = stack.use(await HeapObjects.prepare())
+  const times = { HLS_CLIENT_TIMEOUT_SECONDS: '5', FAILBACK_CHECK_SECONDS: '2', STANDBY_CHECK_SECONDS: '2' }
+  const env = { ...heap.env, ...times, SHARED_STREAM_GRACE: '1', HLS_SEGMENT_SECONDS: '1.6', SLATE_HOLD_SECONDS: '5' }
+  const gateway = stack.use(await GatewayProcess.start({ env }))
+  const channels: SoakChannel[] = []
+  for (const plan of PLANS) channels.push(stack.use(await SoakChannel.open(gateway, plan)))
+  const continuous = stack.use(await FaultOrigin.start({ name: 'mixed' }))
+  const tally: Tally = { faults: 0, outages: 0, players: 0, edits: 0, switches: 0, deletions: 0, violations: [] }
+  const room = { gateway, channels, continuousUrl: continuous.url, random: seededRandom(seed), tally }
+  const start = await look(room, heap)
+  note(`before: ${JSON.stringify(start.held)}`)
+  await soakFor(minutes * 60_000 * WARM_UP_SHARE, room)
+  const before = await look(room, heap)
+  note(`after the first part: ${JSON.stringify({ ...before.held, left: leftBehind(start, before) })}`)
+  await soakFor(minutes * 60_000 * (1 - WARM_UP_SHARE), room)
+  const after = await look(room, heap)
+  note(`at the end: ${JSON.stringify({ ...after.held, left: leftBehind(start, after) })}`)
+  for (const violation of tally.violations.slice(0, 10)) note(violation)
+  for (const line of gateway.logs.filter(({ level }) => level === 'error').slice(0, 10)) note(JSON.stringify(line))
+  for (const line of gateway.otherOutput.slice(0, 10)) note(line)
+  const { faults, outages, players, edits, switches, deletions, violations } = tally
+  const markdown = [
+    `${minutes} minutes, ${PLANS.length} streams, seed ${seed}: ${faults} faults, ${outages} times all sources of a stream at once, ` +
+      `${players} players, ${edits} edits, ${switches} switches by hand, ${deletions} deletions in between; ` +
+      `slates shown: ${gateway.logged('slate_shown').length}; breaches of RFC 8216 at a player: ${violations.length}.`,
+    '',
+    tableOf([start, before, after]),
+  ].join('\n')
+  await publish(
+    { name: 'soak-hls', command: `npm run bench:soak-hls -- --minutes ${minutes} --seed ${seed}`, markdown },
+    args,
+  )
+}
+
+await main(process.argv.slice(2))
