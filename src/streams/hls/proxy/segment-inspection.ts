@@ -45,6 +45,8 @@ const LOOKS_AT_ONE_MAX = 2
 interface Look {
   readonly verdict: Promise<SourceFailure | undefined>
   readonly number: number
+  /** Undefined for what is not looked into. */
+  readonly place: Place | undefined
   failure: SourceFailure | undefined
   /** Its initialisation section has to be fetched first. */
   isWaiting: boolean
@@ -116,10 +118,12 @@ export class SegmentInspection implements Disposable {
   }
 
   #begin(name: string, reference: Reference, before: Look | undefined): Look {
-    const place = this.#placeOf(name, reference)
+    // It may have left the playlist meanwhile: one that was refused is not passed for that.
+    const place = this.#placeOf(name, reference) ?? before?.place
     const look: Look = {
       verdict: place === undefined ? NOTHING : this.#inspect(reference, place),
       number: (before?.number ?? 0) + 1,
+      place,
       failure: undefined,
       isWaiting: place?.section !== undefined && !this.#sections.has(sectionKey(place.section)),
       isOutdated: false,
