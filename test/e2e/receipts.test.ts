@@ -51,8 +51,11 @@ test('each switch leaves a receipt, the newest first, and all survive kill -9', 
   await using gateway = await GatewayProcess.start({ env: unhurried })
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }, { name: 'backup' }] })
   const viewer = await scene.watching()
+  // The sound of a source begins later than its pictures: of one that is left before, nothing is known of it.
+  await viewer.hasRead(viewer.totalBytes + 100_000)
   scene.origin(0).inject({ kind: 'reset', aligned: false })
   await viewer.sees(scene.origin(1).name)
+  await scene.firstFacts('switch_completed')
   await gateway.api.failover(scene.streamId, { target: 0 })
   await viewer.sees(scene.origin(0).name)
   const receipts = await receiptsOf(gateway.api, scene.streamId, 2)
