@@ -1,4 +1,5 @@
 import type { Clock } from '../../../lib/clock.ts'
+import { HoldfastError } from '../../../lib/errors.ts'
 
 export interface WaitOptions {
   /** On the clock; what is asked for is looked at a last time then. */
@@ -7,10 +8,13 @@ export interface WaitOptions {
   readonly signal: AbortSignal
 }
 
-/** Lets any number of requests wait until something that they look at has changed. */
+/** Requests that wait for one stream at once; one more is refused. */
+const WAITING_MAX = 10_000
+
+/** Lets requests wait until something that they look at has changed. */
 export class ChangeSignal {
   readonly #clock: Clock
-  #waiting: (() => void)[] = []
+  #waiting = new Set<() => void>()
   #timesGivenUp = 0
 
   constructor(clock: Clock) {
@@ -20,7 +24,7 @@ export class ChangeSignal {
   /** Something has changed: whoever waits looks again. */
   changed(): void {
     const waiting = this.#waiting
-    this.#waiting = []
+    this.#waiting = new Set()
     for (const wake of waiting) wake()
   }
 
@@ -30,7 +34,10 @@ export class ChangeSignal {
     this.changed()
   }
 
-  /** What `look` finds, as soon as it finds something; undefined at the deadline, when the signal aborts, or on `giveUp`. */
+  /**
+   * What `look` finds, as soon as it finds something; undefined at the deadline, when the signal aborts, or on `giveUp`. Throws
+   * too_many_viewers.
+   */
   async until<T>(look: () => T | undefined, { deadlineMs, signal }: WaitOptions): Promise<T | undefined> {
     const timesBefore = this.#timesGivenUp
     for (;;) {
@@ -38,6 +45,9 @@ export class ChangeSignal {
       if (found !== undefined) return found
       const leftMs = deadlineMs - this.#clock.nowMs()
       if (leftMs <= 0 || signal.aborted || this.#timesGivenUp > timesBefore) return undefined
+      if (this.#waiting.size >= WAITING_MAX) {
+        throw new HoldfastError('too_many_viewers', `${WAITING_MAX} requests wait for this stream already`)
+      }
       await this.#next(leftMs, signal)
     }
   }
@@ -50,12 +60,12 @@ export class ChangeSignal {
         resolve()
       }
       const leave = (): void => {
-        this.#waiting = this.#waiting.filter((each) => each !== wake)
+        this.#waiting.delete(wake)
         wake()
       }
       const timer = this.#clock.schedule(ms, leave)
       signal.addEventListener('abort', leave, { once: true })
-      this.#waiting.push(wake)
+      this.#waiting.add(wake)
     })
   }
 }

@@ -47,6 +47,8 @@ const TARGETS_KEPT = 3
 const ROUNDING_S = 0.001
 /** With segments of twice that many numbers missing, a source has more likely begun anew than gone on. */
 const JUMP_MAX = 3
+/** Players do not wait for longer than this until the gateway is back. */
+const OUTAGE_S_MAX = 300
 
 export type Continuity = 'continues' | 'stale' | 'reset'
 
@@ -163,7 +165,10 @@ export class SlotTimeline {
       return published?.identity === last.identity ? 'stale' : 'reset'
     }
     const missing = first.sequence - this.#upstreamSequence - 1
-    return missing <= JUMP_MAX * upstream.length ? 'continues' : 'reset'
+    if (missing <= JUMP_MAX * upstream.length) return 'continues'
+    // After a restart they are what it published meanwhile: with a discontinuity hls.js would not find its way back.
+    const missingS = (missing * durationOf(upstream)) / upstream.length
+    return this.#appendedAtMs === undefined && missingS <= OUTAGE_S_MAX ? 'continues' : 'reset'
   }
 
   /** Where its first segment of the span would be; the number of segments when that is not there yet. */
