@@ -21,3 +21,8 @@ export function resolveUri(uri: string, base: string): string | undefined {
   const { protocol, href } = new URL(uri, base)
   return protocol === 'http:' || protocol === 'https:' ? href : undefined
 }
+
+/** An address as it is asked for: what stands behind # is not sent (RFC 3986 §3.5). */
+export function withoutFragment(url: string): string {
+  return url.replace(/#.*$/s, '')
+}

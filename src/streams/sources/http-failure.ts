@@ -106,6 +106,11 @@ export function failureOf(evidence: FailureEvidence, parserError: unknown): Sour
   return { kind: 'reset', message: 'the connection was closed without an answer' }
 }
 
+/** Whether a source has nothing to do with it: the gateway gave up, or is at fault. */
+export function isOurOwn({ kind }: Pick<SourceFailure, 'kind'>): boolean {
+  return kind === 'aborted' || kind === 'internal'
+}
+
 /** What came was taken in by code of ours that failed on it. The place is for whoever mends it. */
 export function internalFailure(error: unknown): SourceFailure {
   const place = error instanceof Error ? (error.stack?.split('\n')[1]?.trim() ?? '') : ''

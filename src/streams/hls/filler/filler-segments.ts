@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import { PACKET_BYTES } from '../../../mpegts/packet.ts'
 import { TICKS_PER_MS } from '../../../mpegts/splice/timestamp.ts'
 import { TsWriter } from '../../../mpegts/units/ts-writer.ts'
@@ -68,8 +69,7 @@ export class FillerSegments {
     const packets = this.#reader.readUntil(this.#endOf(this.#next - 1))
     const hasTables = packets.length >= PACKET_BYTES && (packets.readUInt16BE(1) & 0x1fff) === 0
     this.#kept.set(this.#next - 1, hasTables ? packets : Buffer.concat([this.#slate.tables, packets]))
-    const [oldest] = this.#kept.size > KEPT_MAX ? this.#kept.keys() : []
-    if (oldest !== undefined) this.#kept.delete(oldest)
+    forgetOldest(this.#kept, KEPT_MAX)
   }
 }
 
@@ -102,8 +102,7 @@ class Split {
   segment(index: number, whole: Buffer): Buffer {
     const made = this.#made.get(index) ?? this.#only(whole)
     this.#made.set(index, made)
-    const [oldest] = this.#made.size > KEPT_MAX ? this.#made.keys() : []
-    if (oldest !== undefined) this.#made.delete(oldest)
+    forgetOldest(this.#made, KEPT_MAX)
     return made
   }
 

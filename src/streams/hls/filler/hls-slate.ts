@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../../lib/clock.ts'
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import type { CodecSignature } from '../../../mpegts/analyser/signature.ts'
 import type { SlateMaker } from '../../outage.ts'
 import type { SlateRequest } from '../../service.ts'
@@ -123,8 +124,7 @@ export class HlsSlate implements Disposable {
     const id = `${ID_PREFIX}${Math.round(clock.wallMs())}`
     const origin = new FillerOrigin({ id, segments, clock })
     this.#origins.set(id, origin)
-    const [oldest] = this.#origins.size > ORIGINS_KEPT ? this.#origins.keys() : []
-    if (oldest !== undefined) this.#origins.delete(oldest)
+    forgetOldest(this.#origins, ORIGINS_KEPT)
     this.#current = origin
     fillIn(origin)
     shown()

@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import type { Condition } from '../../detect/conditions.ts'
 import { LoopWatch } from '../../detect/loop-watch.ts'
 import { thresholds } from '../../detect/thresholds.ts'
@@ -86,8 +87,7 @@ export class RenditionWatch {
 
   #keep(sequence: number, seen: Seen): void {
     this.#seen.set(sequence, seen)
-    const [oldest] = this.#seen.size > SEEN_MAX ? this.#seen.keys() : []
-    if (oldest !== undefined) this.#seen.delete(oldest)
+    forgetOldest(this.#seen, SEEN_MAX)
   }
 
   /** Segments right before and including this one, the newest first, while they last no longer than `ms` together. */

@@ -12,12 +12,12 @@ test('whoever waits is answered when what they look for is there, at the deadlin
   const clock = createSimulatedClock()
   const changes = new ChangeSignal(clock)
   const deadlineMs = clock.nowMs() + 5_000
-  let value: string | undefined
-  const early = changes.until(() => value, { deadlineMs, signal })
+  const values: string[] = []
+  const early = changes.until(() => values[0], { deadlineMs, signal })
   const never = changes.until(() => undefined, { deadlineMs, signal })
   changes.changed()
   await clock.settle()
-  value = 'here'
+  values.push('here')
   changes.changed()
   assert.equal(await early, 'here')
   await clock.advance(5_000)

@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import { candidateId } from '../../../failover/candidate.ts'
 import type { CandidateId } from '../../../failover/candidate.ts'
 import type { Json } from '../../../store/store.ts'
@@ -30,6 +31,8 @@ import { SymptomJudge } from './symptom-judge.ts'
 
 /** Segments kept in memory are let go after this time without a reader. */
 const CACHE_AGE_MS = 120_000
+/** Switches of which players are told why they were. */
+const WORDS_MAX = 16
 /** Of the memory for segments, at most this part is for those of a standby. */
 const STANDBY_SHARE = 2
 
@@ -219,8 +222,7 @@ export class HlsProxy implements HlsOutput, Disposable {
     const mark = this.#slots.stitch.marks.at(-1)
     if (mark?.toIndex !== to.index || this.#words.has(mark.span)) return
     this.#words.set(mark.span, { trigger, reason })
-    const [oldest] = this.#words.size > 16 ? this.#words.keys() : []
-    if (oldest !== undefined) this.#words.delete(oldest)
+    forgetOldest(this.#words, WORDS_MAX)
   }
 
   /** See HlsOutput. Throws hls_not_found for what no playlist named, and what `failure` gives while no source delivers. */

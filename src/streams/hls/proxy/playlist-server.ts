@@ -1,5 +1,5 @@
 import type { Clock } from '../../../lib/clock.ts'
-import { HoldfastError } from '../../../lib/errors.ts'
+import type { HoldfastError } from '../../../lib/errors.ts'
 import type { HlsRequest } from '../hls-output.ts'
 import type { ChangeSignal } from './change-signal.ts'
 import { answerWith, PLAYLIST_TYPE } from './documents.ts'
@@ -8,6 +8,7 @@ import type { HlsProxyLimits } from './proxy-options.ts'
 import type { SwitchWords } from './published-playlist.ts'
 import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
+import { notNamed } from './reference.ts'
 import { checkReloadTarget, reloadTarget } from './reload-target.ts'
 import type { SlotOutput } from './slot-output.ts'
 
@@ -75,7 +76,7 @@ export class PlaylistServer {
     if (gone.aborted) return
     if (known === undefined) throw failure()
     const slot = slots.slot(number)
-    if (slot === undefined) throw notFound()
+    if (slot === undefined) throw notNamed()
     publisher.want(number)
     const target = reloadTarget(request.query)
     checkReloadTarget(slot, target)
@@ -129,8 +130,4 @@ export class PlaylistServer {
 
 function slotName(slot: string): string {
   return `v/${slot}/playlist.m3u8`
-}
-
-function notFound(): HoldfastError {
-  return new HoldfastError('hls_not_found', 'No playlist of this stream names that')
 }

@@ -1,3 +1,5 @@
+import { HoldfastError } from '../../../lib/errors.ts'
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { ByteRange } from '../../../hls/playlist.ts'
 import { EXTENSION_OF, parseRecipe, recipeText } from '../transmux/recipe.ts'
@@ -28,6 +30,11 @@ export function rawRequest(
   session: SourceAccess,
 ): RawSegment {
   return { session, span, url: spanned(url, span), ...(byteRange === undefined ? {} : { byteRange }) }
+}
+
+/** The answer to whoever asks for what is none of our names. */
+export function notNamed(): HoldfastError {
+  return new HoldfastError('hls_not_found', 'No playlist of this stream names that')
 }
 
 const LETTERS = {
@@ -105,8 +112,7 @@ export class References {
     const reference = this.#read(name)
     if (reference === undefined) return undefined
     this.#opened.set(name, reference)
-    const [oldest] = this.#opened.size > OPENED_MAX ? this.#opened.keys() : []
-    if (oldest !== undefined) this.#opened.delete(oldest)
+    forgetOldest(this.#opened, OPENED_MAX)
     return reference
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../lib/clock.ts'
+import { isOurOwn } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { ChangeSignal } from './change-signal.ts'
 import { sameElsewhere } from './finished-programme.ts'
@@ -26,8 +27,6 @@ export interface ResourceJudgeOptions {
 
 /** The only source has failed when so many segments in a row cannot be had. */
 const FAILURES_MAX = 3
-/** What a source has nothing to do with. */
-const NOT_ITS_FAULT: readonly SourceFailure['kind'][] = ['aborted', 'internal']
 
 /** What becomes of a resource that its source does not give: of the source, and for the player that waits. */
 export class ResourceJudge {
@@ -47,7 +46,7 @@ export class ResourceJudge {
   /** What a failed resource means for its source and for the player. */
   async judge(name: string, reference: Reference, failure: SourceFailure): Promise<Verdict> {
     const { publisher, slots } = this.#options
-    if (NOT_ITS_FAULT.includes(failure.kind)) return { kind: 'unavailable' }
+    if (isOurOwn(failure)) return { kind: 'unavailable' }
     if (reference.kind === 'data') return { kind: 'missing' }
     const { current } = publisher
     const isOnAir = current?.isAlive === true && current.source.candidateId === reference.candidateId

@@ -1,5 +1,5 @@
-import { HoldfastError } from '../../../lib/errors.ts'
 import type { Clock } from '../../../lib/clock.ts'
+import { isOurOwn } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { HlsRequest } from '../hls-output.ts'
 import type { SourceAccess } from '../upstream/hls-session.ts'
@@ -7,7 +7,7 @@ import type { SegmentCache } from '../upstream/segment-cache.ts'
 import type { KeyAnswer } from '../upstream/segment-keys.ts'
 import type { SegmentReader, SegmentRequest } from '../upstream/segment.ts'
 import { SegmentMaker } from '../transmux/segment-maker.ts'
-import { rawRequest } from './reference.ts'
+import { notNamed, rawRequest } from './reference.ts'
 import type { Reference, References } from './reference.ts'
 import { NO_MAP } from './seal-playlist.ts'
 import type { SegmentInspection } from './segment-inspection.ts'
@@ -72,7 +72,7 @@ export class ResourceServer implements Disposable {
       return
     }
     const named = references.open(path)
-    if (named === undefined) throw notFound()
+    if (named === undefined) throw notNamed()
     if (named.kind === 'playlist' || named.kind === 'assets') {
       await document(request, named)
       return
@@ -82,8 +82,8 @@ export class ResourceServer implements Disposable {
     if (verdict.kind === 'elsewhere') {
       const again = await this.#answer(request, verdict.reference, gone)
       if (again === undefined) return
-      if (again.kind === 'missing') throw notFound()
-    } else if (verdict.kind === 'missing') throw notFound()
+      if (again.kind === 'missing') throw notNamed()
+    } else if (verdict.kind === 'missing') throw notNamed()
     // What players take for an error of the moment: they ask again, and by then the playlist tells of a gap.
     response.writeHead(503, { 'retry-after': RETRY_AFTER_S, 'content-length': 0, 'cache-control': 'no-store' })
     response.end()
@@ -207,8 +207,8 @@ export class ResourceServer implements Disposable {
 }
 
 /** Whatever took long to fail would take as long again. */
-function mayRepeat({ kind }: SourceFailure): boolean {
-  return !['aborted', 'internal', 'answer_timeout', 'connect_timeout', 'address_forbidden'].includes(kind)
+function mayRepeat(failure: SourceFailure): boolean {
+  return !isOurOwn(failure) && !['answer_timeout', 'connect_timeout', 'address_forbidden'].includes(failure.kind)
 }
 
 /** Resolves when the player has it all, or has left. */
@@ -236,8 +236,4 @@ async function respond(request: HlsRequest, held: Held, reader: SegmentReader): 
   }
   const wanted = range === undefined ? held : { ...held, pieces: slice(held.pieces, range) }
   await send(wanted, reader, response)
-}
-
-function notFound(): HoldfastError {
-  return new HoldfastError('hls_not_found', 'No playlist of this stream names that')
 }

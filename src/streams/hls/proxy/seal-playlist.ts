@@ -10,7 +10,8 @@ import type {
 } from '../../../hls/playlist.ts'
 import { rewriteUris, withoutAddress } from '../../../hls/rewrite.ts'
 import type { RewriteUri, UriKind } from '../../../hls/rewrite.ts'
-import { resolveUri } from '../../../hls/uri.ts'
+import { resolveUri, withoutFragment } from '../../../hls/uri.ts'
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import type { Recipe, WholeRecipe } from '../transmux/recipe.ts'
 import type { ReferenceKind, References } from './reference.ts'
 import type { UpstreamSegment } from './upstream-segments.ts'
@@ -110,9 +111,8 @@ export class Sealer {
     const known = this.#maps.get(recipe.run)
     const uri = known ?? this.name('map', segment.uri, base, segment.byteRange, { ...recipe, to: 'fmp4_map' })
     if (known === undefined) {
-      const [oldest] = this.#maps.size >= MAPS_MAX ? this.#maps.keys() : []
-      if (oldest !== undefined) this.#maps.delete(oldest)
       this.#maps.set(recipe.run, uri)
+      forgetOldest(this.#maps, MAPS_MAX)
     }
     return { ...named, map: { uri, byteRange: undefined, keys: [], otherAttributes: [] } }
   }
@@ -136,11 +136,10 @@ export class Sealer {
     const key = `${kind} ${byteRange?.offset ?? ''} ${url}`
     const known = this.#sequences.get(key)
     if (known === undefined) {
-      const [oldest] = this.#sequences.size >= ADDRESSES_MAX ? this.#sequences.keys() : []
-      if (oldest !== undefined) this.#sequences.delete(oldest)
       this.#sequences.set(key, sequence)
+      forgetOldest(this.#sequences, ADDRESSES_MAX)
     }
-    return known === undefined || known === sequence ? url : `${url.replace(/#.*$/s, '')}#${sequence}`
+    return known === undefined || known === sequence ? url : `${withoutFragment(url)}#${sequence}`
   }
 }
 

@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import type { ReadTrack } from '../../../isobmff/track.ts'
 import type { ChannelSignature } from '../filler/channel-signature.ts'
 import { isSlate } from '../filler/hls-slate.ts'
@@ -132,7 +133,8 @@ export class SegmentInspection implements Disposable {
       look.failure = failure
       look.isWaiting = false
     })
-    remember(this.#looks, name, look, LOOKS_MAX)
+    this.#looks.set(name, look)
+    forgetOldest(this.#looks, LOOKS_MAX)
     return look
   }
 
@@ -211,14 +213,16 @@ export class SegmentInspection implements Disposable {
     const { bytes } = await this.#readWhole(request, undefined, this.#abort.signal)
     const isTooLong = bytes.length > SECTION_BYTES_MAX
     const section = isTooLong ? UNREADABLE : { bytes, tracks: readInitTracks(bytes) }
-    remember(this.#sections, key, section, SECTIONS_MAX)
+    this.#sections.set(key, section)
+    forgetOldest(this.#sections, SECTIONS_MAX)
     return section
   }
 
   #watchOf(key: string): RenditionWatch {
     const watch = this.#watches.get(key) ?? new RenditionWatch()
     this.#watches.delete(key)
-    remember(this.#watches, key, watch, WATCHES_MAX)
+    this.#watches.set(key, watch)
+    forgetOldest(this.#watches, WATCHES_MAX)
     return watch
   }
 }
@@ -228,11 +232,4 @@ const UNREADABLE: Section = { bytes: Buffer.alloc(0), tracks: undefined }
 
 function sectionKey({ session, url, byteRange }: RawSegment): string {
   return `${session.key} ${byteRange?.offset ?? ''} ${url}`
-}
-
-/** Keeps a value under a key; the oldest goes. */
-function remember<Value>(map: Map<string, Value>, key: string, value: Value, most: number): void {
-  map.set(key, value)
-  const [oldest] = map.size > most ? map.keys() : []
-  if (oldest !== undefined) map.delete(oldest)
 }

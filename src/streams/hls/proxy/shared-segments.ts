@@ -1,3 +1,4 @@
+import { withoutFragment } from '../../../hls/uri.ts'
 import type { SegmentRequest } from '../upstream/segment.ts'
 import type { PublishedSlots } from './published-slots.ts'
 import type { Publisher } from './publisher.ts'
@@ -44,8 +45,4 @@ export function namedSoon(
   const span = stitch.span?.number
   if (span === undefined || current?.isAlive !== true || current.source.candidateId !== candidateId) return undefined
   return current.source.useStickySession ? undefined : { kind: 'segment', span, candidateId, url, byteRange }
-}
-
-function withoutFragment(url: string): string {
-  return url.replace(/#.*$/s, '')
 }

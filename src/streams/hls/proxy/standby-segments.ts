@@ -1,4 +1,6 @@
+import { withoutFragment } from '../../../hls/uri.ts'
 import type { Clock } from '../../../lib/clock.ts'
+import { isOurOwn } from '../../sources/http-failure.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import { spanned } from '../transmux/segment-maker.ts'
 import type { SegmentCache } from '../upstream/segment-cache.ts'
@@ -43,7 +45,6 @@ const RETRY_MS = 250
 const NO_SPAN = -1
 /** With fewer bytes nothing is told by how something begins. */
 const HEAD_BYTES_MIN = 8
-const NOT_ITS_FAULT: readonly SourceFailure['kind'][] = ['aborted', 'internal']
 const NO_MEDIA: SourceFailure = { kind: 'segment_invalid', message: 'sent something that is no media as a segment' }
 
 /** The newest segments of a source that stands by, fetched before anybody needs them, each once. */
@@ -95,7 +96,7 @@ export class StandbySegments implements Disposable {
 
   /** The segment, where it is one of these; undefined for any other. */
   reader({ url, byteRange }: SegmentRequest): SegmentReader | undefined {
-    const found = this.#held.get(idOf({ kind: 'segment', url: url.replace(/#.*$/s, ''), byteRange }))
+    const found = this.#held.get(idOf({ kind: 'segment', url: withoutFragment(url), byteRange }))
     return found === undefined || found.state === 'let_go' ? undefined : this.#options.cache.open(found.request)
   }
 
@@ -136,7 +137,7 @@ export class StandbySegments implements Disposable {
   async #fetch(held: Held): Promise<void> {
     const { clock } = this.#options
     let failure = await this.#read(held, held.request)
-    if (failure !== undefined && this.#isWanted(held) && !NOT_ITS_FAULT.includes(failure.kind)) {
+    if (failure !== undefined && this.#isWanted(held) && !isOurOwn(failure)) {
       await clock.sleep(RETRY_MS, this.#abort.signal).catch(() => undefined)
       if (this.#isWanted(held)) failure = await this.#read(held, { ...held.request, isRetry: true })
     }
@@ -144,7 +145,7 @@ export class StandbySegments implements Disposable {
     if (failure === undefined) {
       held.state = 'here'
       this.#makeRoom()
-    } else if (NOT_ITS_FAULT.includes(failure.kind)) held.state = 'let_go'
+    } else if (isOurOwn(failure)) held.state = 'let_go'
     else {
       this.#options.onFailed(failure)
       return

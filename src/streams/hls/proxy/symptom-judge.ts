@@ -1,4 +1,5 @@
 import type { Clock } from '../../../lib/clock.ts'
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import type { Action, DetectionPolicy } from '../../detect/conditions.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SegmentSymptom } from '../inspection/rendition-watch.ts'
@@ -65,8 +66,7 @@ export class SymptomJudge {
     if (nowMs - (this.#warnedMs.get(key) ?? Number.NEGATIVE_INFINITY) < WARNING_REPEAT_MS) return
     this.#warnedMs.delete(key)
     this.#warnedMs.set(key, nowMs)
-    const [oldest] = this.#warnedMs.size > WARNINGS_MAX ? this.#warnedMs.keys() : []
-    if (oldest !== undefined) this.#warnedMs.delete(oldest)
+    forgetOldest(this.#warnedMs, WARNINGS_MAX)
     const times = { sinceMs: current.lastGoodMs, detectedMs: nowMs }
     listener.warned(current.source.candidateId, {
       condition,

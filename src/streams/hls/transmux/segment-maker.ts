@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import { ProgrammeRelayout } from '../../../mpegts/programme-layout.ts'
 import type { ProgrammeLayout } from '../../../mpegts/programme-layout.ts'
 import { internalFailure } from '../../sources/http-failure.ts'
@@ -201,8 +202,7 @@ export class SegmentMaker implements Disposable {
     }
     this.#runs.delete(key)
     this.#runs.set(key, run)
-    const [oldest] = this.#runs.size > RUNS_MAX ? this.#runs.keys() : []
-    if (oldest !== undefined) this.#runs.delete(oldest)
+    forgetOldest(this.#runs, RUNS_MAX)
     return run
   }
 }

@@ -1,3 +1,4 @@
+import { forgetOldest } from '../../../lib/forget-oldest.ts'
 import type { SourceFailure } from '../../sources/http-failure.ts'
 import type { SourceAccess } from './hls-session.ts'
 
@@ -28,7 +29,7 @@ export class SegmentKeys {
     if (known !== undefined) return known
     const answer = this.#fetch(url)
     this.#keys.set(url, answer)
-    for (const oldest of [...this.#keys.keys()].slice(0, -KEYS_MAX)) this.#keys.delete(oldest)
+    forgetOldest(this.#keys, KEYS_MAX)
     return answer
   }
 
