@@ -12,12 +12,15 @@ import type { SoundFiller } from './silence/sound-filler.ts'
 import { joinDtsOf, shownLaterBy, soundGoesOnAt } from './timeline.ts'
 import type { Timeline } from './timeline.ts'
 import { laterTimestamp, NO_TIMESTAMP, TICKS_PER_MS, timestampStep, wrapTimestamp } from './timestamp.ts'
-import { isAudio } from './track.ts'
+import { forgetTime, isAudio } from './track.ts'
 import type { Track } from './track.ts'
 import type { TrackTable } from './track-table.ts'
 
 /** At the very begin, audio may be this much earlier than the picture: one unit. */
 const AUDIO_LEAD_TICKS = 24 * TICKS_PER_MS
+
+/** From the clock of a scrambled source to what follows it. */
+const LEAD_TICKS = 200 * TICKS_PER_MS
 
 export interface JoinerOptions {
   readonly hold: Hold
@@ -47,9 +50,15 @@ interface Head {
 /** Puts sources on the output's time: the head of each falls where the one before it ended, and nothing of it is late. */
 export class Joiner {
   readonly #options: JoinerOptions
+  #isOwnTime = false
 
   constructor(options: JoinerOptions) {
     this.#options = options
+  }
+
+  /** The source that was joined last is in a time of its own. */
+  get isOwnTime(): boolean {
+    return this.#isOwnTime
   }
 
   /** Begins with a picture of `track`; those that could not be decoded are taken out of the hold. */
@@ -88,6 +97,8 @@ export class Joiner {
   joinScrambled(main: Track | undefined, { tracks, isFirst }: JoinedSource): void {
     const { timeline, clock, emitter } = this.#options
     for (const track of tracks) if (!isFirst) track.sending.isRenewed = true
+    for (const track of this.#options.tracks.all) forgetTime(track)
+    this.#isOwnTime = true
     timeline.join(0, 0)
     clock.begin(true, 0)
     emitter.lead(main)
@@ -107,7 +118,8 @@ export class Joiner {
   #place(track: Track, head: Head, { lateTicks, isFirst }: JoinedSource): void {
     const { tracks, timeline, clock, emitter } = this.#options
     const follows = joinDtsOf(track, tracks.all, emitter.leader)
-    const target = follows === undefined ? head.dts : goesOnAt(track, follows, clock.inTimeFrom)
+    const target = follows === undefined ? this.#begin(head) : goesOnAt(track, follows, clock.inTimeFrom)
+    this.#isOwnTime = false
     const lagTicks = shownLaterBy(track, target, timestampStep(head.pts, head.dts))
     timeline.join(head.dts, wrapTimestamp(target + lagTicks))
     clock.begin(false, lagTicks + lateTicks)
@@ -115,6 +127,12 @@ export class Joiner {
     if (isFirst) clock.wait()
     emitter.lag(lagTicks, head.pictureTicks)
     emitter.lead(track)
+  }
+
+  /** Where a source begins that follows nothing whose time is known. */
+  #begin({ dts }: Head): number {
+    const { inTimeFrom } = this.#options.clock
+    return this.#isOwnTime && inTimeFrom !== NO_TIMESTAMP ? wrapTimestamp(inTimeFrom + LEAD_TICKS) : dts
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createAnalyser } from '../analyser/analyser.ts'
 import { crc32Mpeg2 } from '../crc32.ts'
 import { isPayloadUnitStart, PACKET_BYTES, payloadOffset, pidOf } from '../packet.ts'
 import { packetiseSection, parsePmt, writePat, writePmt } from '../psi.ts'
@@ -60,6 +61,14 @@ class Collector {
 /** The units of some tests have data of their own, which the check does not know. */
 function withoutContent(faults: readonly string[]): readonly string[] {
   return faults.filter((fault) => !fault.endsWith('is not whole'))
+}
+
+function scramble(packets: Buffer, pids: readonly number[]): Buffer {
+  const scrambled = Buffer.from(packets)
+  for (let at = 0; at < scrambled.length; at += PACKET_BYTES) {
+    if (pids.includes(pidOf(scrambled, at))) scrambled[at + 3] = (scrambled[at + 3] ?? 0) | 0x80
+  }
+  return scrambled
 }
 
 function packetsOf(output: Buffer, pid: number): readonly Buffer[] {
@@ -196,6 +205,28 @@ test('of several programmes the first with video is taken, or the one that is as
   const byNumber = new Collector({ programmeNumber: 5 }).pass(tables, packets, [])
   assert.ok(packetsOf(byNumber, 0x101).length >= 5)
   assert.equal(packetsOf(byNumber, 0x100).filter((packet) => isPayloadUnitStart(packet, 0)).length, 0)
+})
+
+test('a source that follows a scrambled one goes on in the time of its clock, whatever that is', () => {
+  for (const firstDts of [9_000_000, 90_000, 2 ** 33 - 9_000]) {
+    const collector = new Collector()
+    const analyser = createAnalyser()
+    const sources = [900_000, firstDts, 5_000_000].map((dts, seed) =>
+      makeSource({ seed, firstDts: dts, firstPid: 0x40 }),
+    )
+    const kinds = sources.map(({ tables, packets }, index) => {
+      analyser.push(collector.pass(tables, index === 1 ? scramble(packets, [0x40, 0x41]) : packets))
+      return collector.splicer.facts.seam?.kind
+    })
+    assert.deepEqual(kinds, ['first', 'discontinuity', 'discontinuity'])
+    const codes = new Set<string>(analyser.report().findings.map(({ code }) => code))
+    const wrong = ['dts_far_from_pcr', 'dts_before_pcr', 'pcr_repetition_error', 'pcr_discontinuity_error', 'pid_error']
+    assert.deepEqual(
+      wrong.filter((code) => codes.has(code)),
+      [],
+      `from ${firstDts}`,
+    )
+  }
 })
 
 test('a PMT that changes within a source brings new PIDs and keeps the output', () => {

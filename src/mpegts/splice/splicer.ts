@@ -241,7 +241,7 @@ export class Splicer {
     if (joinable === undefined) return
     const source = this.#joinedSource()
     this.#leadingPicturesDropped = joinable.kind === 'picture' ? joinable.opening.leadingPictures : 0
-    if (joinable.kind === 'scrambled') this.#seamLog.break()
+    if (joinable.kind === 'scrambled' || this.#joiner.isOwnTime) this.#seamLog.break()
     this.#enterAir()
     switch (joinable.kind) {
       case 'picture':

@@ -152,6 +152,12 @@ export function isAudio(track: Track): boolean {
   return track.output.kind === 'audio'
 }
 
+/** What goes out next is in another time, which nobody knows. */
+export function forgetTime({ sending }: Track): void {
+  const none = NO_TIMESTAMP
+  Object.assign(sending, { lastDts: none, end: none, mappedDts: none, maxPts: none, unitPts: none })
+}
+
 /** Whether audio that went on air with the source before has not begun yet with the present one, which has these tracks. */
 export function isSoundAwaited(tracks: Iterable<Track>): boolean {
   for (const track of tracks) {
