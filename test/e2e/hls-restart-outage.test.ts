@@ -8,6 +8,8 @@ import { test } from 'node:test'
 import { systemClock } from '../../src/lib/clock.ts'
 import { GatewayProcess } from '../lab/gateway-process.ts'
 import { HlsBrowser } from '../lab/hls-browser.ts'
+import { loadTsMedia } from '../lab/hls-media.ts'
+import { HlsOrigin } from '../lab/hls-origin.ts'
 import { PlaylistWatch } from '../lab/playlist-watch.ts'
 import { until } from '../lab/poll.ts'
 import { Scene } from '../lab/scene.ts'
@@ -108,17 +110,22 @@ class PlayingFfmpeg implements AsyncDisposable {
   }
 }
 
+const media = await loadTsMedia({ programme: 'alpha', source: 'alpha', segmentMs: 800 })
+
 test('hls.js and ffmpeg outlive an outage of the gateway that is longer than its playlist', async () => {
   await using gateway = await GatewayProcess.start({ env: { ...unhurried, HLS_SEGMENT_SECONDS: '1.6' } })
   await using browser = await HlsBrowser.start()
   await using scene = await Scene.open({ gateway, origins: [{ name: 'primary' }] })
-  const addresses = ['playlist.m3u8', 'cmaf/playlist.m3u8'].map((path) => `/hls/${scene.streamId}/${path}`)
+  await using origin = await HlsOrigin.start({ renditions: [{ name: 'v0', media }] })
+  const packaged = ['playlist.m3u8', 'cmaf/playlist.m3u8'].map((path) => `/hls/${scene.streamId}/${path}`)
+  const passedOn = `/hls/${await gateway.api.stream([origin.url])}/playlist.m3u8`
+  const addresses = [...packaged, passedOn]
   const watches = addresses.map((address) => PlaylistWatch.start(`${gateway.url}${address}?client_id=watch`))
   const front = await WaitingFront.start(gateway.url)
   const decoders: PlayingFfmpeg[] = []
   try {
     for (const watch of watches) await watch.hasSegments(4)
-    for (const address of addresses) decoders.push(new PlayingFfmpeg(`${front.url}${address}?client_id=ffmpeg`))
+    for (const address of packaged) decoders.push(new PlayingFfmpeg(`${front.url}${address}?client_id=ffmpeg`))
     const players = await Promise.all(
       addresses.map(async (address) => await browser.play(`${gateway.url}${address}?client_id=browser`, PATIENT)),
     )
@@ -130,7 +137,9 @@ test('hls.js and ffmpeg outlive an outage of the gateway that is longer than its
     const before = decoders.map(({ pictures }) => pictures)
     await gateway.restart()
     const areGaps = () =>
-      watches.every(({ last }, index) => last.segments.find(({ uri }) => uri === newest[index])?.isGap === true)
+      packaged.every((_, index) =>
+        watches[index]?.last.segments.some(({ uri, isGap }) => isGap && uri === newest[index]),
+      )
     await until(areGaps, { what: 'playlists with what players had', deadlineMs: 60_000 })
     for (const player of players) assert.deepEqual((await player.playsOn(8, 60_000)).fatalErrors, [])
     await until(() => decoders.every(({ pictures }, index) => pictures > (before[index] ?? 0) + 100), {

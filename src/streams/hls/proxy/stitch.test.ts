@@ -306,27 +306,6 @@ describe('a restart', () => {
     assert.deepEqual(bench.violations, [])
   })
 
-  for (const { outageS, isSeam } of [
-    { outageS: 200, isSeam: false },
-    { outageS: 400, isSeam: true },
-  ]) {
-    test(`after ${outageS} s, in which the source went on, ${isSeam ? 'begins anew' : 'is no seam'}`, () => {
-      const { bench, primary } = started()
-      play(bench, primary, 3)
-      const before = bench.look()
-      bench.nowMs += 1_000 * outageS
-      primary.grow(bench.nowMs)
-      bench.restart()
-      bench.begin(primary)
-      bench.take(primary)
-      const after = bench.look()
-      assert.equal((discontinuitySequences(after)[0] ?? 0) > (discontinuitySequences(before).at(-1) ?? 0), isSeam)
-      assert.ok(after.mediaSequence > Math.max(...sequences(before)))
-      play(bench, primary, 3)
-      assert.deepEqual(bench.violations, [])
-    })
-  }
-
   test('after a crash, with an old memory, and onto another source: numbers still never go back', () => {
     const { bench, primary } = started()
     const memory = bench.stitch.memory
