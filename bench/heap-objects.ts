@@ -3,32 +3,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorMessage } from '../src/lib/errors.ts'
+import { readSnapshot } from './heap-snapshot.ts'
+import type { HeapNode, HeapSnapshot } from './heap-snapshot.ts'
 import { until } from '../test/lab/poll.ts'
 
 const SOURCES = fileURLToPath(new URL('../src/', import.meta.url))
 const SIGNAL = 'SIGUSR2'
 const SNAPSHOT_DEADLINE_MS = 40_000
 
-/** A heap snapshot as V8 writes it; nodes and edges are flat lists of the fields that `meta` names. */
-interface Snapshot {
-  readonly snapshot: {
-    readonly meta: {
-      readonly node_fields: readonly string[]
-      readonly node_types: readonly [readonly string[], ...unknown[]]
-      readonly edge_fields: readonly string[]
-    }
-  }
-  readonly nodes: readonly number[]
-  readonly edges: readonly number[]
-  readonly strings: readonly string[]
-}
-
-interface Node {
-  readonly type: string
-  readonly name: string
-  /** Index of the first of its edges, in the flat list. */
-  readonly edgesFrom: number
-  readonly edgesTo: number
+/** What was alive in a process at one moment, garbage collected. */
+export interface HeapLook {
+  /** Objects of each class of the gateway. */
+  readonly byClass: ReadonlyMap<string, number>
+  /** Accounts with a connection in use. */
+  readonly accounts: number
+  /** By `Class.field`: what the largest map, set or list there takes for its entries, without what they lead to; bytes. */
+  readonly collections: ReadonlyMap<string, number>
 }
 
 /** What is alive in a process of the gateway. Asking for it collects garbage first. */
@@ -51,16 +41,25 @@ export class HeapObjects implements AsyncDisposable {
     return { NODE_OPTIONS: `--heapsnapshot-signal=${SIGNAL} --diagnostic-dir=${this.#directory}` }
   }
 
-  /** How many objects there are of each class of the gateway, and how many accounts have a connection in use. */
-  async count(pid: number): Promise<{ readonly byClass: ReadonlyMap<string, number>; readonly accounts: number }> {
+  async look(pid: number): Promise<HeapLook> {
     process.kill(pid, SIGNAL)
-    const snapshot = await until(() => this.#read(), { what: 'a heap snapshot', deadlineMs: SNAPSHOT_DEADLINE_MS })
-    const nodes = nodesOf(snapshot)
+    const heap = await until(() => this.#read(), { what: 'a heap snapshot', deadlineMs: SNAPSHOT_DEADLINE_MS })
     const byClass = new Map<string, number>()
-    for (const { type, name } of nodes) {
-      if (type === 'object' && this.#classes.has(name)) byClass.set(name, (byClass.get(name) ?? 0) + 1)
+    const collections = new Map<string, number>()
+    let accounts: number | undefined
+    for (const node of heap.nodes) {
+      if (node.type !== 'object' || !this.#classes.has(node.name)) continue
+      byClass.set(node.name, (byClass.get(node.name) ?? 0) + 1)
+      for (const { name, to } of heap.edgesOf(node)) {
+        const entries = entriesOf(heap, to)
+        if (entries === undefined) continue
+        const field = `${node.name}.${name ?? ''}`
+        collections.set(field, Math.max(collections.get(field) ?? 0, entries.bytes))
+        if (field === 'ConnectionBudget.#accounts') accounts = namesIn(heap, entries)
+      }
     }
-    return { byClass, accounts: accountsOf(snapshot, nodes) }
+    if (accounts === undefined) throw new Error('there is no ConnectionBudget in the heap')
+    return { byClass, collections, accounts }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -68,17 +67,17 @@ export class HeapObjects implements AsyncDisposable {
   }
 
   /** Undefined while it is being written. */
-  async #read(): Promise<Snapshot | undefined> {
+  async #read(): Promise<HeapSnapshot | undefined> {
     const name = (await readdir(this.#directory)).find((each) => !this.#taken.has(each))
     if (name === undefined) return undefined
     const path = join(this.#directory, name)
     const text = await readFile(path, 'utf8')
     if (!text.trimEnd().endsWith('}')) return undefined
     try {
-      const snapshot = JSON.parse(text) as Snapshot
+      const heap = readSnapshot(text)
       this.#taken.add(name)
       await rm(path)
-      return snapshot
+      return heap
     } catch (error) {
       if (error instanceof SyntaxError) return undefined
       throw new Error(`no heap snapshot: ${errorMessage(error)}`, { cause: error })
@@ -94,37 +93,13 @@ async function ownClasses(): Promise<ReadonlySet<string>> {
   )
 }
 
-function nodesOf({ snapshot: { meta }, nodes, strings }: Snapshot): readonly Node[] {
-  const width = meta.node_fields.length
-  const at = (field: string) => meta.node_fields.indexOf(field)
-  const [typeAt, nameAt, edgesAt] = [at('type'), at('name'), at('edge_count')]
-  const edgeWidth = meta.edge_fields.length
-  const found: Node[] = []
-  let edgesFrom = 0
-  for (let index = 0; index < nodes.length; index += width) {
-    const edgesTo = edgesFrom + (nodes[index + edgesAt] ?? 0) * edgeWidth
-    const type = meta.node_types[0][nodes[index + typeAt] ?? 0] ?? ''
-    found.push({ type, name: strings[nodes[index + nameAt] ?? 0] ?? '', edgesFrom, edgesTo })
-    edgesFrom = edgesTo
-  }
-  return found
+/** What holds the entries of a map, a set or a list; undefined for anything else. */
+function entriesOf(heap: HeapSnapshot, node: HeapNode | undefined): HeapNode | undefined {
+  if (node?.type !== 'object' || !/^(?:Map|Set|Array)$/.test(node.name)) return undefined
+  return heap.edgesOf(node).find(({ name }) => name === (node.name === 'Array' ? 'elements' : 'table'))?.to
 }
 
-/** The keys of the map in the one ConnectionBudget. */
-function accountsOf({ snapshot: { meta }, edges, strings }: Snapshot, nodes: readonly Node[]): number {
-  const width = meta.node_fields.length
-  const edgeWidth = meta.edge_fields.length
-  const [nameAt, toAt] = [meta.edge_fields.indexOf('name_or_index'), meta.edge_fields.indexOf('to_node')]
-  const edgesOf = ({ edgesFrom, edgesTo }: Node) =>
-    Array.from({ length: (edgesTo - edgesFrom) / edgeWidth }, (_, index) => {
-      const from = edgesFrom + index * edgeWidth
-      return { name: strings[edges[from + nameAt] ?? -1], to: nodes[(edges[from + toAt] ?? 0) / width] }
-    })
-  for (const node of nodes) {
-    if (node.type !== 'object' || node.name !== 'ConnectionBudget') continue
-    const map = edgesOf(node).find(({ name, to }) => name === '#accounts' && to?.name === 'Map')?.to
-    const table = map === undefined ? undefined : edgesOf(map).find(({ name }) => name === 'table')?.to
-    if (table !== undefined) return edgesOf(table).filter(({ to }) => to?.type.includes('string')).length
-  }
-  throw new Error('there is no ConnectionBudget in the heap')
+/** Keys of a map that are text. */
+function namesIn(heap: HeapSnapshot, entries: HeapNode): number {
+  return heap.edgesOf(entries).filter(({ to }) => to?.type.includes('string')).length
 }

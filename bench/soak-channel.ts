@@ -17,6 +17,8 @@ export interface ChannelPlan {
   readonly account?: { readonly account: string; readonly max_connections: number }
   readonly isTranscoded?: boolean
   readonly plays: readonly PlayKind[]
+  /** It is not deleted before the end of a part: what grows for as long as a stream lives grows here. */
+  readonly isKept?: boolean
 }
 
 const FAILBACK = { mode: 'auto', probation_seconds: 1, hold_down_seconds: 1 } as const
@@ -32,6 +34,7 @@ export const PLANS: readonly ChannelPlan[] = [
     origins: ['ts', 'ts', 'killed'],
     body: { standby: 'hot', failback: FAILBACK, slate },
     plays: ['hls', 'hls', 'continuous'],
+    isKept: true,
   },
   {
     name: 'hot-fmp4',
@@ -60,6 +63,7 @@ export const PLANS: readonly ChannelPlan[] = [
     origins: ['continuous', 'ts', 'continuous'],
     body: { standby: 'hot', failback: FAILBACK, slate },
     plays: ['hls', 'cmaf', 'low_latency', 'continuous', 'paused'],
+    isKept: true,
   },
   {
     name: 'encoded',
@@ -84,6 +88,7 @@ export class SoakChannel implements AsyncDisposable {
   readonly #gateway: GatewayProcess
   readonly #origins: readonly SoakOrigin[]
   #streamId: string | undefined
+  #isMixed = false
   /** Playlists begin anew with it. */
   generation = 0
 
@@ -120,7 +125,9 @@ export class SoakChannel implements AsyncDisposable {
     )
     if (answer.status !== 200) throw new Error(`${this.plan.name} was answered with ${answer.status}: ${answer.text}`)
     this.#streamId = answer.body.stream_id
-    if (continuousUrl !== undefined) this.generation += 1
+    const isMixed = continuousUrl !== undefined
+    if (isMixed !== this.#isMixed) this.generation += 1
+    this.#isMixed = isMixed
   }
 
   async delete(): Promise<void> {

@@ -4,6 +4,7 @@ import type { Random } from '../src/lib/random.ts'
 import { FaultOrigin } from '../test/lab/fault-origin.ts'
 import { GatewayProcess } from '../test/lab/gateway-process.ts'
 import { HeapObjects } from './heap-objects.ts'
+import type { HeapLook } from './heap-objects.ts'
 import { heldBy, heldRows } from './held.ts'
 import type { Held } from './held.ts'
 import { markdownTable, note, numberOption, publish } from './report.ts'
@@ -23,8 +24,10 @@ const STEP_MS = 200
 const OUTAGE_STEPS = 40
 /** The first part of a soak fills caches and pools. */
 const WARM_UP_SHARE = 0.25
-/** Players of HLS have left after HLS_CLIENT_TIMEOUT_SECONDS, kept connections end after five seconds. */
-const SETTLE_MS = 12_000
+/** The gateway keeps connections of clients for 65 s; what is there after this does not go by itself. */
+const SETTLE_MS_MAX = 80_000
+/** Below this a list or map is not worth a word. */
+const COLLECTION_BYTES_MIN = 4_096
 
 interface Tally {
   faults: number
@@ -36,10 +39,8 @@ interface Tally {
   readonly violations: string[]
 }
 
-interface Look {
+interface Look extends HeapLook {
   readonly held: Held
-  readonly byClass: ReadonlyMap<string, number>
-  readonly accounts: number
 }
 
 interface Room {
@@ -49,6 +50,8 @@ interface Room {
   readonly continuousUrl: string
   readonly random: Random
   readonly tally: Tally
+  /** What it listens on, and what is its own. */
+  readonly idleSockets: number
 }
 
 async function leave(player: SoakPlayer, tally: Tally): Promise<void> {
@@ -74,7 +77,7 @@ async function operate({ random, tally, continuousUrl }: Room, channel: SoakChan
     tally.edits += 1
     const isMixed = channel.plan.isTranscoded !== true && random.next() < 0.3
     await channel.create(random, isMixed ? continuousUrl : undefined)
-  } else if (chance < 0.75) {
+  } else if (chance < 0.75 || channel.plan.isKept === true) {
     tally.switches += 1
     await channel.switchOver()
   } else {
@@ -83,7 +86,8 @@ async function operate({ random, tally, continuousUrl }: Room, channel: SoakChan
   }
 }
 
-async function soakFor(ms: number, room: Room): Promise<void> {
+/** Resolves with those who play at its end. */
+async function soakFor(ms: number, room: Room): Promise<readonly SoakPlayer[]> {
   const { channels, random, tally } = room
   const endMs = systemClock.nowMs() + ms
   const players: SoakPlayer[] = []
@@ -96,8 +100,8 @@ async function soakFor(ms: number, room: Room): Promise<void> {
     if (channel !== undefined && !outages.has(channel) && chance < 0.1) {
       tally.faults += 1
       await channel.flap(random)
-    } else if (channel !== undefined && chance > 0.96) await operate(room, channel)
-    else if (channel !== undefined && !outages.has(channel) && chance > 0.945) {
+    } else if (channel !== undefined && chance > 0.965) await operate(room, channel)
+    else if (channel !== undefined && !outages.has(channel) && chance > 0.93) {
       tally.outages += 1
       await channel.failAll(random)
       outages.set(channel, step + OUTAGE_STEPS)
@@ -108,17 +112,27 @@ async function soakFor(ms: number, room: Room): Promise<void> {
     }
     await systemClock.sleep(STEP_MS)
   }
-  // Some go before their streams do, others lose them.
-  for (const player of players.splice(0, players.length / 2)) await leave(player, tally)
+  return players
+}
+
+/** Some players go before their streams do, others lose them. */
+async function deleteAll({ channels, tally }: Room, players: readonly SoakPlayer[]): Promise<void> {
+  const half = players.length / 2
+  for (const player of players.slice(0, half)) await leave(player, tally)
   for (const channel of channels) await channel.delete()
-  for (const player of players) await leave(player, tally)
+  for (const player of players.slice(half)) await leave(player, tally)
   for (const channel of channels) await channel.healAll()
 }
 
+/** Resolves when there are no more sockets than before the first request. */
+async function settle({ gateway, idleSockets }: Room): Promise<void> {
+  const endMs = systemClock.nowMs() + SETTLE_MS_MAX
+  while ((await gateway.facts()).sockets > idleSockets && systemClock.nowMs() < endMs) await systemClock.sleep(STEP_MS)
+}
+
 async function look({ gateway }: Room, heap: HeapObjects): Promise<Look> {
-  await systemClock.sleep(SETTLE_MS)
-  const counted = await heap.count(gateway.pid)
-  return { ...counted, held: await heldBy(gateway) }
+  const found = await heap.look(gateway.pid)
+  return { ...found, held: await heldBy(gateway) }
 }
 
 /** Objects of the gateway's classes beyond those at the start, by class. */
@@ -128,11 +142,22 @@ function leftBehind(start: Look, { byClass }: Look): readonly (readonly [name: s
     .filter(([, count]) => count > 0)
 }
 
-function tableOf(looks: readonly [Look, Look, Look]): string {
+/** Maps, sets and lists that take twice the room of before, or more. */
+function grown(before: Look, after: Look): readonly string[] {
+  return [...after.collections].flatMap(([field, bytes]) => {
+    const bytesBefore = before.collections.get(field) ?? 0
+    return bytes >= COLLECTION_BYTES_MIN && bytes >= 2 * bytesBefore
+      ? [`${field}: ${bytesBefore} to ${bytes} bytes`]
+      : []
+  })
+}
+
+function tableOf(looks: readonly Look[]): string {
   const [start] = looks
-  const objects = looks.map((each) => leftBehind(start, each).reduce((sum, [, count]) => sum + count, 0))
+  const objects = looks.map((each) => leftBehind(start ?? each, each).reduce((sum, [, count]) => sum + count, 0))
+  const [first, last] = [`after ${WARM_UP_SHARE * 100} % of the time`, 'at the end']
   return markdownTable(
-    ['held with every stream deleted', 'before the first', `after ${WARM_UP_SHARE * 100} % of the time`, 'at the end'],
+    ['held', 'at the start', ...[first, last].flatMap((when) => [`${when}, in use`, `${when}, all deleted`])],
     [
       ['streams', ...looks.map(({ held }) => `${held.streams}`)],
       ["objects of the gateway's classes, beyond the start", ...objects.map(String)],
@@ -140,6 +165,15 @@ function tableOf(looks: readonly [Look, Look, Look]): string {
       ...heldRows(looks.map(({ held }) => held)),
     ],
   )
+}
+
+/** The soak for so long, what is held then, and what is held when everything has been deleted. */
+async function part(ms: number, room: Room, heap: HeapObjects): Promise<readonly [Look, Look]> {
+  const players = await soakFor(ms, room)
+  const inUse = await look(room, heap)
+  await deleteAll(room, players)
+  await settle(room)
+  return [inUse, await look(room, heap)]
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -154,15 +188,21 @@ async function main(args: readonly string[]): Promise<void> {
   for (const plan of PLANS) channels.push(stack.use(await SoakChannel.open(gateway, plan)))
   const continuous = stack.use(await FaultOrigin.start({ name: 'mixed' }))
   const tally: Tally = { faults: 0, outages: 0, players: 0, edits: 0, switches: 0, deletions: 0, violations: [] }
-  const room = { gateway, channels, continuousUrl: continuous.url, random: seededRandom(seed), tally }
+  const room = {
+    gateway,
+    channels,
+    continuousUrl: continuous.url,
+    random: seededRandom(seed),
+    tally,
+    idleSockets: (await gateway.facts()).sockets,
+  }
   const start = await look(room, heap)
-  note(`before: ${JSON.stringify(start.held)}`)
-  await soakFor(minutes * 60_000 * WARM_UP_SHARE, room)
-  const before = await look(room, heap)
-  note(`after the first part: ${JSON.stringify({ ...before.held, left: leftBehind(start, before) })}`)
-  await soakFor(minutes * 60_000 * (1 - WARM_UP_SHARE), room)
-  const after = await look(room, heap)
-  note(`at the end: ${JSON.stringify({ ...after.held, left: leftBehind(start, after) })}`)
+  const [inUse, deleted] = await part(minutes * 60_000 * WARM_UP_SHARE, room, heap)
+  const [inUseLast, deletedLast] = await part(minutes * 60_000 * (1 - WARM_UP_SHARE), room, heap)
+  for (const [name, count] of leftBehind(start, deletedLast)) note(`left behind: ${count} of ${name}`)
+  for (const [name, count] of leftBehind(inUse, inUseLast)) note(`more while in use: ${count} of ${name}`)
+  for (const field of grown(inUse, inUseLast)) note(`grown while in use: ${field}`)
+  for (const field of grown(start, deletedLast)) note(`grown, all deleted: ${field}`)
   for (const violation of tally.violations.slice(0, 10)) note(violation)
   for (const line of gateway.logs.filter(({ level }) => level === 'error').slice(0, 10)) note(JSON.stringify(line))
   for (const line of gateway.otherOutput.slice(0, 10)) note(line)
@@ -172,7 +212,7 @@ async function main(args: readonly string[]): Promise<void> {
       `${players} players, ${edits} edits, ${switches} switches by hand, ${deletions} deletions in between; ` +
       `slates shown: ${gateway.logged('slate_shown').length}; breaches of RFC 8216 at a player: ${violations.length}.`,
     '',
-    tableOf([start, before, after]),
+    tableOf([start, inUse, deleted, inUseLast, deletedLast]),
   ].join('\n')
   await publish(
     { name: 'soak-hls', command: `npm run bench:soak-hls -- --minutes ${minutes} --seed ${seed}`, markdown },
