@@ -53,12 +53,9 @@ export function cannotBecome(
 ): string | undefined {
   for (const [index, segment] of segments.entries()) {
     if (containerOf(segment) === format.container || segment.isGap) continue
-    try {
-      planned(segment, mediaSequence + index, base)
-    } catch (error) {
-      if (!(error instanceof UnreadableSegment)) throw error
-      return `has segments of another format than players have, and ${error.message}`
-    }
+    const read = readable(segment, mediaSequence + index, base)
+    if (read instanceof UnreadableSegment)
+      return `has segments of another format than players have, and ${read.message}`
   }
   return undefined
 }
@@ -68,7 +65,7 @@ export function isOtherFormat(format: SlotFormat, { segments }: MediaPlaylist): 
   return segments.some((segment) => containerOf(segment) !== format.container)
 }
 
-/** How a segment becomes what players have; undefined when it is passed on as it is. */
+/** How a segment becomes what players have; undefined when it is passed on as it is. Throws what `cannotBecome` tells in words. */
 export function recipeOf(
   { segment, sequence, discontinuity, base }: PlacedSegment,
   target: SlotTarget,
@@ -79,10 +76,28 @@ export function recipeOf(
     const isRelaid = container === 'plain' && layout !== undefined && segment.keys.length === 0 && !target.hasParts
     return isRelaid ? { to: 'pids', layout } : undefined
   }
-  const source = planned(segment, sequence, base)
+  const source = readable(segment, sequence, base)
+  if (source instanceof UnreadableSegment) {
+    // Nobody asks for a gap, so nothing is made of it.
+    if (segment.isGap) return undefined
+    throw source
+  }
   const common = { run: `${target.slot}.${discontinuity}`, sequence, key: keySource(source) }
   if (source.map === undefined) return { ...common, to: 'fmp4', streams: target.streams, tracks: target.format.tracks }
   const { url, byteRange } = source.map
   const map: MapSource = { url, byteRange, key: keySource(source.map) }
   return { ...common, to: 'mpegts', map, layout }
+}
+
+function readable(
+  segment: MediaSegment,
+  sequence: number,
+  base: string,
+): ReturnType<typeof planned> | UnreadableSegment {
+  try {
+    return planned(segment, sequence, base)
+  } catch (error) {
+    if (!(error instanceof UnreadableSegment)) throw error
+    return error
+  }
 }
