@@ -59,3 +59,33 @@ test('both count as one where an account allows one connection', async () => {
   assert.equal(refused.status, 502)
   assert.match(await refused.text(), /no connection left/)
 })
+
+test('where one connection is allowed both come back with the first source that does', async () => {
+  const [alpha, bravo] = await Promise.all(
+    (['alpha', 'bravo'] as const).map((source) => loadTsMedia({ programme: source, source, segmentMs: 800 })),
+  )
+  assert.ok(alpha !== undefined && bravo !== undefined)
+  await using first = await HlsOrigin.start({ renditions: [{ name: 'v0', media: alpha }] })
+  await using second = await HlsOrigin.start({ renditions: [{ name: 'v0', media: bravo }] })
+  const account = { account: 'one for both that fail', max_connections: 1 }
+  const sources = [first, second].map(({ url }) => ({ url, ...account }))
+  const { stream_id: streamId } = await gateway.api.createStream({ url: first.url, sources })
+  await using watch = PlaylistWatch.start(`${gateway.url}/hls/${streamId}/playlist.m3u8`)
+  await watch.hasSegments(3)
+  using viewer = gateway.watch(streamId)
+  await viewer.sees('alpha')
+  for (const origin of [second, first]) {
+    origin.playlistFault = { kind: 'reset' }
+    origin.segmentFault = { kind: 'reset' }
+  }
+  const failures = () =>
+    gateway.logs
+      .filter((line) => line['stream_id'] === streamId && line['event'] === 'source_failed')
+      .map((line) => line['reason'])
+  await until(() => failures().length > 4, { what: 'failures of both' })
+  second.playlistFault = undefined
+  second.segmentFault = undefined
+  await viewer.sees('bravo')
+  assert.ok(!failures().includes('no_connection_left'), JSON.stringify(failures()))
+  await watch.stop()
+})

@@ -134,6 +134,11 @@ export class LiveHls {
     return this.#proxy?.upstreamConnections ?? 0
   }
 
+  /** The source that it has a connection to for the air, where playlists are passed on; it may have failed. */
+  get onAir(): CandidateId | undefined {
+    return this.#present?.id
+  }
+
   /** The source that stands by, where playlists are passed on. */
   get standby(): HlsStandby['present'] {
     return this.#standby.present
