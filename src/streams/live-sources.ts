@@ -85,7 +85,9 @@ export class LiveSources {
       this.#keeper.revoked()
     }
     const onRevoked = purpose === 'standby' ? { onRevoked: revoked } : {}
-    return this.#opener.open(id, listener, purpose, { present, ...onRevoked })
+    // What the other leg still has of the source before this one is let go of as well, a moment from now.
+    const replaced = present ?? this.#options.hls().onAir
+    return this.#opener.open(id, listener, purpose, { present: replaced, ...onRevoked })
   }
 
   /** A standby has gone on air. */
@@ -95,6 +97,9 @@ export class LiveSources {
 
   /** Something has changed: see to it that the right standby is received. */
   arrange(): void {
+    const { sources } = this.#options.group
+    this.#compatibility.keepOnly(sources)
+    this.#opener.keepOnly(sources)
     this.#keeper.arrange()
   }
 

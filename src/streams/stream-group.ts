@@ -284,6 +284,8 @@ export class StreamGroup {
     const former = this.#sources
     this.#sources = sourcesOf(this.#request, resolvedUrls)
     this.#removed = former.filter(({ candidateId: id }) => !this.#sources.some((source) => source.candidateId === id))
+    const known = new Set([...this.#sources, ...this.#removed].map(({ candidateId: id }) => id))
+    for (const id of this.#lastFailures.keys()) if (!known.has(id)) this.#lastFailures.delete(id)
     const current = this.current
     const next = this.#sources.find(({ url }) => url === nextUrl && url !== current.url)
     const ordered = next === undefined ? this.#sources : this.#sources.filter((source) => source !== next)

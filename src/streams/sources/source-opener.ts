@@ -79,6 +79,13 @@ export class SourceOpener {
     return budget.hasRoomOnAir(source(id).account)
   }
 
+  /** Forgets what was seen of sources that are not listed any more. */
+  keepOnly(sources: readonly Source[]): void {
+    if (this.#edges.size <= sources.length) return
+    const listed = new Set(sources.map(({ candidateId }) => candidateId))
+    for (const id of this.#edges.keys()) if (!listed.has(id)) this.#edges.delete(id)
+  }
+
   #edgeOf(id: CandidateId): PlaylistEdge {
     const edge = this.#edges.get(id) ?? new PlaylistEdge()
     this.#edges.set(id, edge)

@@ -18,6 +18,17 @@ export class Compatibility {
     this.#found = undefined
   }
 
+  /** Forgets sources that are not listed any more: addresses that carry a token are others every day. */
+  keepOnly(sources: readonly Source[]): void {
+    if (this.#signatures.size <= sources.length) return
+    const listed = new Set(sources.map(({ candidateId }) => candidateId))
+    for (const id of this.#signatures.keys()) {
+      if (listed.has(id)) continue
+      this.#signatures.delete(id)
+      this.#texts.delete(id)
+    }
+  }
+
   /** What a source is made of, in words. */
   textOf(id: CandidateId): string | undefined {
     return this.#texts.get(id)
