@@ -19,6 +19,8 @@ export interface HeapLook {
   readonly accounts: number
   /** By `Class.field`: what the largest map, set or list there takes for its entries, without what they lead to; bytes. */
   readonly collections: ReadonlyMap<string, number>
+  /** What each kind of object takes, without what it leads to; bytes. */
+  readonly bytesByKind: ReadonlyMap<string, number>
 }
 
 /** What is alive in a process of the gateway. Asking for it collects garbage first. */
@@ -59,7 +61,7 @@ export class HeapObjects implements AsyncDisposable {
       }
     }
     if (accounts === undefined) throw new Error('there is no ConnectionBudget in the heap')
-    return { byClass, collections, accounts }
+    return { byClass, collections, accounts, bytesByKind: bytesByKind(heap) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,6 +93,16 @@ async function ownClasses(): Promise<ReadonlySet<string>> {
   return new Set(
     texts.flatMap((text) => [...text.matchAll(/^(?:export )?class (\w+)/gm)].map(([, name]) => name ?? '')),
   )
+}
+
+/** Objects have names by which they can be told apart; text and code do not. */
+function bytesByKind({ nodes }: HeapSnapshot): ReadonlyMap<string, number> {
+  const bytes = new Map<string, number>()
+  for (const node of nodes) {
+    const kind = node.type === 'object' || node.type === 'closure' ? `${node.type} ${node.name}` : node.type
+    bytes.set(kind, (bytes.get(kind) ?? 0) + node.bytes)
+  }
+  return bytes
 }
 
 /** What holds the entries of a map, a set or a list; undefined for anything else. */

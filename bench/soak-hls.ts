@@ -28,6 +28,7 @@ const WARM_UP_SHARE = 0.25
 const SETTLE_MS_MAX = 80_000
 /** Below this a list or map is not worth a word. */
 const COLLECTION_BYTES_MIN = 4_096
+const KINDS_TOLD = 10
 
 interface Tally {
   faults: number
@@ -152,6 +153,15 @@ function grown(before: Look, after: Look): readonly string[] {
   })
 }
 
+/** The kinds of objects that take most more room than before. */
+function heavier(before: Look, after: Look): readonly string[] {
+  return [...after.bytesByKind]
+    .map(([kind, bytes]) => [kind, bytes - (before.bytesByKind.get(kind) ?? 0)] as const)
+    .toSorted(([, left], [, right]) => right - left)
+    .slice(0, KINDS_TOLD)
+    .map(([kind, bytes]) => `${kind}: ${bytes} bytes`)
+}
+
 function tableOf(looks: readonly Look[]): string {
   const [start] = looks
   const objects = looks.map((each) => leftBehind(start ?? each, each).reduce((sum, [, count]) => sum + count, 0))
@@ -203,6 +213,7 @@ async function main(args: readonly string[]): Promise<void> {
   for (const [name, count] of leftBehind(inUse, inUseLast)) note(`more while in use: ${count} of ${name}`)
   for (const field of grown(inUse, inUseLast)) note(`grown while in use: ${field}`)
   for (const field of grown(start, deletedLast)) note(`grown, all deleted: ${field}`)
+  for (const kind of heavier(deleted, deletedLast)) note(`heavier, all deleted: ${kind}`)
   for (const violation of tally.violations.slice(0, 10)) note(violation)
   for (const line of gateway.logs.filter(({ level }) => level === 'error').slice(0, 10)) note(JSON.stringify(line))
   for (const line of gateway.otherOutput.slice(0, 10)) note(line)
