@@ -14,6 +14,7 @@ const BENCHMARKS: readonly (readonly [file: string, args: readonly string[]])[] 
   ['packager.ts', []],
   ['cmaf.ts', []],
   ['soak.ts', []],
+  ['soak-hls.ts', []],
   ['seams.ts', []],
   ['splice.ts', []],
   ['seamless-cost.ts', []],

@@ -29,6 +29,8 @@ const SETTLE_MS_MAX = 80_000
 /** Below this a list or map is not worth a word. */
 const COLLECTION_BYTES_MIN = 4_096
 const KINDS_TOLD = 10
+/** Some more while in use is the moment at which it was looked. */
+const OBJECTS_TOLD_MIN = 50
 
 interface Tally {
   faults: number
@@ -210,7 +212,9 @@ async function main(args: readonly string[]): Promise<void> {
   const [inUse, deleted] = await part(minutes * 60_000 * WARM_UP_SHARE, room, heap)
   const [inUseLast, deletedLast] = await part(minutes * 60_000 * (1 - WARM_UP_SHARE), room, heap)
   for (const [name, count] of leftBehind(start, deletedLast)) note(`left behind: ${count} of ${name}`)
-  for (const [name, count] of leftBehind(inUse, inUseLast)) note(`more while in use: ${count} of ${name}`)
+  for (const [name, count] of leftBehind(inUse, inUseLast)) {
+    if (count >= OBJECTS_TOLD_MIN) note(`more while in use: ${count} of ${name}`)
+  }
   for (const field of grown(inUse, inUseLast)) note(`grown while in use: ${field}`)
   for (const field of grown(start, deletedLast)) note(`grown, all deleted: ${field}`)
   for (const kind of heavier(deleted, deletedLast)) note(`heavier, all deleted: ${kind}`)
