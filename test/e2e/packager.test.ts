@@ -238,8 +238,6 @@ describe('a live stream as HLS', () => {
     let targetDurationS: number | undefined
     for (let run = 0; run < 3; run += 1) {
       await using s = await scene(12, { clock, memory })
-      // What is remembered is from the start of the run: it was killed before anything else was saved.
-      const saved = s.hls.packager.memory
       await s.stream.play(alpha, 9)
       const { text } = await s.hls.get('playlist.m3u8')
       const found = rules.pushText(text, clock.nowMs())
@@ -251,12 +249,14 @@ describe('a live stream as HLS', () => {
         segments.some(({ isDiscontinuity }) => isDiscontinuity),
         run > 0,
       )
-      for (const { uri } of segments) {
+      const made = segments.filter(({ isGap }) => !isGap)
+      for (const { uri } of made) {
         assert.ok(!seen.has(uri), uri)
         seen.add(uri)
       }
-      memory = run === 0 ? saved : s.hls.packager.memory
-      assert.ok(s.hls.memoryChanges > 0)
+      // It is saved with every segment.
+      memory = s.hls.packager.memory
+      assert.ok(s.hls.memoryChanges >= made.length)
     }
   })
 
