@@ -1,14 +1,19 @@
 import { AUDIO_HEADER_BYTES, readAudioFrame } from '../audio-frame.ts'
+import {
+  ACMOD_DUAL_MONO,
+  ACMOD_STEREO,
+  BLOCKS,
+  channelLayout,
+  CHECK_WORD_BYTES,
+  END_BITS,
+  writeSpectra,
+} from './ac3-syntax.ts'
+import type { ChannelLayout } from './ac3-syntax.ts'
 import { BitWriter } from './bit-writer.ts'
 import { atConstantRate } from './bit-rate.ts'
 import { crc16Bytes, crc16InFrontOf } from './crc16.ts'
 import type { SilentFrames } from './silent-sound.ts'
 
-/** Full-band channels by acmod (ETSI TS 102 366 Table 4.3). */
-export const CHANNELS_BY_ACMOD: readonly number[] = [2, 1, 2, 3, 3, 4, 4, 5]
-export const ACMOD_DUAL_MONO = 0
-export const ACMOD_STEREO = 2
-const BLOCKS = 6
 /** The bit stream that §4 describes, and the one of Annex D, which differs in what this frame leaves out. */
 const BIT_STREAM_IDS: ReadonlySet<number> = new Set([6, 8])
 const SYNC_WORD = 0x0b77
@@ -17,18 +22,10 @@ const RATE_44100 = 1
 /** chexpstr: D45, which takes the fewest bits; chbwcod 0: 73 coefficients, whose exponents then are 6 groups of 7 bits. */
 const STRATEGY_D45 = 3
 const EXPONENT_GROUPS = 6
-/** lfeexpstr D15: 7 coefficients in 2 groups. */
-export const LFE_EXPONENT_GROUPS = 2
-/** Three differences of 0 (§6.1.3), behind an exponent of 15: as faint as can be said. */
-const NO_DIFFERENCE = 2 * 25 + 2 * 5 + 2
-const FAINTEST = 15
 
 /** csnroffst and fsnroffst 0: no mantissa has bits, whatever the model of hearing says (§6.2). */
 const BITS_OF_COARSE_OFFSET = 6
 const BITS_OF_FINE_OFFSET_AND_GAIN = 7
-const CHECK_WORD_BYTES = 2
-/** auxdatae and crcrsv, in front of crc2. */
-const END_BITS = 2
 
 /**
  * Silent AC-3 frames with the sample rate, channels, bit rate and dialogue level of another one: no mantissa has bits and
@@ -57,21 +54,15 @@ function silentFrame(header: Buffer, sizeCode: number): { readonly bytes: Buffer
   writer.bits(SYNC_WORD, 16)
   writer.skip(16)
   writer.bits(sizeCode, 8)
-  const shape = writeStreamInfo(writer, own)
-  for (let block = 0; block < BLOCKS; block += 1) writeBlock(writer, shape, block === 0)
+  const layout = writeStreamInfo(writer, own)
+  for (let block = 0; block < BLOCKS; block += 1) writeBlock(writer, layout, block === 0)
   if (writer.length > 8 * (frame.length - CHECK_WORD_BYTES) - END_BITS) return undefined
   writeCheckWords(frame)
   return { bytes: frame, ticks: told.ticks }
 }
 
-interface Shape {
-  readonly acmod: number
-  readonly channels: number
-  readonly hasLfe: boolean
-}
-
 /** bsi (§4.3.2) up to dialnorm as it was, and nothing that is optional. */
-function writeStreamInfo(writer: BitWriter, header: Buffer): Shape {
+function writeStreamInfo(writer: BitWriter, header: Buffer): ChannelLayout {
   const word = header.readUInt16BE(6)
   const acmod = word >>> 13
   const hasCentre = (acmod & 1) === 1 && acmod !== 1
@@ -89,11 +80,12 @@ function writeStreamInfo(writer: BitWriter, header: Buffer): Shape {
   }
   // copyrightb, origbs, timecod1e, timecod2e, addbsie
   writer.skip(5)
-  return { acmod, channels: CHANNELS_BY_ACMOD[acmod] ?? 0, hasLfe: ((word >>> lfeAt) & 1) === 1 }
+  return channelLayout(acmod, ((word >>> lfeAt) & 1) === 1)
 }
 
 /** audblk (§4.3.3): the first one says everything, the others that it stays so. */
-function writeBlock(writer: BitWriter, { acmod, channels, hasLfe }: Shape, isFirst: boolean): void {
+function writeBlock(writer: BitWriter, layout: ChannelLayout, isFirst: boolean): void {
+  const { acmod, channels, hasLfe } = layout
   const isNew = isFirst ? 1 : 0
   // blksw and dithflag of each channel; dynrnge, and dynrng2e of two programmes.
   writer.skip(2 * channels + (acmod === ACMOD_DUAL_MONO ? 2 : 1))
@@ -107,16 +99,7 @@ function writeBlock(writer: BitWriter, { acmod, channels, hasLfe }: Shape, isFir
   }
   for (let channel = 0; channel < channels; channel += 1) writer.bits(isFirst ? STRATEGY_D45 : 0, 2)
   if (hasLfe) writer.bits(isNew, 1)
-  if (isFirst) {
-    // chbwcod of each channel
-    writer.skip(6 * channels)
-    for (let channel = 0; channel < channels; channel += 1) {
-      writeExponents(writer, EXPONENT_GROUPS)
-      // gainrng
-      writer.skip(2)
-    }
-    if (hasLfe) writeExponents(writer, LFE_EXPONENT_GROUPS)
-  }
+  if (isFirst) writeSpectra(writer, layout, EXPONENT_GROUPS)
   // baie with sdcycod, fdcycod, sgaincod, dbpbcod and floorcod
   writer.bits(isNew, 1)
   if (isFirst) writer.skip(11)
@@ -125,12 +108,6 @@ function writeBlock(writer: BitWriter, { acmod, channels, hasLfe }: Shape, isFir
   if (isFirst) writer.skip(BITS_OF_COARSE_OFFSET + BITS_OF_FINE_OFFSET_AND_GAIN * (channels + (hasLfe ? 1 : 0)))
   // deltbaie, skiple
   writer.skip(2)
-}
-
-/** An absolute exponent, and as many groups of three that are the same (§6.1.3). */
-export function writeExponents(writer: BitWriter, groups: number): void {
-  writer.bits(FAINTEST, 4)
-  for (let group = 0; group < groups; group += 1) writer.bits(NO_DIFFERENCE, 7)
 }
 
 /** crc1 covers the first five eighths behind the sync word and itself, crc2 the whole frame behind the sync word (§6.10). */

@@ -1,19 +1,24 @@
 import { AUDIO_HEADER_BYTES, readAudioFrame } from '../audio-frame.ts'
-import { ACMOD_DUAL_MONO, ACMOD_STEREO, CHANNELS_BY_ACMOD, LFE_EXPONENT_GROUPS, writeExponents } from './ac3.ts'
+import {
+  ACMOD_DUAL_MONO,
+  ACMOD_STEREO,
+  BLOCKS,
+  channelLayout,
+  CHECK_WORD_BYTES,
+  END_BITS,
+  writeSpectra,
+} from './ac3-syntax.ts'
+import type { ChannelLayout } from './ac3-syntax.ts'
 import { BitWriter } from './bit-writer.ts'
 import { crc16Bytes } from './crc16.ts'
 import type { SilentFrames } from './silent-sound.ts'
 
 const BIT_STREAM_ID = 16
-const BLOCKS = 6
 /** numblkscod of six blocks, and the fscod behind which another field tells the rate. */
 const SIX_BLOCKS = 3
 const RATE_REDUCED = 3
 /** chbwcod 0 and D15: 73 coefficients, whose exponents are 24 groups. */
 const EXPONENT_GROUPS = 24
-const CHECK_WORD_BYTES = 2
-/** auxdatae and encinfo, in front of crc2. */
-const END_BITS = 2
 
 /**
  * Silent Enhanced AC-3 frames as long as another one, with its sample rate, channels and dialogue level (ETSI TS 102 366
@@ -34,7 +39,7 @@ export function silentEac3(header: Buffer): SilentFrames | undefined {
   for (let at = 0; at < 6; at += 1) writer.bits(own[at] ?? 0, 8)
   writer.bits((own[6] ?? 0) >>> 6, 2)
   const acmod = (fifth >>> 1) & 7
-  const shape = { acmod, channels: CHANNELS_BY_ACMOD[acmod] ?? 0, hasLfe: (fifth & 1) === 1 }
+  const layout = channelLayout(acmod, (fifth & 1) === 1)
   const dialogueLevel = ((sixth & 7) << 2) | ((own[6] ?? 0) >>> 6)
   // compre; dialnorm2 as dialnorm and compr2e of two programmes; mixmdate, infomdate, addbsie.
   writer.skip(1)
@@ -43,22 +48,16 @@ export function silentEac3(header: Buffer): SilentFrames | undefined {
     writer.skip(1)
   }
   writer.skip(3)
-  writeFrameInfo(writer, shape)
-  for (let block = 0; block < BLOCKS; block += 1) writeBlock(writer, shape, block === 0)
+  writeFrameInfo(writer, layout)
+  for (let block = 0; block < BLOCKS; block += 1) writeBlock(writer, layout, block === 0)
   const crcAt = frame.length - CHECK_WORD_BYTES
   if (writer.length + END_BITS > 8 * crcAt) return undefined
   frame.writeUInt16BE(crc16Bytes(0, frame, 2, crcAt), crcAt)
   return () => frame
 }
 
-interface Shape {
-  readonly acmod: number
-  readonly channels: number
-  readonly hasLfe: boolean
-}
-
 /** audfrm: exponents for the whole frame with its first block, and SNR offsets of 0, so that no mantissa has bits. */
-function writeFrameInfo(writer: BitWriter, { acmod, channels, hasLfe }: Shape): void {
+function writeFrameInfo(writer: BitWriter, { acmod, channels, hasLfe }: ChannelLayout): void {
   // expstre, ahte, snroffststr, transproce, blkswe
   writer.skip(6)
   // dithflage: it is told, for otherwise all is dithered.
@@ -77,21 +76,13 @@ function writeFrameInfo(writer: BitWriter, { acmod, channels, hasLfe }: Shape): 
   writer.skip(5 * channels + 6 + 4 + 1)
 }
 
-function writeBlock(writer: BitWriter, { acmod, channels, hasLfe }: Shape, isFirst: boolean): void {
+function writeBlock(writer: BitWriter, layout: ChannelLayout, isFirst: boolean): void {
+  const { acmod, channels } = layout
   // dithflag of each channel; dynrnge, and dynrng2e of two programmes; spxinu of the first block, spxstre of the others.
   writer.skip(channels + (acmod === ACMOD_DUAL_MONO ? 2 : 1) + 1)
   // rematflg of four bands, or rematstr
   if (acmod === ACMOD_STEREO) writer.skip(isFirst ? 4 : 1)
-  if (isFirst) {
-    // chbwcod of each channel
-    writer.skip(6 * channels)
-    for (let channel = 0; channel < channels; channel += 1) {
-      writeExponents(writer, EXPONENT_GROUPS)
-      // gainrng
-      writer.skip(2)
-    }
-    if (hasLfe) writeExponents(writer, LFE_EXPONENT_GROUPS)
-  }
+  if (isFirst) writeSpectra(writer, layout, EXPONENT_GROUPS)
   // convsnroffste
   writer.skip(1)
 }
