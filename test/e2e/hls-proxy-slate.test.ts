@@ -32,6 +32,10 @@ function isOver({ segments }: HlsSegmentPlayer): boolean {
   return seam !== -1 && segments.length - seam > 2
 }
 
+function newestPids({ segments }: HlsSegmentPlayer): ReturnType<typeof streamPids> {
+  return streamPids(segments.at(-1)?.body ?? Buffer.alloc(0))
+}
+
 describe('a slate in passed-on playlists', { skip }, () => {
   let room: ProcessRoom
   let slates: SlateMaker
@@ -83,50 +87,44 @@ describe('a slate in passed-on playlists', { skip }, () => {
     })
   }
 
-  test('with sound in a playlist of its own: both have it, at the same place', async () => {
+  /** Pictures in one playlist and `sound` in another, from the channel to the slate. */
+  async function bothOver(
+    sound: HlsMedia,
+    judge: (pictures: HlsSegmentPlayer, sound: HlsSegmentPlayer) => void,
+  ): Promise<void> {
     await using origin = await HlsOrigin.start({
       renditions: [
         { name: 'v0', media: video, bandwidth: 900_000, resolution: '640x360' },
-        { name: 'en', media: audio, isAudio: true },
+        { name: 'en', media: sound, isAudio: true },
       ],
     })
     await using lab = await HlsProxyLab.start({ urls: [origin.url], slates, delayMs: 500 })
     await lab.get('playlist.m3u8')
-    await using pictures = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
-    await using sound = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
-    await until(() => pictures.segments.length > 3 && sound.segments.length > 3, {
-      what: 'playing',
-      deadlineMs: 15_000,
-    })
+    await using watching = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
+    await using listening = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
+    const isPlaying = () => watching.segments.length > 3 && listening.segments.length > 3
+    await until(isPlaying, { what: 'playing', deadlineMs: 15_000 })
     origin.playlistFault = { kind: 'reset' }
-    await until(() => lab.slatesShown > 0, { what: 'the slate', deadlineMs: 20_000, evidence: () => lab.slateErrors })
-    await until(() => isOver(pictures) && isOver(sound), { what: 'both on the slate', deadlineMs: 20_000 })
-    assert.deepEqual(streamPids(pictures.segments.at(-1)?.body ?? Buffer.alloc(0)), { video: 0x100, audio: undefined })
-    assert.deepEqual(streamPids(sound.segments.at(-1)?.body ?? Buffer.alloc(0)), { video: undefined, audio: 0x101 })
+    await until(() => isOver(watching) && isOver(listening), {
+      ...{ what: 'both on the slate', deadlineMs: 20_000, evidence: () => lab.slateErrors },
+    })
+    assert.ok(lab.slatesShown > 0)
+    judge(watching, listening)
     assert.deepEqual(lab.violations, [])
+  }
+
+  test('with sound in a playlist of its own: both have it, at the same place', async () => {
+    await bothOver(audio, (pictures, sound) => {
+      assert.deepEqual(newestPids(pictures), { video: 0x100, audio: undefined })
+      assert.deepEqual(newestPids(sound), { video: undefined, audio: 0x101 })
+    })
   })
 
   test('with packed audio in a playlist of its own: the slate has sound there', async () => {
-    await using origin = await HlsOrigin.start({
-      renditions: [
-        { name: 'v0', media: video, bandwidth: 900_000, resolution: '640x360' },
-        { name: 'en', media: packedAudio, isAudio: true },
-      ],
+    await bothOver(packedAudio, (_, sound) => {
+      assert.ok(newestPids(sound).audio !== undefined)
+      assert.deepEqual(sound.gaps, [])
     })
-    await using lab = await HlsProxyLab.start({ urls: [origin.url], slates, delayMs: 500 })
-    await lab.get('playlist.m3u8')
-    await using pictures = new HlsSegmentPlayer(lab, 'v/0/playlist.m3u8')
-    await using sound = new HlsSegmentPlayer(lab, 'v/1/playlist.m3u8')
-    await until(() => pictures.segments.length > 3 && sound.segments.length > 3, {
-      ...{ what: 'playing', deadlineMs: 15_000 },
-    })
-    origin.playlistFault = { kind: 'reset' }
-    await until(() => isOver(pictures) && isOver(sound), {
-      ...{ what: 'both on the slate', deadlineMs: 20_000, evidence: () => lab.slateErrors },
-    })
-    assert.ok(streamPids(sound.segments.at(-1)?.body ?? Buffer.alloc(0)).audio !== undefined)
-    assert.deepEqual(sound.gaps, [])
-    assert.deepEqual(lab.violations, [])
   })
 
   test('no slate where it is off: the playlist stays as it was', async () => {
